@@ -1,0 +1,176 @@
+"""Ports: what the playbook needs of other systems. One module a vendor implements one of these.
+
+Sources of the interface: the vendors' SDKs and documentation, summarised in docs/connectors.md.
+Every method may raise a ConnectorError; the docstrings name the ones a caller must expect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from connectors.facts.health import Health
+from connectors.facts.host import HostRef
+from connectors.facts.isolation import ActionHandle, IsolationStatus
+from connectors.facts.notable import Notable
+from connectors.facts.process import Lineage, ProcessEvidence, ProcessRef
+from connectors.facts.reputation import SourceAnswer
+
+
+class Window(NamedTuple):
+    """A closed time span, both ends timezone-aware. Callers widen it for clock skew."""
+
+    start: datetime
+    end: datetime
+
+    def holds(self, when: datetime) -> bool:
+        """True when `when` lies inside, ends included."""
+        return self.start <= when <= self.end
+
+
+class Capability(StrEnum):
+    """What a connector can do. What it cannot, it refuses by name (NotSupported)."""
+
+    RESOLVE = "resolve"
+    LINEAGE = "lineage"
+    EVIDENCE = "evidence"
+    ISOLATE = "isolate"
+    VERIFY = "verify"
+    RELEASE = "release"
+
+
+class EdrConnector(Protocol):
+    """Endpoint telemetry and containment."""
+
+    @property
+    def name(self) -> str:
+        """Short name, such as "sysmon_file" or "defender"."""
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What this connector can do."""
+
+    def check(self) -> Health:
+        """Whether it works; no side effects."""
+
+    def resolve_host(
+        self, *, hostname: str | None = None, ip: str | None = None, at: datetime | None = None
+    ) -> HostRef:
+        """Exactly one host. Exact match only; never picks one of several.
+
+        Raises:
+            HostNotFound: none fits.
+            AmbiguousHost: several fit; the candidates are named.
+        """
+
+    def find_process(
+        self,
+        host: HostRef,
+        *,
+        guid: str | None = None,
+        pid: int | None = None,
+        name: str | None = None,
+        remote_ip: str | None = None,
+        remote_port: int | None = None,
+        window: Window,
+    ) -> Sequence[ProcessRef]:
+        """Every process that fits, best evidence first; empty when none does. A pid never suffices."""
+
+    def get_lineage(
+        self,
+        host: HostRef,
+        process: ProcessRef,
+        *,
+        window: Window,
+        max_depth: int = 20,
+        max_nodes: int = 500,
+    ) -> Lineage:
+        """Ancestors to the root, siblings and children; caps reported, holes named.
+
+        Raises:
+            ProcessNotFound: the process is not recorded at all.
+        """
+
+    def get_process_evidence(self, host: HostRef, process: ProcessRef, *, window: Window) -> ProcessEvidence:
+        """What else was seen of the process, with coverage."""
+
+    def isolate(self, host: HostRef, *, comment: str, idempotency_key: str) -> ActionHandle:
+        """Ask for isolation. A handle means accepted, never isolated.
+
+        Raises:
+            NotSupported, Conflict, TimedOut (outcome unknown: read the state first).
+        """
+
+    def release(self, host: HostRef, *, comment: str, idempotency_key: str) -> ActionHandle:
+        """Ask for the end of isolation; same contract as isolate."""
+
+    def get_isolation(self, host: HostRef, handle: ActionHandle | None = None) -> IsolationStatus:
+        """The state now, by the strongest evidence the vendor gives."""
+
+
+class ReputationSource(Protocol):
+    """One source of knowledge about addresses."""
+
+    @property
+    def name(self) -> str:
+        """Short name, such as "virustotal"."""
+
+    def check(self) -> Health:
+        """Key valid, quota left; no side effects."""
+
+    def lookup(self, ip: str, *, deadline_s: float, fresh: bool = False) -> SourceAnswer:
+        """The source's answer for one public address. A failure is a status, not an exception.
+
+        Args:
+            deadline_s: seconds this call may take.
+            fresh: True bypasses the cache.
+        """
+
+
+class Checkpoint(NamedTuple):
+    """How far notables were read; opaque to the caller."""
+
+    token: str
+
+
+class NotableUpdate(NamedTuple):
+    """What to write to a notable. None leaves a field alone; labels are the SIEM's own."""
+
+    comment: str
+    status: str | None = None
+    urgency: str | None = None
+    owner: str | None = None
+    disposition: str | None = None
+
+
+class SiemConnector(Protocol):
+    """Notables in, findings and risk back."""
+
+    @property
+    def name(self) -> str:
+        """Short name, such as "splunk"."""
+
+    def check(self) -> Health:
+        """Reachable, permitted; no side effects."""
+
+    def fetch_notables(self, since: Checkpoint | None, *, limit: int) -> tuple[Sequence[Notable], Checkpoint]:
+        """The next notables and where to go on; loses none and repeats none."""
+
+    def get_notable(self, event_id: str) -> Notable:
+        """One notable by its event_id.
+
+        Raises:
+            NotFound: there is none.
+        """
+
+    def update_notable(self, event_id: str, update: NotableUpdate) -> None:
+        """Write to a notable; never over what a person has set.
+
+        Raises:
+            Conflict: a person has changed it meanwhile.
+        """
+
+    def add_risk(self, notable: Notable, *, score: float, message: str, case_id: str) -> None:
+        """Add a risk event for a case, once; the destination is the threat object."""
