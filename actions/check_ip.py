@@ -76,7 +76,7 @@ class IpCheck(Fact):
         embedded: the IPv4 inside, if any.
         organisation_owned: True when a range of the organisation (settings) holds it.
         organisation_range: that range; None if none.
-        note: one sentence that an analyst needs beside the verdict, such as Azure's platform address; "" if none.
+        note: a sentence to read beside the verdict, such as "Azure platform address"; "" if none.
     """
 
     ip: str

@@ -1,0 +1,83 @@
+"""What is known of a case before anything is decided: the input of assess_risk and decide_isolation."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from actions.check_ip import IpCheck
+from actions.profile import Profile
+from connectors.facts.base import Fact
+from connectors.facts.host import HostRef
+from connectors.facts.notable import Notable
+from connectors.facts.process import Lineage, ProcessEvidence
+from connectors.facts.reputation import SourceAnswer
+
+
+class DestinationVerdict(StrEnum):
+    """What is known of the peer address. NO_FINDING and UNDETERMINED are not "clean"."""
+
+    MALICIOUS = "malicious"
+    SUSPICIOUS = "suspicious"
+    SUSPICIOUS_SHARED = "suspicious_shared"
+    KNOWN_GOOD_SERVICE = "known_good_service"
+    NO_FINDING = "no_finding"
+    UNDETERMINED = "undetermined"
+
+
+class Destination(Fact):
+    """The other end of the case's connections, one per peer address.
+
+    Attributes:
+        ip: canonical text.
+        check: the public check.
+        verdict: the reputation verdict; UNDETERMINED when no source answered.
+        verdict_reason: one sentence.
+        answers: each source's answer; empty when no source is configured.
+        dns_names: names the process itself had resolved to this address (EID 22), in time order.
+        ports: peer ports seen, ascending.
+    """
+
+    ip: str
+    check: IpCheck
+    verdict: DestinationVerdict = DestinationVerdict.UNDETERMINED
+    verdict_reason: str = "no reputation source configured"
+    answers: tuple[SourceAnswer, ...] = ()
+    dns_names: tuple[str, ...] = ()
+    ports: tuple[int, ...] = ()
+
+
+class Unknown(Fact):
+    """Something that is not known. It changes no score and is always listed.
+
+    Attributes:
+        what: the thing, in a few words.
+        why: why it is not known.
+        remedy: how it could be known; "" if it cannot.
+    """
+
+    what: str
+    why: str
+    remedy: str = ""
+
+
+class CaseFacts(Fact):
+    """Everything gathered for one case (one host and one process).
+
+    Attributes:
+        notables: at least one; the earliest first. All have the same dest and process_name.
+        destinations: one per peer address.
+        host: the resolved host; None when it could not be resolved to exactly one.
+        lineage, evidence: None when not obtained.
+        problems: what could not be gathered, and why, as unknowns.
+    """
+
+    profile: Profile
+    notables: Annotated[tuple[Notable, ...], Field(min_length=1)]
+    destinations: tuple[Destination, ...] = ()
+    host: HostRef | None = None
+    lineage: Lineage | None = None
+    evidence: ProcessEvidence | None = None
+    problems: tuple[Unknown, ...] = ()

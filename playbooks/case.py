@@ -1,0 +1,64 @@
+"""The case report: the one result document that every renderer and host shows."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from actions.case_facts import CaseFacts
+from actions.isolation import IsolationDecision
+from actions.risk import RiskAssessment
+from connectors.facts.base import Fact, Instant
+
+#: Version of the JSON document. The first number changes when a field is renamed, moved or removed.
+SCHEMA_VERSION: Literal["1.0"] = "1.0"
+
+
+class StepOutcome(Fact):
+    """How one step of the playbook went.
+
+    Attributes:
+        step: such as "check_ip".
+        ok: False when it failed; the others went on.
+        detail: one sentence.
+    """
+
+    step: str
+    ok: bool
+    detail: str
+
+
+class LogNote(Fact):
+    """Something in a log that could not be read.
+
+    Attributes:
+        source: file, and member of an archive.
+        record: position, from 1; None when it concerns the source as a whole.
+    """
+
+    source: str
+    record: int | None
+    reason: str
+
+
+class CaseReport(Fact):
+    """One case, complete: facts, risk, decision, and what to do next.
+
+    Attributes:
+        case_id: stable: the same host and process give the same id.
+        generated_at: when this report was made.
+        steps: how each step went.
+        next_steps: what to do next, most urgent first, one sentence each.
+        log_notes: what could not be read in the logs; the first 1000.
+        log_problem_count: all of them.
+    """
+
+    schema_version: Literal["1.0"] = SCHEMA_VERSION
+    case_id: str
+    generated_at: Instant
+    facts: CaseFacts
+    risk: RiskAssessment
+    decision: IsolationDecision
+    steps: tuple[StepOutcome, ...] = ()
+    next_steps: tuple[str, ...] = ()
+    log_notes: tuple[LogNote, ...] = ()
+    log_problem_count: int = 0
