@@ -156,15 +156,20 @@ class Lineage(Fact):
 
 
 class Connection(Fact):
-    """A network connection of the process (Sysmon EID 3).
+    """Network connections of the process between the same two ends (Sysmon EID 3).
 
     Attributes:
+        time, last_time: first and last event, UTC.
+        count: number of events.
+        src_ip, dest_ip: canonical text where parseable, else as logged. Inbound: dest_ip is the host itself.
+        src_port: of the first event.
         initiated: True outbound, False inbound, None not recorded.
-        time: of the event, UTC.
-        src_ip, dest_ip: canonical text where parseable, else as logged.
+        source: of the first event.
     """
 
     time: Instant | None = None
+    last_time: Instant | None = None
+    count: int = 1
     src_ip: str = ""
     src_port: Port | None = None
     dest_ip: str = ""

@@ -1,0 +1,120 @@
+"""Sysmon field values, as logged in their many spellings, read into plain types.
+
+Field names and meanings: Sysmon's own schema (`sysmon -s`). Everything here takes what a log may hold and
+answers None or "" for what is missing or unreadable; nothing raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from connectors.facts.process import FileHash, Signature, SignatureState
+
+#: Sysmon's own names for a process it could not identify; the second is seen where XML was escaped twice.
+UNKNOWN_PROCESS = frozenset({"<unknown process>", "&lt;unknown process&gt;"})
+
+#: Windows did not know these times: FILETIME zero is 1601. Sysmon itself is from 2014.
+_EARLIEST_YEAR = 1980
+
+_NULL_GUID = "00000000-0000-0000-0000-000000000000"
+_GUID_LENGTH_CAP = 64
+
+
+def text(value: object) -> str:
+    """The value as text; "" for None and for Sysmon's "-" (not available)."""
+    if isinstance(value, str):
+        return "" if value == "-" else value
+    return "" if value is None else str(value)
+
+
+def recorded(value: object) -> str | None:
+    """The value as text; None when the field was not recorded. An empty text is kept: it was recorded."""
+    return value if isinstance(value, str) else None if value is None else str(value)
+
+
+def guid(value: object) -> str | None:
+    """A ProcessGuid without braces, upper case; None for a null, missing or absurd one."""
+    if not isinstance(value, str):
+        return None
+    bare = value.strip("{} ").upper()
+    if not bare or bare in (_NULL_GUID, "-") or len(bare) > _GUID_LENGTH_CAP:
+        return None
+    return bare
+
+
+def integer(value: object, *, most: int = 0xFFFFFFFF) -> int | None:
+    """A whole number from 0 to `most`, given as a number or as decimal or 0x text; else None."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        digits = value.strip()
+        if not digits.isascii() or len(digits) > 20:
+            return None
+        try:
+            value = int(digits, 16) if digits[:2].lower() == "0x" else int(digits)
+        except ValueError:
+            return None
+    if isinstance(value, int) and 0 <= value <= most:
+        return value
+    return None
+
+
+def boolean(value: object) -> bool | None:
+    """True or False given as such or as text; else None."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.strip().lower())
+    return None
+
+
+def port(value: object) -> int | None:
+    """A port number; None when missing or out of range."""
+    return integer(value, most=65535)
+
+
+def instant(value: object) -> datetime | None:
+    """A time as an aware UTC datetime.
+
+    Accepts Sysmon's UtcTime (`2019-05-12 18:35:05.140`, always UTC) and ISO 8601 with an offset (with any
+    number of fraction digits). None for missing, unreadable, or a time before 1980 (an unset FILETIME).
+    """
+    if not isinstance(value, str) or not 19 <= len(value) <= 40:
+        return None
+    try:
+        when = datetime.fromisoformat(value)
+        when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return when if when.year >= _EARLIEST_YEAR else None
+
+
+def hashes(value: object) -> tuple[FileHash, ...]:
+    """`SHA1=..,MD5=..,SHA256=..,IMPHASH=..` as facts; what is not of that form is left out."""
+    return _hashes(text(value))
+
+
+@lru_cache(maxsize=1024)  # one image is started many times
+def _hashes(logged: str) -> tuple[FileHash, ...]:
+    found = []
+    for part in logged.split(","):
+        algorithm, equals, digest = part.strip().partition("=")
+        if equals and algorithm.isalnum() and digest.isalnum():
+            found.append(FileHash(algorithm=algorithm.upper(), digest=digest.upper()))
+    return tuple(found)
+
+
+def signature(data: Mapping[str, object]) -> Signature:
+    """The signature that Sysmon EID 7 states: Signed, SignatureStatus and Signature (the signer)."""
+    signed = boolean(data.get("Signed"))
+    status = text(data.get("SignatureStatus")).strip().lower()
+    signer = text(data.get("Signature"))
+    if signed is False:
+        return Signature(state=SignatureState.UNSIGNED)
+    if signed is True and status == "valid":
+        return Signature(state=SignatureState.VALID, signer=signer)
+    if signed is True and status and status != "unavailable":
+        return Signature(state=SignatureState.INVALID, signer=signer)
+    return Signature(state=SignatureState.UNKNOWN, signer=signer)

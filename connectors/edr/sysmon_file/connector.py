@@ -1,0 +1,345 @@
+"""Sysmon log files as an EDR: telemetry only. It can neither isolate nor verify, and says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import NoReturn
+
+from connectors.clock import utc_now
+from connectors.edr import sysmon_fields as fields
+from connectors.edr.sysmon_file.event import ReadReport
+from connectors.edr.sysmon_file.evidence import ConnectionRow, canonical
+from connectors.edr.sysmon_file.lineage import build_lineage
+from connectors.edr.sysmon_file.rows import process_ref
+from connectors.edr.sysmon_file.store import HostLog, SysmonStore
+from connectors.errors import AmbiguousHost, HostNotFound, NotSupported, ProcessNotFound
+from connectors.facts.health import Health, HealthState
+from connectors.facts.host import AddressSeen, HostRef, same_host_name
+from connectors.facts.isolation import ActionHandle, HowKnown, IsolationState, IsolationStatus
+from connectors.facts.process import (
+    Coverage,
+    CoverageState,
+    DnsAnswer,
+    EvidenceKind,
+    FileWritten,
+    Lineage,
+    ModuleLoad,
+    ProcessAccess,
+    ProcessEvidence,
+    ProcessRef,
+    RemoteThread,
+    Tampering,
+    image_name,
+)
+from connectors.ports import Capability, Window
+
+#: Which Sysmon EventID carries which kind of evidence (Sysmon schema).
+_EVENT_OF_KIND = {
+    EvidenceKind.CONNECTION: 3,
+    EvidenceKind.TERMINATION: 5,
+    EvidenceKind.MODULE: 7,
+    EvidenceKind.REMOTE_THREAD: 8,
+    EvidenceKind.PROCESS_ACCESS: 10,
+    EvidenceKind.FILE: 11,
+    EvidenceKind.DNS: 22,
+    EvidenceKind.TAMPERING: 25,
+}
+
+#: An address logged this long before or after an instant still counts as the host's at that instant.
+ADDRESS_SLACK = timedelta(hours=12)
+
+
+class SysmonFileEdr:
+    """The EDR port over a store of events that were read from files."""
+
+    name = "sysmon_file"
+    capabilities = frozenset({Capability.RESOLVE, Capability.LINEAGE, Capability.EVIDENCE})
+
+    def __init__(
+        self, store: SysmonStore, report: ReadReport, *, clock: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._store = store
+        self._report = report
+        self._clock = clock
+
+    def check(self) -> Health:
+        """What was read."""
+        read = self._report
+        state = HealthState.OK if read.sysmon_events else HealthState.FAILED
+        detail = (
+            f"{read.sysmon_events} Sysmon events of {len(self._store.hosts)} hosts read from "
+            f"{len(read.sources)} sources, {read.problem_count} problems"
+        )
+        return Health(connector=self.name, state=state, detail=detail)
+
+    def resolve_host(
+        self, *, hostname: str | None = None, ip: str | None = None, at: datetime | None = None
+    ) -> HostRef:
+        """The one host of this name (FQDN and short name understood) or, without a name, of this address.
+
+        Raises:
+            HostNotFound: no host fits.
+            AmbiguousHost: several do.
+        """
+        if hostname:
+            asked = hostname
+            found = [log for log in self._store.hosts if same_host_name(log.computer, hostname)]
+            exact = [log for log in found if log.computer.lower() == hostname.strip().rstrip(".").lower()]
+            found = exact or found
+        else:
+            asked = ip or "(nothing)"
+            found = [log for log in self._store.hosts if ip and _had_address(log, ip, at)]
+        if not found:
+            raise HostNotFound(self.name, f"no host {asked!r} in the logs")
+        if len(found) > 1:
+            names = tuple(sorted(log.computer for log in found))
+            raise AmbiguousHost(self.name, f"{len(found)} hosts fit {asked!r}", candidates=names)
+        return _host_ref(self.name, found[0])
+
+    def find_process(
+        self,
+        host: HostRef,
+        *,
+        guid: str | None = None,
+        pid: int | None = None,
+        name: str | None = None,
+        remote_ip: str | None = None,
+        remote_port: int | None = None,
+        window: Window,
+    ) -> Sequence[ProcessRef]:
+        """Processes that fit: by guid; else those whose connections fit; else those of the name alive then.
+
+        A pid only narrows. Only the best kind of evidence that exists is answered with.
+        """
+        log = self._log(host)
+        if guid is not None:
+            return _by_guid(log, host.host_id, guid)
+        peer = canonical(remote_ip) if remote_ip else None
+        fitting = [
+            row
+            for row in log.evidence.connections()
+            if (peer is None or peer in (row.peer_ip, row.dest_ip))
+            and (remote_port is None or remote_port == row.dest_port)
+            and (pid is None or row.pid == pid)
+            and _overlaps(window, row.first_utc, row.last_utc)
+        ]
+        named = _connection_processes(log, host.host_id, fitting, name)
+        if named or remote_ip is not None:
+            return named
+        return _alive(log, host.host_id, name, pid, window)
+
+    def get_lineage(
+        self,
+        host: HostRef,
+        process: ProcessRef,
+        *,
+        window: Window,  # noqa: ARG002  (a log is read whole: nothing to narrow)
+        max_depth: int = 20,
+        max_nodes: int = 500,
+    ) -> Lineage:
+        """Ancestors, siblings and children of a process.
+
+        Raises:
+            ProcessNotFound: neither its creation nor anything it did is in the log.
+        """
+        log = self._log(host)
+        lineage = build_lineage(log, host.host_id, process, max_depth=max_depth, max_nodes=max_nodes)
+        if lineage is None:
+            raise ProcessNotFound(self.name, "neither the process's creation nor its activity is in the logs")
+        return lineage
+
+    def get_process_evidence(
+        self,
+        host: HostRef,
+        process: ProcessRef,
+        *,
+        window: Window,  # noqa: ARG002
+    ) -> ProcessEvidence:
+        """Everything else logged of the process, its whole life long; the window does not narrow it."""
+        log = self._log(host)
+        store = log.evidence
+        guid = process.guid
+        row = log.processes.get(guid)
+        creator = row.parent_guid if row is not None else None
+        accesses = tuple(
+            fact.model_copy(update={"source_is_creator": _same_or_unknown(fact.source_guid, creator)})
+            for fact in store.facts(guid, ProcessAccess)
+        )
+        evidence = ProcessEvidence(
+            connections=tuple(each.fact() for each in _connections_of(log, process)),
+            dns=store.facts(guid, DnsAnswer),
+            tampering=store.facts(guid, Tampering),
+            remote_threads=store.facts(guid, RemoteThread),
+            accesses=accesses,
+            modules=store.facts(guid, ModuleLoad),
+            files_written=store.facts(guid, FileWritten),
+            image_writers=_image_writers(log, process),
+            truncated=store.truncated(guid),
+        )
+        ended = log.processes.ended_guid(guid) is not None
+        return evidence.model_copy(update={"coverage": _coverage(log, evidence, ended=ended)})
+
+    def isolate(self, host: HostRef, *, comment: str, idempotency_key: str) -> ActionHandle:
+        """Refused: a log file cannot isolate."""
+        del host, comment, idempotency_key
+        self._refuse("isolate")
+
+    def release(self, host: HostRef, *, comment: str, idempotency_key: str) -> ActionHandle:
+        """Refused: a log file cannot release."""
+        del host, comment, idempotency_key
+        self._refuse("release")
+
+    def get_isolation(self, host: HostRef, handle: ActionHandle | None = None) -> IsolationStatus:
+        """Unknown: a log file does not say whether the host is isolated now."""
+        del host, handle
+        return IsolationStatus(
+            state=IsolationState.UNKNOWN,
+            how_known=HowKnown.NOT_KNOWN,
+            as_of=self._clock(),
+            detail="a log file does not say whether the host is isolated",
+        )
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise NotSupported(self.name, f"a log file cannot {what} a host")
+
+    def _log(self, host: HostRef) -> HostLog:
+        log = self._store.host(host.host_id)
+        if log is None:
+            raise HostNotFound(self.name, f"no host {host.host_id!r} in the logs")
+        return log
+
+
+def _host_ref(connector: str, log: HostLog) -> HostRef:
+    addresses = tuple(
+        AddressSeen(ip=ip, first_seen=fields.instant(first), last_seen=fields.instant(last))
+        for ip, (first, last) in sorted(log.addresses.items())
+    )
+    return HostRef(
+        connector=connector,
+        host_id=log.computer,
+        hostname=log.computer,
+        addresses=addresses,
+        first_seen=fields.instant(log.first_utc),
+        last_seen=fields.instant(log.last_utc),
+    )
+
+
+def _had_address(log: HostLog, ip: str, at: datetime | None) -> bool:
+    seen = log.addresses.get(canonical(ip))
+    if seen is None:
+        return False
+    first, last = fields.instant(seen[0]), fields.instant(seen[1])
+    if at is None or first is None or last is None:
+        return True
+    return first - ADDRESS_SLACK <= at <= last + ADDRESS_SLACK
+
+
+def _overlaps(window: Window, first_utc: str, last_utc: str) -> bool:
+    """True when the span touches the window; an unreadable time does not exclude."""
+    first, last = fields.instant(first_utc), fields.instant(last_utc)
+    return not (first is not None and first > window.end) and not (last is not None and last < window.start)
+
+
+def _by_guid(log: HostLog, host_id: str, guid: str) -> list[ProcessRef]:
+    wanted = fields.guid(guid)
+    row = log.processes.get(wanted)
+    if row is not None:
+        return [process_ref(host_id, row)]
+    for each in log.evidence.connections():
+        if wanted is not None and each.guid == wanted:
+            return [ProcessRef(host_id=host_id, guid=wanted, pid=each.pid, image=each.image)]
+    return []
+
+
+def _connection_processes(
+    log: HostLog, host_id: str, rows: Sequence[ConnectionRow], name: str | None
+) -> list[ProcessRef]:
+    """The distinct processes behind connections, the name taken from the creation where Sysmon lost it."""
+    found: dict[object, ProcessRef] = {}
+    for row in rows:
+        created = log.processes.get(row.guid)
+        seen_at = fields.instant(row.first_utc)
+        if row.guid is None and row.pid is not None and seen_at is not None:
+            created = log.processes.with_pid(row.pid, seen_at)
+        image = created.image if created is not None else row.image
+        if name is not None and image_name(image).lower() != name.lower():
+            continue
+        if created is not None:
+            ref = process_ref(host_id, created)
+        else:
+            ref = ProcessRef(host_id=host_id, guid=row.guid, pid=row.pid, image=image)
+        found.setdefault(ref.guid or (ref.pid, ref.start_time), ref)
+    return list(found.values())
+
+
+def _alive(log: HostLog, host_id: str, name: str | None, pid: int | None, window: Window) -> list[ProcessRef]:
+    if name is None:
+        return []
+    return [
+        process_ref(host_id, row)
+        for row in log.processes.named(name)
+        if (pid is None or row.pid == pid) and _overlaps(window, row.utc, log.processes.ended(row) or "")
+    ]
+
+
+def _connections_of(log: HostLog, process: ProcessRef) -> list[ConnectionRow]:
+    """Connections of the process, by guid; without one by pid and image, those of its own life time."""
+    rows = log.evidence.connections()
+    if process.guid is not None:
+        return [row for row in rows if row.guid == process.guid]
+    if process.pid is None:
+        return []
+    same = [row for row in rows if row.guid is None and (row.pid, row.image) == (process.pid, process.image)]
+    if process.start_time is None:
+        return same
+    return [row for row in same if _started_by(log, process, row)]
+
+
+def _started_by(log: HostLog, process: ProcessRef, row: ConnectionRow) -> bool:
+    """True when the process that had the pid at the time of the connection is this one."""
+    at = fields.instant(row.first_utc)
+    had = log.processes.with_pid(row.pid, at) if at is not None and row.pid is not None else None
+    return had is not None and fields.instant(had.utc) == process.start_time
+
+
+def _same_or_unknown(one: str | None, other: str | None) -> bool | None:
+    return None if one is None or other is None else one == other
+
+
+def _image_writers(log: HostLog, process: ProcessRef) -> tuple[FileWritten, ...]:
+    """Who wrote the images of the process and its ancestors, and files its command line names."""
+    row = log.processes.get(process.guid)
+    paths: list[str] = [process.image]
+    command_line = row.command_line if row is not None else None
+    if command_line:
+        paths += [part.strip('"') for part in command_line.split() if "\\" in part]
+    seen = set()
+    while row is not None and id(row) not in seen:
+        seen.add(id(row))
+        paths += [row.image, row.parent_image]
+        row, _ = log.processes.parent(row)
+    writers = (fact for path in paths if path for fact in log.evidence.writers_of(path))
+    return tuple(dict.fromkeys(writers))
+
+
+def _coverage(log: HostLog, evidence: ProcessEvidence, *, ended: bool) -> tuple[Coverage, ...]:
+    observed = {
+        EvidenceKind.CONNECTION: bool(evidence.connections),
+        EvidenceKind.TERMINATION: ended,
+        EvidenceKind.MODULE: bool(evidence.modules),
+        EvidenceKind.REMOTE_THREAD: bool(evidence.remote_threads),
+        EvidenceKind.PROCESS_ACCESS: bool(evidence.accesses),
+        EvidenceKind.FILE: bool(evidence.files_written or evidence.image_writers),
+        EvidenceKind.DNS: bool(evidence.dns),
+        EvidenceKind.TAMPERING: bool(evidence.tampering),
+    }
+    states = {}
+    for kind, number in _EVENT_OF_KIND.items():
+        if observed[kind]:
+            states[kind] = CoverageState.OBSERVED
+        elif number in log.event_ids:
+            states[kind] = CoverageState.NONE_OBSERVED
+        else:
+            states[kind] = CoverageState.NOT_COLLECTED
+    return tuple(Coverage(kind=kind, state=state) for kind, state in states.items())

@@ -1,0 +1,350 @@
+"""What else was logged of the watched processes: connections, DNS, injection, modules, files.
+
+Only processes of the watched names are kept (any process's end and image signature is), each kind up to a
+cap, so that memory does not grow with the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import NamedTuple
+
+from connectors.addresses import canonical_ip
+from connectors.edr import sysmon_fields as fields
+from connectors.edr.sysmon_file.event import RawEvent
+from connectors.facts.base import SourceRef
+from connectors.facts.process import (
+    Connection,
+    DnsAnswer,
+    FileWritten,
+    ModuleLoad,
+    ProcessAccess,
+    RemoteThread,
+    Signature,
+    Tampering,
+    image_name,
+)
+
+#: Events kept of one kind for one process; further ones set `truncated`.
+KEPT_PER_KIND = 1000
+
+#: Written files remembered per host, for "who wrote this image"; further ones set `truncated`.
+KEPT_WRITES = 50_000
+
+#: PROCESS_VM_OPERATION | PROCESS_VM_WRITE, the rights that writing into a process needs.
+#: https://learn.microsoft.com/windows/win32/procthread/process-security-and-access-rights
+WRITE_RIGHTS = 0x0008 | 0x0020
+
+#: Written files worth remembering: what can be started, loaded or passed as an assembly.
+_SUFFIXES = (
+    ".exe",
+    ".dll",
+    ".com",
+    ".scr",
+    ".sys",
+    ".cpl",
+    ".ocx",
+    ".ps1",
+    ".psm1",
+    ".bat",
+    ".cmd",
+    ".vbs",
+    ".vbe",
+    ".js",
+    ".jse",
+    ".wsf",
+    ".hta",
+    ".sct",
+    ".msi",
+    ".lnk",
+    ".jar",
+    ".au3",
+    ".a3x",
+    ".txt",
+    ".dat",
+    ".jpg",
+    ".png",
+    ".bin",
+    ".tmp",
+)
+
+
+class ConnectionRow(NamedTuple):
+    """Connections of one process between the same two ends.
+
+    Attributes:
+        guid: of the process; None where the log has a null one.
+        pid, image: as logged.
+        first_utc, last_utc: UtcTime texts.
+    """
+
+    guid: str | None
+    pid: int | None
+    image: str
+    src_ip: str
+    src_port: int | None
+    dest_ip: str
+    dest_port: int | None
+    protocol: str
+    initiated: bool | None
+    first_utc: str
+    last_utc: str
+    count: int
+    source: str
+    record: int
+
+    @property
+    def peer_ip(self) -> str:
+        """The other end by direction; where the direction is not recorded, DestinationIp."""
+        return self.src_ip if self.initiated is False else self.dest_ip
+
+    def fact(self) -> Connection:
+        """The connection as a fact."""
+        return Connection(
+            time=fields.instant(self.first_utc),
+            last_time=fields.instant(self.last_utc),
+            count=self.count,
+            src_ip=self.src_ip,
+            src_port=self.src_port,
+            dest_ip=self.dest_ip,
+            dest_port=self.dest_port,
+            protocol=self.protocol,
+            initiated=self.initiated,
+            source=SourceRef(source=self.source, record=self.record, event_id="3"),
+        )
+
+
+def canonical(value: object) -> str:
+    """Canonical text of an address; as logged where it is none."""
+    logged = fields.text(value)
+    return canonical_ip(logged) or logged
+
+
+def connection_row(event: RawEvent) -> ConnectionRow:
+    """The row of one network connection event (EID 3)."""
+    get = event.data.get
+    utc = fields.text(get("UtcTime"))
+    return ConnectionRow(
+        guid=fields.guid(get("ProcessGuid")),
+        pid=fields.integer(get("ProcessId")),
+        image=fields.text(get("Image")),
+        src_ip=canonical(get("SourceIp")),
+        src_port=fields.port(get("SourcePort")),
+        dest_ip=canonical(get("DestinationIp")),
+        dest_port=fields.port(get("DestinationPort")),
+        protocol=fields.text(get("Protocol")),
+        initiated=fields.boolean(get("Initiated")),
+        first_utc=utc,
+        last_utc=utc,
+        count=1,
+        source=event.source,
+        record=event.record,
+    )
+
+
+type EvidenceFact = DnsAnswer | Tampering | RemoteThread | ProcessAccess | ModuleLoad | FileWritten
+
+
+class EvidenceStore:
+    """Evidence of one host."""
+
+    __slots__ = ("_connections", "_facts", "_signatures", "_truncated", "_watched", "_writers", "_writes")
+
+    def __init__(self, watched: Collection[str]) -> None:
+        self._watched = frozenset(name.lower() for name in watched)
+        self._connections: dict[tuple[object, ...], ConnectionRow] = {}
+        self._facts: dict[str, dict[type, list[EvidenceFact]]] = {}
+        self._signatures: dict[str, Signature] = {}
+        self._writers: dict[str, list[FileWritten]] = {}
+        self._writes = 0
+        self._truncated: set[str] = set()
+
+    def add(self, event: RawEvent) -> None:
+        """Keep the event if it says something of a watched process."""
+        handler = _HANDLERS.get(event.event_id)
+        if handler is not None:
+            handler(self, event)
+
+    # --- asked ---
+
+    def connections(self) -> list[ConnectionRow]:
+        """All kept connections, in the order of their first event's reading."""
+        return list(self._connections.values())
+
+    def signature(self, guid: str | None) -> Signature:
+        """Signature of the process's own image, from its EID 7; UNKNOWN where none was logged."""
+        return Signature() if guid is None else self._signatures.get(guid, Signature())
+
+    def facts[F: EvidenceFact](self, guid: str | None, kind: type[F]) -> tuple[F, ...]:
+        """Kept facts of one kind for one process, in order of time as far as it is known."""
+        if guid is None:
+            return ()
+        kept = self._facts.get(guid, {}).get(kind, ())
+        return tuple(sorted((f for f in kept if isinstance(f, kind)), key=_time_order))
+
+    def writers_of(self, path: str) -> tuple[FileWritten, ...]:
+        """Who wrote this file (case-insensitive full path)."""
+        return tuple(self._writers.get(path.lower(), ()))
+
+    def truncated(self, guid: str | None) -> bool:
+        """True when a cap left something of this process, or of the host's written files, out."""
+        return guid in self._truncated or self._writes > KEPT_WRITES
+
+    # --- kept ---
+
+    def _is_watched(self, image: object) -> bool:
+        return image_name(fields.text(image)).lower() in self._watched
+
+    def _keep(self, guid: str | None, fact: EvidenceFact) -> None:
+        if guid is None:
+            return
+        kept = self._facts.setdefault(guid, {}).setdefault(type(fact), [])
+        if len(kept) < KEPT_PER_KIND:
+            kept.append(fact)
+        else:
+            self._truncated.add(guid)
+
+    def _connection(self, event: RawEvent) -> None:
+        image = fields.text(event.data.get("Image"))
+        if not (self._is_watched(image) or image.lower() in fields.UNKNOWN_PROCESS):
+            return
+        row = connection_row(event)
+        key = (row.guid, row.pid, row.image, row.src_ip, row.dest_ip, row.dest_port, row.initiated)
+        known = self._connections.get(key)
+        if known is not None:
+            self._connections[key] = known._replace(
+                first_utc=min(known.first_utc, row.first_utc),
+                last_utc=max(known.last_utc, row.last_utc),
+                count=known.count + 1,
+            )
+        else:
+            self._connections[key] = row
+
+    def _dns(self, event: RawEvent) -> None:
+        get = event.data.get
+        image = fields.text(get("Image"))
+        if not (self._is_watched(image) or image.lower() in fields.UNKNOWN_PROCESS):
+            return
+        # QueryResults: "type:  5 name;::ffff:1.2.3.4;1.2.3.4;" in the order of the answer.
+        answers = (canonical_ip(part.strip()) for part in fields.text(get("QueryResults")).split(";"))
+        addresses = [_plain_ipv4(ip) for ip in answers if ip]
+        self._keep(
+            fields.guid(get("ProcessGuid")),
+            DnsAnswer(
+                time=fields.instant(get("UtcTime")),
+                name=fields.text(get("QueryName")),
+                addresses=tuple(dict.fromkeys(addresses)),
+                status=fields.text(get("QueryStatus")),
+                source=_ref(event),
+            ),
+        )
+
+    def _tampering(self, event: RawEvent) -> None:
+        get = event.data.get
+        if self._is_watched(get("Image")):
+            self._keep(
+                fields.guid(get("ProcessGuid")),
+                Tampering(
+                    time=fields.instant(get("UtcTime")), type=fields.text(get("Type")), source=_ref(event)
+                ),
+            )
+
+    def _remote_thread(self, event: RawEvent) -> None:
+        get = event.data.get
+        if self._is_watched(get("TargetImage")):
+            self._keep(
+                fields.guid(get("TargetProcessGuid") or get("TargetProcessGUID")),
+                RemoteThread(
+                    time=fields.instant(get("UtcTime")),
+                    source_image=fields.text(get("SourceImage")),
+                    source_guid=fields.guid(get("SourceProcessGuid") or get("SourceProcessGUID")),
+                    start_module=fields.text(get("StartModule")),
+                    start_function=fields.text(get("StartFunction")),
+                    source=_ref(event),
+                ),
+            )
+
+    def _access(self, event: RawEvent) -> None:
+        get = event.data.get
+        if not self._is_watched(get("TargetImage")):
+            return
+        granted = fields.integer(get("GrantedAccess"))
+        if granted is not None and granted & WRITE_RIGHTS != WRITE_RIGHTS:
+            # Reading handles are everywhere (task managers, agents) and say nothing of injection.
+            return
+        self._keep(
+            fields.guid(get("TargetProcessGUID") or get("TargetProcessGuid")),
+            ProcessAccess(
+                time=fields.instant(get("UtcTime")),
+                source_image=fields.text(get("SourceImage")),
+                source_guid=fields.guid(get("SourceProcessGUID") or get("SourceProcessGuid")),
+                granted_access=granted,
+                source=_ref(event),
+            ),
+        )
+
+    def _module(self, event: RawEvent) -> None:
+        get = event.data.get
+        guid = fields.guid(get("ProcessGuid"))
+        image, loaded = fields.text(get("Image")), fields.text(get("ImageLoaded"))
+        if guid is not None and image and image.lower() == loaded.lower():
+            self._signatures.setdefault(guid, fields.signature(event.data))
+        if self._is_watched(image):
+            self._keep(
+                guid,
+                ModuleLoad(
+                    time=fields.instant(get("UtcTime")),
+                    path=loaded,
+                    signature=fields.signature(event.data),
+                    hashes=fields.hashes(get("Hashes")),
+                    source=_ref(event),
+                ),
+            )
+
+    def _file(self, event: RawEvent) -> None:
+        get = event.data.get
+        path, image = fields.text(get("TargetFilename")), fields.text(get("Image"))
+        if not path:
+            return
+        watched = self._is_watched(image)
+        code = path.lower().endswith(_SUFFIXES)
+        if not (watched or code):
+            return
+        guid = fields.guid(get("ProcessGuid"))
+        written = FileWritten(
+            time=fields.instant(get("UtcTime")),
+            path=path,
+            writer_image=image,
+            writer_guid=guid,
+            source=_ref(event),
+        )
+        if watched:
+            self._keep(guid, written)
+        if code:
+            self._writes += 1
+            if self._writes <= KEPT_WRITES:
+                self._writers.setdefault(path.lower(), []).append(written)
+
+
+_HANDLERS: dict[int, Callable[[EvidenceStore, RawEvent], None]] = {
+    3: EvidenceStore._connection,  # noqa: SLF001  (its own class)
+    7: EvidenceStore._module,  # noqa: SLF001
+    8: EvidenceStore._remote_thread,  # noqa: SLF001
+    10: EvidenceStore._access,  # noqa: SLF001
+    11: EvidenceStore._file,  # noqa: SLF001
+    22: EvidenceStore._dns,  # noqa: SLF001
+    25: EvidenceStore._tampering,  # noqa: SLF001
+}
+
+
+def _plain_ipv4(ip: str) -> str:
+    """Sysmon writes IPv4 answers as mapped IPv6 (`::ffff:1.2.3.4`)."""
+    return ip.removeprefix("::ffff:") if ip.startswith("::ffff:") and "." in ip else ip
+
+
+def _ref(event: RawEvent) -> SourceRef:
+    return SourceRef(source=event.source, record=event.record, event_id=str(event.event_id))
+
+
+def _time_order(fact: EvidenceFact) -> tuple[bool, float]:
+    return (fact.time is None, fact.time.timestamp() if fact.time is not None else 0.0)
