@@ -7,6 +7,7 @@ from typing import Literal
 from actions.case_facts import CaseFacts
 from actions.isolation import IsolationDecision
 from actions.risk import RiskAssessment
+from connectors.edr.sysmon_file.event import ReadReport
 from connectors.facts.base import Fact, Instant
 
 #: Version of the JSON document. The first number changes when a field is renamed, moved or removed.
@@ -62,3 +63,11 @@ class CaseReport(Fact):
     next_steps: tuple[str, ...] = ()
     log_notes: tuple[LogNote, ...] = ()
     log_problem_count: int = 0
+
+
+def with_log_notes(report: CaseReport, read: ReadReport) -> CaseReport:
+    """The report with what could not be read in the logs it rests on."""
+    notes = tuple(
+        LogNote(source=each.source, record=each.record, reason=each.reason) for each in read.problems
+    )
+    return report.model_copy(update={"log_notes": notes, "log_problem_count": read.problem_count})

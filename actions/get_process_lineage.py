@@ -1,0 +1,186 @@
+"""From a notable to its process: the host, the process again, its lineage and its evidence.
+
+The notable carries no process id (the analytic's `stats by` drops it), so the process is found again from
+host, name, peer and time. A ProcessGuid settles it; a pid alone never does; two that fit are both named and
+neither is picked.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from pydantic import Field
+
+from actions.case_facts import Unknown
+from connectors.errors import AmbiguousHost, ConnectorError, HostNotFound
+from connectors.facts.base import Fact
+from connectors.facts.host import HostRef
+from connectors.facts.notable import Notable
+from connectors.facts.process import Lineage, ProcessEvidence, ProcessRef
+from connectors.ports import EdrConnector, Window
+
+_REMEDY_LOGS = "Give the host's Sysmon log or an EDR connector"
+
+
+class LineageSettings(Fact):
+    """How a process is searched and how far its lineage is walked.
+
+    Attributes:
+        skew_s: seconds by which clocks may differ. Sysmon's EID 3 can carry a UtcTime before its own EID 1
+            (0.7 s seen), and a SIEM's times can be rounded.
+        lookback_s: seconds before the first event in which the process may have started.
+        max_depth: ancestors at most.
+        max_nodes: processes of one lineage at most.
+    """
+
+    skew_s: Annotated[int, Field(ge=0, le=3600)] = 300
+    lookback_s: Annotated[int, Field(ge=0, le=31 * 86400)] = 86400
+    max_depth: Annotated[int, Field(ge=1, le=100)] = 20
+    max_nodes: Annotated[int, Field(ge=2, le=10_000)] = 500
+
+
+class Located(Fact):
+    """Where a notable's process is.
+
+    Attributes:
+        host: None when it is not exactly one.
+        processes: the processes behind the notable. More than one only where the notable itself names
+            several ProcessGuids; two that merely fit are a problem, not a choice.
+        problems: what could not be told, and why.
+    """
+
+    host: HostRef | None = None
+    processes: tuple[ProcessRef, ...] = ()
+    problems: tuple[Unknown, ...] = ()
+
+
+class ProcessFindings(Fact):
+    """Lineage and evidence of one process; None where the connector did not give them."""
+
+    lineage: Lineage | None = None
+    evidence: ProcessEvidence | None = None
+    problems: tuple[Unknown, ...] = ()
+
+
+def locate_process(edr: EdrConnector | None, notable: Notable, settings: LineageSettings) -> Located:
+    """The host and the process of a notable. Never raises for what a connector answers."""
+    if edr is None:
+        why = "no EDR connector and no log was given"
+        return Located(problems=(_unknown("host and process", why, _REMEDY_LOGS),))
+    try:
+        host = _host(edr, notable)
+    except AmbiguousHost as error:
+        names = ", ".join(error.candidates)
+        return Located(
+            problems=(
+                _unknown("host", f"{error.message}: {names}", "Tell which one is meant, by its full name"),
+            )
+        )
+    except HostNotFound as error:
+        return Located(problems=(_unknown("host", error.message, _REMEDY_LOGS),))
+    except ConnectorError as error:
+        return Located(problems=(_unknown("host", str(error)),))
+    try:
+        return _find(edr, host, notable, settings)
+    except ConnectorError as error:
+        return Located(host=host, problems=(_unknown("process", str(error)),))
+
+
+def gather_process(
+    edr: EdrConnector, host: HostRef, process: ProcessRef, notable: Notable, settings: LineageSettings
+) -> ProcessFindings:
+    """Lineage and evidence of a located process. Each is asked for even when the other failed."""
+    window = search_window(notable, settings)
+    problems = []
+    lineage: Lineage | None = None
+    evidence: ProcessEvidence | None = None
+    try:
+        lineage = edr.get_lineage(
+            host, process, window=window, max_depth=settings.max_depth, max_nodes=settings.max_nodes
+        )
+    except ConnectorError as error:
+        problems.append(_unknown("lineage", str(error)))
+    try:
+        evidence = edr.get_process_evidence(host, process, window=window)
+    except ConnectorError as error:
+        problems.append(_unknown("evidence of the process", str(error)))
+    return ProcessFindings(lineage=lineage, evidence=evidence, problems=tuple(problems))
+
+
+def search_window(notable: Notable, settings: LineageSettings) -> Window:
+    """The time span in which the process was at work, widened for clock skew.
+
+    A notable without times is searched over everything.
+    """
+    skew = timedelta(seconds=settings.skew_s)
+    first = notable.first_time or notable.last_time
+    last = notable.last_time or notable.first_time
+    if first is None or last is None:
+        return Window(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+    return Window(min(first, last) - skew, max(first, last) + skew)
+
+
+def _host(edr: EdrConnector, notable: Notable) -> HostRef:
+    if notable.other_dests:
+        names = (notable.dest, *notable.other_dests)
+        raise AmbiguousHost(edr.name, f"the notable names {len(names)} hosts", candidates=names)
+    if _looks_like_address(notable.dest):
+        return edr.resolve_host(ip=notable.dest, at=notable.last_time)
+    return edr.resolve_host(hostname=notable.dest)
+
+
+def _looks_like_address(dest: str) -> bool:
+    return ":" in dest or dest.replace(".", "").isdecimal()
+
+
+def _find(edr: EdrConnector, host: HostRef, notable: Notable, settings: LineageSettings) -> Located:
+    window = search_window(notable, settings)
+    if notable.process_guids:
+        return _by_guid(edr, host, notable, window)
+    peer = notable.peer_ip
+    found = edr.find_process(host, name=notable.process_name, remote_ip=peer, window=window) if peer else ()
+    problems: list[Unknown] = []
+    if not found:
+        start = window.start - timedelta(seconds=settings.lookback_s) if notable.first_time else window.start
+        found = edr.find_process(host, name=notable.process_name, window=Window(start, window.end))
+        if found:
+            problems.append(
+                _unknown(
+                    "the connection itself",
+                    f"no connection of {notable.process_name} to {peer or 'the destination'} is in the "
+                    "telemetry; the process was found by name and time only",
+                    "Collect Sysmon EID 3 for this process",
+                )
+            )
+    if not found:
+        why = f"no {notable.process_name} is recorded on {host.hostname} at that time"
+        return Located(host=host, problems=(_unknown("process", why, _REMEDY_LOGS),))
+    if len(found) > 1:
+        named = "; ".join(_describe(each) for each in found[:10])
+        why = f"{len(found)} processes fit and none is picked: {named}"
+        remedy = "Run `lineage` with the --guid of the one that is meant"
+        return Located(host=host, problems=(*problems, _unknown("process", why, remedy)))
+    return Located(host=host, processes=tuple(found), problems=tuple(problems))
+
+
+def _by_guid(edr: EdrConnector, host: HostRef, notable: Notable, window: Window) -> Located:
+    found: list[ProcessRef] = []
+    problems: list[Unknown] = []
+    for guid in notable.process_guids:
+        fitting = edr.find_process(host, guid=guid, name=notable.process_name, window=window)
+        if len(fitting) == 1:
+            found.append(fitting[0])
+        else:
+            why = f"{len(fitting)} processes have the ProcessGuid {guid}"
+            problems.append(_unknown("process", why, _REMEDY_LOGS))
+    return Located(host=host, processes=tuple(found), problems=tuple(problems))
+
+
+def _describe(process: ProcessRef) -> str:
+    started = process.start_time.isoformat() if process.start_time is not None else "start unknown"
+    return f"{process.name} pid {process.pid} guid {process.guid or 'none'} ({started})"
+
+
+def _unknown(what: str, why: str, remedy: str = "") -> Unknown:
+    return Unknown(what=what, why=why, remedy=remedy)

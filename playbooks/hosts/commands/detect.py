@@ -1,0 +1,46 @@
+"""`detect`: the analytic over Sysmon logs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+
+from playbooks.hosts.terminal_output import (
+    chosen_profiles,
+    chosen_semantics,
+    progress,
+    screen,
+    tell_problems,
+    write,
+    write_bytes,
+)
+from playbooks.logs import detect_in_logs
+from playbooks.report.detection import as_document, as_text
+from playbooks.settings import load_settings
+
+
+def run(
+    *, logs: Sequence[Path], profiles: Sequence[str], semantics: str, config: Path | None, as_json: bool
+) -> None:
+    """Print what the analytic raises, and what it does not raise and why.
+
+    Raises:
+        InputError: a path, profile or setting is wrong.
+    """
+    settings = load_settings(config)
+    with progress(logs) as advance:
+        detection, report = detect_in_logs(
+            logs,
+            chosen_profiles(profiles),
+            semantics=chosen_semantics(semantics),
+            organisation=settings.organisation_ranges,
+            progress=advance,
+        )
+    tell_problems(report)
+    if as_json:
+        document = as_document(detection, report)
+        write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+    else:
+        write(as_text(detection, report, screen().width))

@@ -1,0 +1,65 @@
+"""The folder that `run --out` writes: one JSON and one Markdown file a case, and rejected notables."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from connectors.errors import InputError
+from connectors.siem.notable import RejectedNotable
+from playbooks.case import CaseReport
+from playbooks.report import markdown
+from playbooks.report.document import to_json
+
+#: Sub-folder for notables that could not be used, as they came.
+REJECTED = "rejected"
+
+
+class OutputFolder:
+    """Writes reports whole or not at all. File names are made of hashes, never of a log's text.
+
+    Raises:
+        InputError: the folder cannot be made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._make(path)
+
+    def write(self, reports: Sequence[CaseReport]) -> None:
+        """Write each case; an earlier report of the same case is replaced."""
+        for report in reports:
+            _replace(self.path / f"{report.case_id}.json", to_json(report))
+            _replace(self.path / f"{report.case_id}.md", markdown.render(report).encode())
+
+    def keep_rejected(self, rejected: Sequence[RejectedNotable]) -> None:
+        """Keep unusable notables as they came, each once."""
+        if rejected:
+            self._make(self.path / REJECTED)
+        for each in rejected:
+            raw = each.raw.encode("utf-8", "surrogatepass")
+            name = hashlib.sha256(raw).hexdigest()[:16]
+            _replace(self.path / REJECTED / f"notable-{name}.json", raw)
+
+    def _make(self, path: Path) -> None:
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError("--out", f"{path} cannot be made ({error.strerror})", "Name a folder") from error
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write through a temporary file beside it, so that a crash leaves the old file or the new one."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,37 @@
+"""The JSON document of `run`: all cases, the detection they came from, and what was rejected or not read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import orjson
+
+from actions.detection import Detection
+from connectors.edr.sysmon_file.event import ReadReport
+from connectors.siem.notable import RejectedNotable
+from playbooks.case import CaseReport
+from playbooks.report.detection import as_document
+
+#: Version of this document; the cases carry their own.
+SCHEMA_VERSION: Literal["1.0"] = "1.0"
+
+
+def run_document(
+    reports: Sequence[CaseReport],
+    detection: Detection | None,
+    read: ReadReport | None,
+    rejected: Sequence[RejectedNotable],
+) -> bytes:
+    """The document as JSON. `detection` is null when no log was read."""
+    detected = as_document(detection, read) if detection is not None and read is not None else None
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "cases": [report.model_dump(mode="json") for report in reports],
+        "detection": detected,
+        "rejected": [
+            {"field": each.error.field, "problem": each.error.problem, "remedy": each.error.remedy}
+            for each in rejected
+        ],
+    }
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2)
