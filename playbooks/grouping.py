@@ -44,8 +44,19 @@ def group_cases(located: Iterable[tuple[Notable, Located]]) -> list[CaseDraft]:
 
 
 def _same_input(one: Notable, other: Notable) -> bool:
-    """The same notable delivered twice: event_id deduplicates, per destination."""
-    return (one.event_id, one.src_ip, one.dest_ip) == (other.event_id, other.src_ip, other.dest_ip)
+    """The same notable delivered twice: its event_id and the by-fields of the analytic agree."""
+    return _input_key(one) == _input_key(other)
+
+
+def _input_key(notable: Notable) -> tuple[str | None, ...]:
+    return (
+        notable.event_id,
+        notable.dest,
+        notable.user,
+        notable.process_name,
+        notable.src_ip,
+        notable.dest_ip,
+    )
 
 
 def _case_id(notable: Notable, host: HostRef | None, process: ProcessRef | None) -> str:

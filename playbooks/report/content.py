@@ -1,0 +1,128 @@
+"""What a report consists of, in words: filled by view.py, laid out by terminal.py and markdown.py.
+
+All text in here is safe for a terminal already (display.visible); a renderer adds what its own medium
+needs, such as Markdown escapes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from actions.isolation import IsolationVerdict
+from actions.risk import CaseVerdict
+from playbooks.report.iocs import Ioc
+
+
+class Tone(StrEnum):
+    """How a line is to be taken. UNKNOWN never looks like GOOD."""
+
+    PLAIN = "plain"
+    BAD = "bad"
+    WARN = "warn"
+    GOOD = "good"
+    UNKNOWN = "unknown"
+    QUIET = "quiet"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A label and what belongs to it; an empty label continues the row above."""
+
+    label: str
+    text: str
+    tone: Tone = Tone.PLAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An entry of a list with its particulars."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownRow:
+    """Something not known, why, and how it could be known ("" if it cannot)."""
+
+    what: str
+    why: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """One contribution: its points ("" for none), its finding, why it weighs so, and the evidence."""
+
+    impact: str
+    confidence: str
+    name: str
+    text: str
+    reason: str
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GuardRow:
+    """One guard of the isolation decision."""
+
+    outcome: str
+    tone: Tone
+    name: str
+    value: str
+    limit: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationBlock:
+    """One peer address and what is known of it."""
+
+    title: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The whole report in words. The process tree is laid out by tree.layout."""
+
+    verdict: str
+    verdict_tone: Tone
+    subject: str
+    score: str
+    glance: tuple[Row, ...]
+    message: str
+    score_rows: tuple[ScoreRow, ...]
+    score_total: str
+    unweighted: tuple[Item, ...]
+    destinations: tuple[DestinationBlock, ...]
+    destination_notes: tuple[Row, ...]
+    not_seen: str
+    unknowns: tuple[UnknownRow, ...]
+    unknowns_left_out: int
+    would: str
+    would_tone: Tone
+    mode: str
+    decision: str
+    obstacles: tuple[GuardRow, ...]
+    passed: tuple[GuardRow, ...]
+    next_steps: tuple[str, ...]
+    problems: tuple[Item, ...]
+    iocs: tuple[Ioc, ...]
+
+
+VERDICT_TONE = {
+    CaseVerdict.MALICIOUS: Tone.BAD,
+    CaseVerdict.SUSPICIOUS: Tone.WARN,
+    CaseVerdict.LIKELY_BENIGN: Tone.GOOD,
+    CaseVerdict.UNDETERMINED: Tone.UNKNOWN,
+}
+
+WOULD_TONE = {
+    IsolationVerdict.REFUSE: Tone.PLAIN,
+    IsolationVerdict.SHADOW: Tone.WARN,
+    IsolationVerdict.ASK: Tone.WARN,
+    IsolationVerdict.ISOLATE: Tone.BAD,
+}

@@ -1,0 +1,232 @@
+"""What a report says, section by section, for every renderer: the words are here, the layout is theirs.
+
+Nothing here has been carried out: decisions are told in the conditional.
+"""
+
+from __future__ import annotations
+
+from actions.case_facts import Unknown
+from actions.isolation import GuardOutcome
+from connectors.facts.notable import Direction
+from playbooks.case import CaseReport
+from playbooks.report import wording
+from playbooks.report.content import VERDICT_TONE, WOULD_TONE, GuardRow, Item, Row, Tone, UnknownRow, View
+from playbooks.report.destination_words import NAMES_SHOWN, destination_blocks, destination_notes
+from playbooks.report.display import visible
+from playbooks.report.iocs import iocs
+from playbooks.report.score_words import not_seen, score_rows, score_total, unweighted
+from playbooks.report.talk import Talk, talks
+
+#: Characters shown of the risk message: ESCU's sentence and one for each strong finding.
+MESSAGE_LIMIT = 3000
+_PEERS_AT_A_GLANCE = 4
+_ITEMS_SHOWN = 30
+_NOTES_SHOWN = 10
+
+
+_GUARD_TONE = {
+    GuardOutcome.PASS: Tone.PLAIN,
+    GuardOutcome.REFUSE: Tone.BAD,
+    GuardOutcome.UNKNOWN: Tone.UNKNOWN,
+}
+
+
+def view_of(report: CaseReport) -> View:
+    """Everything a person is shown of a case."""
+    risk, decision = report.risk, report.decision
+    guards = [
+        GuardRow(
+            guard.outcome.value,
+            _GUARD_TONE[guard.outcome],
+            wording.name(guard.id),
+            wording.path(guard.value),
+            wording.path(guard.limit),
+            wording.sentence(guard.detail),
+        )
+        for guard in decision.guards
+    ]
+    unknowns = _unknowns(report)
+    obstructing = GuardOutcome.PASS.value
+    return View(
+        verdict=wording.CASE_VERDICT[risk.case_verdict],
+        verdict_tone=VERDICT_TONE[risk.case_verdict],
+        subject=subject(report),
+        score=f"score {risk.score:g} of 100 (ESCU alone: {risk.base_score:g})",
+        glance=_glance(report),
+        message=visible(risk.message, limit=MESSAGE_LIMIT),
+        score_rows=score_rows(report),
+        score_total=score_total(report),
+        unweighted=unweighted(report),
+        destinations=destination_blocks(report),
+        destination_notes=destination_notes(report),
+        not_seen=not_seen(report),
+        unknowns=tuple(unknowns[:_ITEMS_SHOWN]),
+        unknowns_left_out=max(0, len(unknowns) - _ITEMS_SHOWN),
+        would=wording.WOULD[decision.verdict],
+        would_tone=WOULD_TONE[decision.verdict],
+        mode=decision.effective_mode.value,
+        decision=wording.sentence(decision.summary),
+        obstacles=tuple(each for each in guards if each.outcome != obstructing),
+        passed=tuple(each for each in guards if each.outcome == obstructing),
+        next_steps=tuple(wording.sentence(step) for step in report.next_steps[:_ITEMS_SHOWN]),
+        problems=_problems(report),
+        iocs=iocs(report.facts),
+    )
+
+
+def subject(report: CaseReport) -> str:
+    """Process and host, the name of the case."""
+    return f"{process_name(report)} on {host_name(report)}"
+
+
+def host_name(report: CaseReport) -> str:
+    """The resolved host, else the name the notable gives."""
+    host = report.facts.host
+    return wording.name(host.hostname if host else report.facts.notables[0].dest)
+
+
+def process_name(report: CaseReport) -> str:
+    """The process as telemetry spells it, else as the notable does."""
+    lineage = report.facts.lineage
+    return wording.name((lineage.target.name if lineage else "") or report.facts.notables[0].process_name)
+
+
+# --- at a glance -----------------------------------------------------------------------------------
+
+
+def _glance(report: CaseReport) -> tuple[Row, ...]:
+    facts, risk, decision = report.facts, report.risk, report.decision
+    notable = facts.notables[0]
+    rows = [
+        Row("Verdict", f"{wording.CASE_VERDICT[risk.case_verdict]}: {wording.sentence(risk.verdict_reason)}")
+    ]
+    if facts.host is None:
+        rows.append(
+            Row("Host", f"{host_name(report)}, as the notable names it; no source knows it", Tone.UNKNOWN)
+        )
+    else:
+        kind = facts.host.host_type.value.replace("_", " ")
+        rows.append(Row("Host", f"{host_name(report)}, type {kind}"))
+    if notable.other_dests:
+        others = ", ".join(wording.name(each) for each in notable.other_dests[:NAMES_SHOWN])
+        rows.append(Row("", f"the notable also names {others}", Tone.WARN))
+    users = dict.fromkeys(each.user for each in facts.notables if each.user)
+    named = ", ".join(wording.name(each) for each in list(users)[:NAMES_SHOWN])
+    rows.append(Row("User", named or "unknown", Tone.PLAIN if named else Tone.UNKNOWN))
+    rows.append(_process_row(report))
+    found = talks(facts)
+    rows += [
+        _talk_row(talk, label="Talked to" if number == 0 else "")
+        for number, talk in enumerate(found[:_PEERS_AT_A_GLANCE])
+    ]
+    if not found:
+        rows.append(Row("Talked to", "unknown: neither notable nor telemetry gives an address", Tone.UNKNOWN))
+    if len(found) > _PEERS_AT_A_GLANCE:
+        more = len(found) - _PEERS_AT_A_GLANCE
+        rows.append(
+            Row("", f"and {wording.count(more, 'more address', 'more addresses')}, under Destinations")
+        )
+    would = f"{wording.WOULD[decision.verdict]} (mode {decision.effective_mode.value})"
+    rows.append(Row("Isolation", would, WOULD_TONE[decision.verdict]))
+    if report.next_steps:
+        rows.append(Row("Do first", wording.sentence(report.next_steps[0])))
+    rows.append(_raised_by(report))
+    made = f"{wording.name(report.case_id)}, report of {wording.moment(report.generated_at)}"
+    return (*rows, Row("Case", made, Tone.QUIET))
+
+
+def _process_row(report: CaseReport) -> Row:
+    lineage = report.facts.lineage
+    if lineage is None:
+        return Row("Process", f"{process_name(report)}, not found in telemetry", Tone.UNKNOWN)
+    target = lineage.target
+    place = wording.path(target.ref.image) if target.ref.image else "path unknown"
+    return Row("Process", f"{wording.process_label(target)}, {place}")
+
+
+def _talk_row(talk: Talk, *, label: str) -> Row:
+    parts = [wording.endpoint(talk.ip, talk.ports)]
+    parts += [wording.name(each) for each in talk.names[:1]]
+    parts += [_DIRECTION_WORDS[talk.direction]]
+    parts += [
+        wording.count(talk.connections, "connection") if talk.connections is not None else "count unknown"
+    ]
+    return Row(label, f"{', '.join(parts)}; {wording.span(talk.first, talk.last)}")
+
+
+_DIRECTION_WORDS = {
+    Direction.OUTBOUND: "outbound",
+    Direction.INBOUND: "inbound",
+    Direction.UNKNOWN: "direction unknown",
+}
+
+
+def _raised_by(report: CaseReport) -> Row:
+    notables, profile = report.facts.notables, report.facts.profile
+    search = wording.name(notables[0].search_name or profile.title)
+    technique = (
+        f" ({', '.join(wording.name(each) for each in profile.techniques[-1:])})"
+        if profile.techniques
+        else ""
+    )
+    number = wording.count(len(notables), "notable")
+    state = ", ".join(
+        f"{label} {wording.name(value)}"
+        for label, value in (
+            ("urgency", notables[0].urgency),
+            ("status", notables[0].status),
+            ("owner", notables[0].owner),
+        )
+        if value
+    )
+    event = wording.name(notables[0].event_id)
+    return Row(
+        "Raised by", f"{search}{technique}, {number}: {event}{f' ({state})' if state else ''}", Tone.QUIET
+    )
+
+
+# --- unknown, problems -----------------------------------------------------------------------------
+
+
+def _unknowns(report: CaseReport) -> list[UnknownRow]:
+    """All that is not known, each once, also when the assessment did not repeat it."""
+    facts = report.facts
+    all_unknown = dict.fromkeys((*report.risk.unknowns, *facts.problems))
+    reasons = {each.why for each in all_unknown}
+    lacking = dict.fromkeys(each for notable in facts.notables for each in notable.missing)
+    all_unknown |= dict.fromkeys(
+        Unknown(what=f"notable field {each.field}", why=each.effect)
+        for each in lacking
+        if each.effect not in reasons
+    )
+    return [
+        UnknownRow(wording.sentence(each.what), wording.sentence(each.why), wording.sentence(each.remedy))
+        for each in all_unknown
+    ]
+
+
+def _problems(report: CaseReport) -> tuple[Item, ...]:
+    failed = [
+        Item(f"no result from {wording.name(each.step)}: {wording.sentence(each.detail)}", Tone.WARN)
+        for each in report.steps
+        if not each.ok
+    ]
+    read_as = dict.fromkeys(note for notable in report.facts.notables for note in notable.notes)
+    notes = [Item(f"notable: {wording.sentence(note)}", Tone.QUIET) for note in list(read_as)[:_NOTES_SHOWN]]
+    unread = []
+    for each in report.log_notes:
+        record = f" #{each.record}" if each.record is not None else ""
+        unread.append(
+            Item(f"{wording.path(each.source)}{record}: {wording.sentence(each.reason)}", Tone.WARN)
+        )
+        if len(unread) == _NOTES_SHOWN:
+            break
+    total = max(report.log_problem_count, len(report.log_notes))
+    return (*failed, *_capped(unread, total, _NOTES_SHOWN), *notes)
+
+
+def _capped(items: list[Item], total: int, shown: int) -> tuple[Item, ...]:
+    if total <= len(items[:shown]):
+        return tuple(items)
+    more = total - len(items[:shown])
+    return (*items[:shown], Item(f"and {more} more in the JSON report", Tone.QUIET))
