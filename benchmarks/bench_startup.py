@@ -1,0 +1,48 @@
+"""How long the command line takes to show its help, beside importing Typer alone; whole processes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+from benchmarks.rows import Row
+
+SIZES = (1,)
+QUICK_SIZES = SIZES
+REPEATS = 15
+
+_HELP = [
+    sys.executable,
+    "-c",
+    "import sys; sys.argv = ['regsvcs-response', '--help']\nfrom playbooks.hosts.cli import main\nmain()",
+]
+_TYPER = [sys.executable, "-c", "import typer"]
+
+
+def run(sizes: Sequence[int]) -> list[Row]:
+    """Time both in turn; the best of each counts."""
+    del sizes
+    ours: list[float] = []
+    baseline: list[float] = []
+    for _ in range(REPEATS):
+        ours.append(_seconds(_HELP))
+        baseline.append(_seconds(_TYPER))
+    return [
+        {
+            "name": "--help vs import typer",
+            "size": 1,
+            "ours_s": min(ours),
+            "baseline_s": min(baseline),
+            "ratio": min(ours) / min(baseline),
+            "must": "<= 1.5",
+            "unit": "x the time",
+        }
+    ]
+
+
+def _seconds(command: Sequence[str]) -> float:
+    start = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - start
