@@ -24,6 +24,7 @@ class CaseDraft:
     case_id: str
     host: HostRef | None
     process: ProcessRef | None
+    host_candidates: tuple[str, ...] = ()
     notables: list[Notable] = field(default_factory=list)
     problems: list[Unknown] = field(default_factory=list)
 
@@ -34,7 +35,7 @@ def group_cases(located: Iterable[tuple[Notable, Located]]) -> list[CaseDraft]:
     for notable, where in located:
         for process in where.processes or (None,):
             case_id = _case_id(notable, where.host, process)
-            draft = drafts.setdefault(case_id, CaseDraft(case_id, where.host, process))
+            draft = drafts.setdefault(case_id, CaseDraft(case_id, where.host, process, where.host_candidates))
             if not any(_same_input(notable, known) for known in draft.notables):
                 draft.notables.append(notable)
             draft.problems.extend(each for each in where.problems if each not in draft.problems)

@@ -13,10 +13,10 @@ from functools import partial
 
 from actions.assess_risk import assess_risk
 from actions.case_facts import CaseFacts, Unknown
-from actions.decide_isolation import IsolationRequest, decide_isolation
+from actions.decide_isolation import decide_isolation
 from actions.describe_destinations import describe_destinations, with_direction
 from actions.get_process_lineage import Located, ProcessFindings, gather_process, locate_process
-from actions.isolation import IsolationMode
+from actions.isolation import IsolationMode, IsolationRequest
 from actions.next_steps import next_steps
 from actions.organisation_ranges import OrganisationRanges
 from actions.profile import Profile
@@ -117,6 +117,7 @@ def _report(
         caller_mode=IsolationMode.APPROVE,
         connector=edr.name if edr is not None else "",
         capabilities=edr.capabilities if edr is not None else frozenset(),
+        host_candidates=draft.host_candidates,
     )
     decision = decide_isolation(request, settings.isolation, now)
     return CaseReport(

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field, ValidationError
 
-from actions.assess_risk import RiskPolicy
 from actions.get_process_lineage import LineageSettings
 from actions.isolation_policy import IsolationPolicy
 from actions.organisation_ranges import OrganisationRanges
 from actions.profile import Profile
+from actions.risk import RiskPolicy
 from connectors.errors import ConfigError
 from connectors.facts.base import Fact
 from connectors.siem.notable import NotableSettings

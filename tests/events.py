@@ -27,6 +27,13 @@ def utc(second: float) -> str:
 
 def event(number: int, *, second: float = 0, host: str = HOST, record: int = 1, **data: object) -> RawEvent:
     """Any Sysmon event."""
+    return with_data(number, data, second=second, host=host, record=record)
+
+
+def with_data(
+    number: int, data: dict[str, object], *, second: float = 0, host: str = HOST, record: int = 1
+) -> RawEvent:
+    """Any Sysmon event, its fields as one mapping."""
     logged = utc(second).replace(" ", "T") + "Z"
     return RawEvent(number, host, logged, {"UtcTime": utc(second), **data}, "test.log", record)
 
@@ -56,7 +63,7 @@ def created(
         "ParentImage": "?" if parent is None else r"C:\Windows\System32\cmd.exe",
         "ParentCommandLine": "?" if parent is None else "cmd.exe /run",
     }
-    return event(1, second=second, host=host, record=record, **{**fields, **data})
+    return with_data(1, {**fields, **data}, second=second, host=host, record=record)
 
 
 def connected(
@@ -84,4 +91,4 @@ def connected(
         "DestinationPort": port,
         "DestinationHostname": "not.used.example",
     }
-    return event(3, second=second, host=host, **{**fields, **data})
+    return with_data(3, {**fields, **data}, second=second, host=host)

@@ -19,7 +19,7 @@ Pid = Annotated[int, Field(ge=0, le=0xFFFFFFFF)]
 class Fact(BaseModel):
     """Something that was observed, or is missing. Frozen; unknown fields are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class SourceRef(Fact):

@@ -15,22 +15,29 @@ EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
 
+class OutputClosed(Exception):
+    """Whoever read standard output (head, less) has gone. Not an OSError: Typer would call it a failure."""
+
+
 def run_app(app: typer.Typer) -> NoReturn:
     """Run a Typer app and leave with the right code. Never shows a traceback for what was foreseen."""
     try:
-        app(standalone_mode=True)
+        try:
+            app(standalone_mode=True)
+        finally:
+            sys.stdout.flush()
     except InputError as error:
         complain(error)
         sys.exit(EXIT_BAD_INPUT)
     except ResponseError as error:
         complain(error)
         sys.exit(EXIT_FAILED)
-    except BrokenPipeError:
-        # The reader (head, less) has gone; that is its right. Keep the interpreter from complaining at exit.
+    except (OutputClosed, BrokenPipeError):
+        # Its right. Keep the interpreter from complaining when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except KeyboardInterrupt:
-        print("interrupted; nothing further was done", file=sys.stderr)  # noqa: T201
+        sys.stderr.write("interrupted; nothing further was done\n")
         sys.exit(EXIT_INTERRUPTED)
     except OSError as error:
         complain(error)
@@ -42,4 +49,4 @@ def complain(error: Exception) -> None:
     """One line on stderr, whatever text from outside the error carries."""
     from playbooks.report.display import safe_error
 
-    print(f"regsvcs-response: {safe_error(error)}", file=sys.stderr)  # noqa: T201
+    sys.stderr.write(f"regsvcs-response: {safe_error(error)}\n")

@@ -15,6 +15,7 @@ from actions.profile import Profile
 from actions.profile_catalog import profile_names, shipped_profile, shipped_profiles
 from connectors.edr.sysmon_file.event import ReadReport
 from connectors.errors import ConfigError
+from playbooks.hosts.outcome import OutputClosed
 from playbooks.report.display import visible
 from playbooks.settings import load_profile
 
@@ -54,15 +55,27 @@ def screen() -> Screen:
 
 
 def write(text: str) -> None:
-    """Print text that is already safe to show."""
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    """Print text that is already safe to show; what the output's encoding lacks is shown as an escape."""
+    encoding = sys.stdout.encoding or "utf-8"
+    _put((text if text.endswith("\n") else text + "\n").encode(encoding, "backslashreplace"))
 
 
-def write_bytes(data: bytes) -> None:
-    """Print a JSON document."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(data if data.endswith(b"\n") else data + b"\n")
-    sys.stdout.buffer.flush()
+def write_json(document: object) -> None:
+    """Print a JSON document in UTF-8; hidden characters of a log stand in it as JSON escapes."""
+    import orjson
+
+    from playbooks.report.document import printable_json
+
+    _put(printable_json(orjson.dumps(document, option=orjson.OPT_INDENT_2)) + b"\n")
+
+
+def _put(data: bytes) -> None:
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError as gone:
+        raise OutputClosed from gone
 
 
 def note(text: str) -> None:

@@ -25,6 +25,10 @@ _DESTINATION_TONE = {
 }
 
 
+#: Only these are answers; "not found" is one, and clears nothing.
+_ANSWERED = {SourceStatus.OK, SourceStatus.NOT_FOUND}
+
+
 def destination_blocks(report: CaseReport) -> tuple[DestinationBlock, ...]:
     """One per peer address, the first ones of the case."""
     return tuple(_block(each) for each in report.facts.destinations[:DESTINATIONS_SHOWN])
@@ -39,9 +43,10 @@ def _block(destination: Destination) -> DestinationBlock:
     verdict = wording.DESTINATION_VERDICT[destination.verdict]
     tone = _DESTINATION_TONE[destination.verdict]
     rows.append(Row("reputation", f"{verdict}: {wording.sentence(destination.verdict_reason)}", tone))
+    if destination.answers:
+        answered = sum(each.status in _ANSWERED for each in destination.answers)
+        rows.append(Row("sources", f"{answered} of {len(destination.answers)} asked have answered"))
     rows += [_answer(each) for each in destination.answers[:_ANSWERS_SHOWN]]
-    if not destination.answers:
-        rows.append(Row("sources", "none asked", Tone.UNKNOWN))
     return DestinationBlock(wording.endpoint(destination.ip, destination.ports), tuple(rows))
 
 

@@ -103,8 +103,10 @@ def as_text(detection: Detection, report: ReadReport, width: int) -> str:
     """The run for a terminal, plain text."""
     counts = detection.counts
     lines = [
-        f"{report.sysmon_events} Sysmon events read, {counts.connections} of them connections, "
-        f"{counts.matched} of watched processes ({', '.join(detection.profiles)}).",
+        (
+            f"{report.sysmon_events} Sysmon events read, {counts.connections} of them connections, "
+            f"{counts.matched} of watched processes ({', '.join(detection.profiles)})."
+        ),
         f"{_counted(len(detection.raised), 'notable')} by the reading '{detection.semantics}'.",
     ]
     for alert in detection.raised:
@@ -117,9 +119,11 @@ def as_text(detection: Detection, report: ReadReport, width: int) -> str:
     if counts.unknown_process:
         lines += [
             "",
-            f"{_counted(counts.unknown_process, 'connection')} of a process that Sysmon could not name: "
-            f"{counts.unknown_resolved} found to be a watched process by ProcessGuid, "
-            f"{counts.unknown_unresolved} not told (unknown, not raised).",
+            (
+                f"{_counted(counts.unknown_process, 'connection')} of a process that Sysmon could not name: "
+                f"{counts.unknown_resolved} found to be a watched process by ProcessGuid, "
+                f"{counts.unknown_unresolved} not told (unknown, not raised)."
+            ),
         ]
     if report.problem_count:
         lines += ["", f"{_counted(report.problem_count, 'problem')} while reading; see above."]
@@ -133,10 +137,14 @@ def _alert_lines(alert: Alert) -> list[str]:
     other = alert.strict if alert.escu.raised else alert.escu
     lines = [
         _short(alert),
-        f"  {_counted(notable.count or 0, 'event')}, {_ctime(notable.first_time)} to "
-        f"{_ctime(notable.last_time)} UTC, port {ports}, {notable.direction}",
-        f"  user {visible(notable.user) or 'unknown'}, ProcessGuid "
-        f"{visible(', '.join(notable.process_guids)) or 'unknown'}",
+        (
+            f"  {_counted(notable.count or 0, 'event')}, {_ctime(notable.first_time)} to "
+            f"{_ctime(notable.last_time)} UTC, port {ports}, {notable.direction}"
+        ),
+        (
+            f"  user {visible(notable.user) or 'unknown'}, ProcessGuid "
+            f"{visible(', '.join(notable.process_guids)) or 'unknown'}"
+        ),
         f"  strict: {visible(alert.strict.detail)}",
     ]
     if not alert.escu.raised:

@@ -200,7 +200,7 @@ def markdown(text: str, *, limit: int = DEFAULT_LIMIT) -> str:
     shown = visible(text, limit=limit)
     if "://" in shown:
         shown = re.sub(r"(?i)\bhttp(s?)://", r"hxxp\1://", shown).replace("://", "[:]//")
-    shown = re.sub(r"(?i)\bwww\.", "www[.]", shown).replace("@", "[@]")
+    shown = re.sub(r"(?i)(?<![^\W_])(www)\.", r"\1[.]", shown).replace("@", "[@]")
     return _LIST_NUMBER.sub(r"\1\\\2", _MARKDOWN_SPECIAL.sub(_markdown_escape, shown))
 
 

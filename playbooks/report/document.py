@@ -79,7 +79,7 @@ class SummaryRow:
 def summary_row(report: CaseReport) -> SummaryRow:
     """The case in one line."""
     found = talks(report.facts)
-    peer = endpoint(found[0].ip, found[0].ports) if found else "unknown"
+    peer = endpoint(found[0].ip, found[0].ports) if found else "unknown peer"
     if len(found) > 1:
         peer += f" and {count(len(found) - 1, 'more', 'more')}"
     return SummaryRow(

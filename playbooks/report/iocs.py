@@ -12,6 +12,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from actions.case_facts import CaseFacts, Destination, DestinationVerdict
+from actions.indicators.places import PARENT_PLACES, place_of
+from actions.windows_paths import below_system_root, in_program_files
 from connectors.facts.process import FileHash, Process, Signature, SignatureState, image_name
 from playbooks.report.display import defang, visible
 from playbooks.report.wording import name
@@ -20,6 +22,8 @@ from playbooks.report.wording import name
 PER_KIND = 20
 #: Longest text given for copying; what is longer, or holds hidden characters, is only in the JSON report.
 _COPY_LIMIT = 400
+#: Characters of a path that are looked at to judge where it lies; longer ones are no installed program's.
+_PATH_JUDGED = 1000
 _HASHES_BEST_FIRST = ("SHA256", "SHA1", "MD5")
 _SHARED = {DestinationVerdict.SUSPICIOUS_SHARED, DestinationVerdict.KNOWN_GOOD_SERVICE}
 
@@ -125,8 +129,8 @@ def _worth_listing(path: str, signature: Signature) -> bool:
 
 
 def _installed(path: str) -> bool:
-    r"""True under Windows or Program Files of any drive, except where every user may write."""
-    below_drive = path[:300].lower().replace("/", "\\").partition(":\\")[2]
-    if below_drive.startswith(("windows\\temp\\", "windows\\tasks\\", "windows\\tracing\\")):
+    """True under Windows or Program Files of any drive, except in folders that anyone may write to."""
+    start = path[:_PATH_JUDGED]
+    if place_of(start, PARENT_PLACES) is not None:
         return False
-    return below_drive.startswith(("windows\\", "program files\\", "program files (x86)\\"))
+    return below_system_root(start, None) is not None or in_program_files(start, None)

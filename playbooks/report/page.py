@@ -5,6 +5,7 @@ Every text goes through display.visible and into a rich Text, which knows no mar
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from io import StringIO
 
@@ -23,8 +24,8 @@ MAX_WIDTH = 140
 _LEAST_ROOM = 20
 #: Above any limit of the view: nothing is shortened a second time.
 _NO_LIMIT = 20_000
-#: A long word may be broken after one of these.
-_BREAK_AFTER = "\\/,;&=?"
+#: A long word may be broken after one of these, but not after the slash that begins an option.
+_SEPARATOR = re.compile(r"[\\,;&=?]|(?<! )/")
 
 
 class Page:
@@ -120,10 +121,11 @@ def _breaks(text: str, room: int) -> Iterable[int]:
     start = 0
     while (end := _fits(text, start, room)) < len(text):
         blank = text.rfind(" ", start, end + 1) + 1
-        if blank <= start or _fits(text, blank, room) < _word_end(text, blank):
+        too_long = _fits(text, blank, room) < _word_end(text, blank)
+        if blank <= start or (too_long and blank <= end):
             half = start + (end - start) // 2
-            separator = max(text.rfind(each, half, end) for each in _BREAK_AFTER) + 1
-            blank = separator or (blank if blank > half else end)
+            separators = [each.end() for each in _SEPARATOR.finditer(text, half, end)]
+            blank = separators[-1] if separators else blank if blank > half else end
         start = blank
         while text[start : start + 1] == " ":
             start += 1

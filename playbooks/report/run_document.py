@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-import orjson
-
 from actions.detection import Detection
 from connectors.edr.sysmon_file.event import ReadReport
 from connectors.siem.notable import RejectedNotable
@@ -22,10 +20,10 @@ def run_document(
     detection: Detection | None,
     read: ReadReport | None,
     rejected: Sequence[RejectedNotable],
-) -> bytes:
-    """The document as JSON. `detection` is null when no log was read."""
+) -> dict[str, object]:
+    """The document, fit for JSON. `detection` is null when no log was read."""
     detected = as_document(detection, read) if detection is not None and read is not None else None
-    document = {
+    return {
         "schema_version": SCHEMA_VERSION,
         "cases": [report.model_dump(mode="json") for report in reports],
         "detection": detected,
@@ -34,4 +32,3 @@ def run_document(
             for each in rejected
         ],
     }
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2)

@@ -235,23 +235,20 @@ def _decision(page: Page, view: View) -> None:
     verdict = page.styled(view.would, _STYLES[view.would_tone] or "bold")
     page.hang(_INDENT, Text.assemble(verdict, page.styled(f" (mode {view.mode}): {view.decision}")))
     if view.obstacles:
-        page.hang(_INDENT, "stands in the way:")
-    for guard in view.obstacles:
-        lead = f"{_INDENT}{guard.outcome:<8}"
-        found = page.styled(f": {guard.value}; asked for: {guard.limit}. {guard.detail}")
-        page.hang(lead, Text.assemble(page.styled(guard.name, "bold"), found), lead_style=_STYLES[guard.tone])
+        page.hang(_INDENT, "stands in the way (the Markdown and JSON reports say why):")
+        page.add(_guards(page, view.obstacles))
     if view.passed:
         page.hang(_INDENT, "passes:")
-        page.add(_passed(page, view.passed))
+        page.add(_guards(page, view.passed))
 
 
-def _passed(page: Page, guards: Iterable[GuardRow]) -> Table:
+def _guards(page: Page, guards: Iterable[GuardRow]) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     for _ in range(4):
         table.add_column(overflow="fold")
     for guard in guards:
         table.add_row(
-            page.styled(_INDENT),
+            page.styled(f"{_INDENT * 2}{guard.outcome:<7}", _STYLES[guard.tone]),
             page.styled(guard.name),
             page.styled(guard.value),
             page.styled(f"asked for: {guard.limit}", "dim"),

@@ -5,6 +5,9 @@ Nothing here has been carried out: decisions are told in the conditional.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
 from actions.case_facts import Unknown
 from actions.isolation import GuardOutcome
 from connectors.facts.notable import Direction
@@ -199,10 +202,34 @@ def _unknowns(report: CaseReport) -> list[UnknownRow]:
         for each in lacking
         if each.effect not in reasons
     )
+    return _grouped(all_unknown)
+
+
+_NUMBER = re.compile(r"[0-9]+")
+
+
+def _grouped(unknowns: Iterable[Unknown]) -> list[UnknownRow]:
+    """Unknowns of one reason in one row, at the place of the first; reasons may differ in a number."""
+    groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Unknown]] = {}
+    for each in unknowns:
+        reason = tuple(_NUMBER.split(each.why)), tuple(_NUMBER.split(each.remedy))
+        groups.setdefault(reason, []).append(each)
     return [
-        UnknownRow(wording.sentence(each.what), wording.sentence(each.why), wording.sentence(each.remedy))
-        for each in all_unknown
+        UnknownRow(
+            visible(", ".join(wording.name(each.what) for each in group), limit=MESSAGE_LIMIT),
+            wording.sentence(_joined([each.why for each in group])),
+            wording.sentence(_joined([each.remedy for each in group])),
+        )
+        for group in groups.values()
     ]
+
+
+def _joined(texts: list[str]) -> str:
+    """One sentence for texts that differ at most in numbers: in place of one, all of them, ascending."""
+    words = _NUMBER.split(texts[0])
+    columns = zip(*(_NUMBER.findall(text) for text in texts), strict=True)
+    numbers = [", ".join(sorted(set(column), key=lambda each: (len(each), each))) for column in columns]
+    return "".join(part for pair in zip(words, [*numbers, ""], strict=True) for part in pair)
 
 
 def _problems(report: CaseReport) -> tuple[Item, ...]:

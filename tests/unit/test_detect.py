@@ -74,7 +74,8 @@ def test_escu_keeps_the_neighbours_of_rfc1918() -> None:
 @pytest.mark.parametrize("field", ["User", "SourceIp", "DestinationIp"])
 @pytest.mark.parametrize("value", [None, ""])
 def test_stats_by_drops_an_event_without_a_by_field(field: str, value: object) -> None:
-    found = run([connected(7, **{"dest_ip": "1.1.1.1", field: value})], Semantics.ESCU)
+    event = connected(7)
+    found = run([event._replace(data={**event.data, field: value})], Semantics.ESCU)
     assert found.raised == ()
     assert found.not_raised[0].escu.reason is EscuReason.FIELD_MISSING
 

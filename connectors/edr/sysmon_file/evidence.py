@@ -89,7 +89,7 @@ class ConnectionRow(NamedTuple):
     initiated: bool | None
     first_utc: str
     last_utc: str
-    count: int
+    events: int
     source: str
     record: int
 
@@ -103,7 +103,7 @@ class ConnectionRow(NamedTuple):
         return Connection(
             time=fields.instant(self.first_utc),
             last_time=fields.instant(self.last_utc),
-            count=self.count,
+            count=self.events,
             src_ip=self.src_ip,
             src_port=self.src_port,
             dest_ip=self.dest_ip,
@@ -136,7 +136,7 @@ def connection_row(event: RawEvent) -> ConnectionRow:
         initiated=fields.boolean(get("Initiated")),
         first_utc=utc,
         last_utc=utc,
-        count=1,
+        events=1,
         source=event.source,
         record=event.record,
     )
@@ -215,7 +215,7 @@ class EvidenceStore:
             self._connections[key] = known._replace(
                 first_utc=min(known.first_utc, row.first_utc),
                 last_utc=max(known.last_utc, row.last_utc),
-                count=known.count + 1,
+                events=known.events + 1,
             )
         else:
             self._connections[key] = row

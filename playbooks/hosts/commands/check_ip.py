@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import orjson
-
 from actions.check_ip import IpCheck, check_ip
 from connectors.errors import InputError
-from playbooks.hosts.terminal_output import write, write_bytes
+from playbooks.hosts.terminal_output import write, write_json
 from playbooks.settings import load_settings
 
 
@@ -33,9 +31,7 @@ def run(*, ips: Sequence[str], config: Path | None, as_json: bool) -> None:
     if errors:
         raise InputError("ip", "; ".join(error.problem for error in errors), errors[0].remedy)
     if as_json:
-        write_bytes(
-            orjson.dumps([check.model_dump(mode="json") for check in checks], option=orjson.OPT_INDENT_2)
-        )
+        write_json([check.model_dump(mode="json") for check in checks])
         return
     for check in checks:
         write(_line(check))

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import orjson
-
 from playbooks.hosts.terminal_output import (
     chosen_profiles,
     chosen_semantics,
@@ -14,7 +12,7 @@ from playbooks.hosts.terminal_output import (
     screen,
     tell_problems,
     write,
-    write_bytes,
+    write_json,
 )
 from playbooks.logs import detect_in_logs
 from playbooks.report.detection import as_document, as_text
@@ -41,6 +39,6 @@ def run(
     tell_problems(report)
     if as_json:
         document = as_document(detection, report)
-        write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+        write_json(document)
     else:
         write(as_text(detection, report, screen().width))

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-import orjson
-
 from actions.detection import Semantics
 from actions.get_process_lineage import LineageSettings, Located, gather_process, locate_process
 from connectors.addresses import parse_ip
@@ -21,7 +19,7 @@ from playbooks.hosts.terminal_output import (
     screen,
     tell_problems,
     write,
-    write_bytes,
+    write_json,
 )
 from playbooks.logs import read_logs
 from playbooks.report import terminal
@@ -74,7 +72,7 @@ def run(
             "evidence": found.evidence.model_dump(mode="json") if found.evidence else None,
             "problems": [each.model_dump(mode="json") for each in (*located.problems, *found.problems)],
         }
-        write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+        write_json(document)
         return
     how = screen()
     write(

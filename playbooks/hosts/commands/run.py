@@ -22,7 +22,7 @@ from playbooks.hosts.terminal_output import (
     screen,
     tell_problems,
     write,
-    write_bytes,
+    write_json,
 )
 from playbooks.logs import LogRun, read_logs
 from playbooks.report import detection as detection_report
@@ -92,13 +92,15 @@ def run(
     if folder is not None:
         folder.write(reports)
     if as_json:
-        write_bytes(
+        write_json(
             run_document(
                 reports, log_run.detection if log_run else None, log_run.report if log_run else None, rejected
             )
         )
     else:
         _print(reports, log_run, screen(), folder)
+    if notables and not given and not rejected:
+        note("no notable was in the input")
     for each in rejected:
         complain(each.error)
     if rejected:
