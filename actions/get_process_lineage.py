@@ -47,11 +47,13 @@ class Located(Fact):
         host: None when it is not exactly one.
         processes: the processes behind the notable. More than one only where the notable itself names
             several ProcessGuids; two that merely fit are a problem, not a choice.
+        host_candidates: the machines that fit, where more than one does; else empty.
         problems: what could not be told, and why.
     """
 
     host: HostRef | None = None
     processes: tuple[ProcessRef, ...] = ()
+    host_candidates: tuple[str, ...] = ()
     problems: tuple[Unknown, ...] = ()
 
 
@@ -71,12 +73,9 @@ def locate_process(edr: EdrConnector | None, notable: Notable, settings: Lineage
     try:
         host = _host(edr, notable)
     except AmbiguousHost as error:
-        names = ", ".join(error.candidates)
-        return Located(
-            problems=(
-                _unknown("host", f"{error.message}: {names}", "Tell which one is meant, by its full name"),
-            )
-        )
+        why = f"{error.message}: {', '.join(error.candidates)}"
+        problem = _unknown("host", why, "Tell which one is meant, by its full name")
+        return Located(host_candidates=error.candidates, problems=(problem,))
     except HostNotFound as error:
         return Located(problems=(_unknown("host", error.message, _REMEDY_LOGS),))
     except ConnectorError as error:

@@ -4,8 +4,39 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from pydantic import field_validator
+
 from actions.case_facts import DestinationVerdict, Unknown
 from connectors.facts.base import Fact, Instant, SourceRef
+
+
+class RiskPolicy(Fact):
+    """What an organisation may set about the assessment.
+
+    Attributes:
+        security_agents: full paths of security products that open every process for writing, compared
+            without regard to case. A folder `*` stands for exactly one folder, for paths that hold a version.
+    """
+
+    security_agents: tuple[str, ...] = ()
+
+    @field_validator("security_agents")
+    @classmethod
+    def _full_paths(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
+        for path in paths:
+            folders = path.split("\\")
+            if len(folders) < 3 or len(folders[0]) != 2 or not folders[0].endswith(":"):
+                raise ValueError(
+                    f"security_agents: {path!r} is not a full path such as C:\\Folder\\agent.exe"
+                )
+            if any("*" in part and part != "*" for part in folders) or folders[-1] == "*":
+                raise ValueError(
+                    f"security_agents: in {path!r} a * may only stand for one whole folder, not for a part of"
+                    " a name and not for the file"
+                )
+            if len(folders) == 3 and "*" in folders:
+                raise ValueError(f"security_agents: {path!r} would trust a file in any folder of the drive")
+        return paths
 
 
 class CaseVerdict(StrEnum):
@@ -66,12 +97,12 @@ class Indicator(Fact):
 
 
 class Contribution(Fact):
-    """One item of the score.
+    """One item of the score. All items together add up to the impact and the confidence.
 
     Attributes:
-        name: what it is: "ESCU base", an indicator's id.
+        name: what it is: "ESCU base", an indicator's id, or "limit" for what goes past 0 or 100.
         impact_points: added to impact, percent points.
-        confidence_points: added to confidence, percent points (zero or negative).
+        confidence_points: added to confidence, percent points.
         reason: why this weight.
     """
 
@@ -89,8 +120,9 @@ class RiskAssessment(Fact):
         base_score: what ESCU has already put on the risk object.
         impact, confidence: percent, after all contributions; impact never above 100.
         score: impact x confidence / 100.
-        contributions: first the ESCU base, then one per weighted indicator, in the table's order.
-        indicators: all found, strong first.
+        contributions: first the ESCU base, then one per weighted indicator, in the table's order, and last
+            the limit where the items exceed 100.
+        indicators: all found, strong first, then in the table's order.
         destination_verdict: the worst of the case's destinations.
         case_verdict, verdict_reason: by the table in actions/verdict_table.py.
         unknowns: what was not known; none of it changed the score.

@@ -1,0 +1,210 @@
+"""What is not known of a case, why, and how it could be known. None of it changes a score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from actions.case_facts import DestinationVerdict, Unknown
+from actions.indicators.case_view import CaseView, directions, is_creator
+from actions.indicators.finding import named
+from actions.indicators.injection import is_source_known
+from actions.windows_paths import is_full_path, is_known_image
+from connectors.facts.notable import Direction
+from connectors.facts.process import CoverageState, EvidenceKind, Process, SignatureState
+from connectors.facts.reputation import SourceStatus
+
+#: Per kind of evidence: what it would show, and the Sysmon event that carries it.
+_KINDS = {
+    EvidenceKind.CONNECTION: ("network connections of the process", 3),
+    EvidenceKind.DNS: ("names the process looked up", 22),
+    EvidenceKind.TAMPERING: ("tampering with the process image", 25),
+    EvidenceKind.REMOTE_THREAD: ("remote threads in the process", 8),
+    EvidenceKind.PROCESS_ACCESS: ("write access to the process", 10),
+    EvidenceKind.MODULE: ("modules and their signatures", 7),
+    EvidenceKind.FILE: ("files written", 11),
+    EvidenceKind.TERMINATION: ("when processes ended", 5),
+}
+
+_FAILED = {
+    SourceStatus.STALE: "its last answer has expired",
+    SourceStatus.RATE_LIMITED: "its quota is used up",
+    SourceStatus.AUTH: "it refused the credential",
+    SourceStatus.ERROR: "it answered with an error",
+    SourceStatus.TIMEOUT: "it did not answer in time",
+    SourceStatus.NOT_CONFIGURED: "it is not configured",
+}
+
+_SIGNATURE_REMEDY = "Collect Sysmon event 7 (image loaded), or look the file's hash up"
+
+
+def case_unknowns(view: CaseView) -> tuple[Unknown, ...]:
+    """Everything not known, each once: the host and process first, then evidence, then destinations."""
+    found: dict[Unknown, None] = {}
+    for collect in _COLLECTORS:
+        found |= dict.fromkeys(sorted(collect(view), key=_order))
+    return tuple(found)
+
+
+def _order(unknown: Unknown) -> tuple[str, str, str]:
+    return unknown.what, unknown.why, unknown.remedy
+
+
+def _given(view: CaseView) -> Iterator[Unknown]:
+    yield from view.facts.problems
+    for notable in view.facts.notables:
+        for missing in notable.missing:
+            yield Unknown(what=f"notable field {missing.field}", why=missing.effect)
+
+
+def _host(view: CaseView) -> Iterator[Unknown]:
+    if view.facts.host is None:
+        yield Unknown(
+            what="the host",
+            why=f"{min(n.dest for n in view.facts.notables)} was not resolved to exactly one machine",
+            remedy="Look the name and the source address up in the EDR's inventory",
+        )
+
+
+def _lineage(view: CaseView) -> Iterator[Unknown]:
+    lineage = view.facts.lineage
+    if lineage is None:
+        yield Unknown(
+            what="process lineage",
+            why="the process was not found in any telemetry",
+            remedy="Collect Sysmon event 1 (process creation), or search the EDR around that time",
+        )
+        return
+    for gap in lineage.gaps:
+        yield Unknown(
+            what=f"lineage at {gap.at}",
+            why=gap.detail,
+            remedy="Search for the creation event (Sysmon event 1) over a longer time, or in the EDR",
+        )
+    if lineage.truncated:
+        yield Unknown(what="the rest of the lineage", why="a cap on its size cut it off")
+
+
+def _process(view: CaseView) -> Iterator[Unknown]:
+    target = view.target
+    if target is None:
+        return
+    if view.facts.profile.expects_arguments and view.arguments is None:
+        why = "it was not recorded" if target.command_line is None else "it is empty in the record"
+        yield Unknown(
+            what="command line",
+            why=f"{why}, which is not the same as no arguments",
+            remedy="Read it from the EDR, or from Windows event 4688 with command lines switched on",
+        )
+    if not is_full_path(target.ref.image):
+        yield Unknown(what="image path", why="the record has no full path", remedy="Read it from the EDR")
+    if view.facts.profile.original_file_names and target.original_file_name.strip() in ("", "-"):
+        yield Unknown(
+            what="OriginalFileName",
+            why="the record has none (Sysmon logs it from version 10 on)",
+            remedy="Look the file's hash up",
+        )
+    if view.signature.state is SignatureState.UNKNOWN:
+        yield Unknown(what=f"signature of {named(target)}", why="no event says", remedy=_SIGNATURE_REMEDY)
+    yield from _parent(view.parent)
+
+
+def _parent(parent: Process | None) -> Iterator[Unknown]:
+    if parent is None or not is_known_image(parent.ref.image):
+        yield Unknown(
+            what="the parent process",
+            why="it was not recorded",
+            remedy="Search for the creation of the process over a longer time; a live process list will not"
+            " show a parent that has ended",
+        )
+    elif parent.signature.state is SignatureState.UNKNOWN:
+        yield Unknown(what=f"signature of {named(parent)}", why="no event says", remedy=_SIGNATURE_REMEDY)
+
+
+def _evidence(view: CaseView) -> Iterator[Unknown]:
+    if view.facts.evidence is None:
+        yield Unknown(
+            what="what else the process did",
+            why="no evidence was obtained for it",
+            remedy="Collect Sysmon events 7, 8, 10, 11, 22 and 25, or ask the EDR",
+        )
+        return
+    for kind, (what, number) in _KINDS.items():
+        state = view.evidence.state_of(kind)
+        if state is CoverageState.NOT_COLLECTED:
+            yield Unknown(
+                what=what,
+                why=f"nothing of the kind was logged on this host (Sysmon event {number})",
+                remedy=f"Collect Sysmon event {number}",
+            )
+        elif state is CoverageState.NOT_SUPPORTED:
+            yield Unknown(what=what, why="this source can never know it", remedy="Ask another source")
+    if view.evidence.truncated:
+        yield Unknown(what="the rest of the evidence", why="a cap on its size cut it off")
+    yield from _injection(view)
+
+
+def _injection(view: CaseView) -> Iterator[Unknown]:
+    for thread in view.evidence.remote_threads:
+        if not is_source_known(thread):
+            yield Unknown(
+                what="who started a thread in the process", why="the event does not name the source image"
+            )
+    for access in view.evidence.accesses:
+        if access.granted_access is None:
+            yield Unknown(what="rights of a process access", why="the access mask is unreadable")
+        elif not is_full_path(access.source_image):
+            yield Unknown(what="who opened the process", why="the event does not name the source image")
+        elif (
+            access.source_is_creator is None
+            and is_creator(view, access.source_guid, access.source_image) is None
+        ):
+            yield Unknown(
+                what=f"whether {access.source_image} created the process",
+                why="the parent's identity is not recorded, and creators open their children for writing",
+            )
+
+
+def _destinations(view: CaseView) -> Iterator[Unknown]:
+    if not view.facts.destinations:
+        yield Unknown(what="the destination", why="no usable peer address was given")
+    for destination in view.facts.destinations:
+        ip = destination.ip
+        if destination.verdict is DestinationVerdict.UNDETERMINED:
+            yield Unknown(
+                what=f"reputation of {ip}",
+                why=destination.verdict_reason,
+                remedy="Configure a reputation source" if not destination.answers else "Look it up again",
+            )
+        for answer in destination.answers:
+            if answer.status in _FAILED:
+                yield Unknown(what=f"what {answer.source} knows of {ip}", why=_FAILED[answer.status])
+        if not destination.dns_names:
+            yield Unknown(
+                what=f"the name behind {ip}",
+                why="no look-up by the process gave this address",
+                remedy="Collect Sysmon event 22, or read the proxy's log",
+            )
+        if not destination.ports:
+            yield Unknown(what=f"port at {ip}", why="neither the notable nor an event names it")
+        if not directions(view.facts, destination) - {Direction.UNKNOWN}:
+            yield Unknown(
+                what=f"who opened the connection with {ip}",
+                why="the notable does not say, and no event was found",
+                remedy="Read Initiated in Sysmon event 3",
+            )
+        if destination.check.organisation_owned:
+            yield Unknown(
+                what=f"the real destination behind {ip}",
+                why="the address is the organisation's own; if it is a proxy, it hides the peer",
+                remedy="Read the proxy's log for this host and time",
+            )
+
+
+_COLLECTORS: tuple[Callable[[CaseView], Iterator[Unknown]], ...] = (
+    _given,
+    _host,
+    _lineage,
+    _process,
+    _evidence,
+    _destinations,
+)

@@ -1,0 +1,179 @@
+"""Guards about the machine: is it exactly the right one, and may it be isolated at all?"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+
+from actions.guards.question import Answer, Question, passed, refused, unknown
+from actions.isolation import GuardOutcome
+from actions.isolation_policy import ALWAYS_PROTECTED_TAGS
+from connectors.addresses import pack_ip
+from connectors.facts.host import AddressSeen, HostRef, HostType, same_host_name, short_name
+from connectors.facts.notable import Direction, Notable
+from connectors.networks import NetworkMap, parse_network
+
+#: An address seen this long before or after an instant still counts as the agent's at that instant. Defender
+#: looks for machines by address with the same 15 minutes.
+ADDRESS_TOLERANCE = timedelta(minutes=15)
+
+
+def one_host(q: Question) -> Answer:
+    """Exactly one machine fits, and everything names the same one."""
+    limit = "exactly one host, named alike everywhere"
+    if len(q.request.host_candidates) > 1:
+        names = ", ".join(sorted(q.request.host_candidates))
+        return refused(names, limit, f"{len(q.request.host_candidates)} machines fit: {names}.")
+    if q.host is None:
+        return unknown(limit, "The host was not resolved to a machine.")
+    strangers = sorted(_other_names(q, q.host))
+    if strangers:
+        names = ", ".join(strangers)
+        return refused(names, limit, f"{q.host.hostname} was resolved, but the case also names {names}.")
+    if q.request.connector and q.host.connector != q.request.connector:
+        return unknown(
+            limit,
+            f"{q.request.connector} has not resolved the host; its name comes from {q.host.connector} alone.",
+            value=q.host.hostname,
+        )
+    return passed(q.host.hostname, limit, f"{q.host.hostname} ({q.host.host_id}) is the only host that fits.")
+
+
+def _other_names(q: Question, host: HostRef) -> set[str]:
+    """Names in the case that are not this host's."""
+    names = {name for n in q.request.facts.notables for name in (n.dest, *n.other_dests)}
+    strangers = {name for name in names if not _is_name_of(name, host)}
+    seen_as = q.request.facts.host
+    if seen_as is not None and not same_host_name(seen_as.hostname, host.hostname):
+        strangers.add(seen_as.hostname)
+    elif seen_as is not None and seen_as.connector == host.connector and seen_as.host_id != host.host_id:
+        strangers.add(f"{seen_as.hostname} ({seen_as.host_id})")
+    return strangers
+
+
+def _is_name_of(name: str, host: HostRef) -> bool:
+    if pack_ip(name) is not None:
+        return any(seen.ip == name for seen in host.addresses)
+    return same_host_name(name, host.hostname)
+
+
+def address_belongs(q: Question) -> Answer:
+    """The source address of each notable was this agent's at that time."""
+    limit = f"the agent's own address at the time, within {ADDRESS_TOLERANCE.seconds // 60} min"
+    answers = [_address_of(q, notable, limit) for notable in q.request.facts.notables]
+    worst = (GuardOutcome.REFUSE, GuardOutcome.UNKNOWN, GuardOutcome.PASS)
+    return min(answers, key=lambda a: (worst.index(a.outcome), a.value, a.detail))
+
+
+def _address_of(q: Question, notable: Notable, limit: str) -> Answer:
+    own = _own_address(notable)
+    at = notable.last_time or notable.first_time
+    if own is None:
+        return unknown(limit, "The notable does not name the host's own address.")
+    if q.host is None or not q.host.addresses:
+        return unknown(limit, f"The addresses of the host are not known; the notable says {own}.", value=own)
+    if at is None:
+        return unknown(limit, f"The notable does not say when the host had {own}.", value=own)
+    return _held_by(q.host, own, at, limit)
+
+
+def _own_address(notable: Notable) -> str | None:
+    return notable.dest_ip if notable.direction is Direction.INBOUND else notable.src_ip
+
+
+def _held_by(host: HostRef, own: str, at: datetime, limit: str) -> Answer:
+    seen = [address for address in host.addresses if address.ip == own]
+    if not seen:
+        return refused(own, limit, f"{own} is not an address of {host.hostname}.")
+    if any(_held(address, at) for address in seen):
+        return passed(own, limit, f"{host.hostname} had {own} at that time.")
+    if any(address.first_seen is None or address.last_seen is None for address in seen):
+        return unknown(limit, f"When {host.hostname} had {own} is not known.", value=own)
+    return refused(own, limit, f"{host.hostname} had {own} at another time.")
+
+
+def _held(address: AddressSeen, at: datetime) -> bool:
+    first, last = address.first_seen, address.last_seen
+    if first is None or last is None:
+        return False
+    return first - ADDRESS_TOLERANCE <= at <= last + ADDRESS_TOLERANCE
+
+
+def host_type(q: Question) -> Answer:
+    """Only workstations; everything else is handed to a person."""
+    limit = HostType.WORKSTATION.value
+    if q.host is None or q.host.host_type is HostType.UNKNOWN:
+        return unknown(limit, "What kind of machine it is is not known.")
+    value = q.host.host_type.value
+    if q.host.host_type is not HostType.WORKSTATION:
+        return refused(value, limit, f"{q.host.hostname} is a {value.replace('_', ' ')}: a person decides.")
+    return passed(value, limit, f"{q.host.hostname} is a workstation.")
+
+
+def not_protected(q: Question) -> Answer:
+    """Not protected by name, pattern, address or tag."""
+    limit = "not protected"
+    host, protected = q.host, q.policy.protected
+    if host is None:
+        return unknown(limit, "The host was not resolved.")
+    reasons = [f"name {name}" for name in protected.names if same_host_name(name, host.hostname)]
+    reasons += [f"pattern {glob}" for glob in protected.globs if _fits(glob, host.hostname)]
+    reasons += [f"tag {tag}" for tag in _protecting_tags(q, host)]
+    reasons += [f"address {ip}" for ip in _protected_addresses(q, host)]
+    if reasons:
+        value = ", ".join(sorted(reasons))
+        return refused(value, limit, f"{host.hostname} is protected by {value}: a person decides.")
+    if protected.ranges and not _addresses(q, host):
+        return unknown(limit, "No address of the host is known, and ranges are protected.")
+    return passed("not listed", limit, f"{host.hostname} is not on any list of protected hosts.")
+
+
+def _fits(glob: str, hostname: str) -> bool:
+    pattern = glob.lower()
+    return any(fnmatchcase(name, pattern) for name in (hostname.lower().rstrip("."), short_name(hostname)))
+
+
+def _protecting_tags(q: Question, host: HostRef) -> set[str]:
+    wanted = {_plain_tag(tag) for tag in (*ALWAYS_PROTECTED_TAGS, *q.policy.protected.tags)}
+    asset = q.request.asset
+    carried = (*host.tags, *(asset.categories if asset else ()))
+    return {tag for tag in carried if {_plain_tag(tag), _plain_tag(_last_part(tag))} & wanted}
+
+
+def _plain_tag(tag: str) -> str:
+    return tag.strip().lower().replace("_", "-").replace(" ", "-")
+
+
+def _last_part(tag: str) -> str:
+    """Vendors prefix tags with their group: `FalconGroupingTags/jump-host`."""
+    return tag.replace(":", "/").rpartition("/")[2]
+
+
+def _addresses(q: Question, host: HostRef) -> set[str]:
+    own = {_own_address(notable) for notable in q.request.facts.notables}
+    return {seen.ip for seen in host.addresses} | {ip for ip in own if ip}
+
+
+def _protected_addresses(q: Question, host: HostRef) -> list[str]:
+    ranges = NetworkMap(
+        (parse_network(cidr, field="protected.ranges"), cidr) for cidr in q.policy.protected.ranges
+    )
+    packed = ((ip, pack_ip(ip)) for ip in sorted(_addresses(q, host)))
+    return [ip for ip, address in packed if address is not None and ranges.covering(address)]
+
+
+def asset_priority(q: Question) -> Answer:
+    """Not an asset of a protected priority."""
+    protected = q.policy.protected
+    wanted = {priority.lower() for priority in protected.priorities}
+    limit = f"not {' or '.join(sorted(wanted))}" if wanted else "not used"
+    priority = q.request.asset.priority.strip().lower() if q.request.asset else ""
+    if not wanted:
+        return passed(priority or "unknown", limit, "The policy does not use asset priorities.")
+    if priority in wanted:
+        return refused(priority, limit, f"The asset list ranks the host {priority}: a person decides.")
+    if priority in ("", "unknown"):
+        if protected.allow_unknown_priority:
+            return passed("unknown", limit, "The asset list does not rank the host; the policy allows that.")
+        return unknown(limit, "No asset list ranks the host.")
+    return passed(priority, limit, f"The asset list ranks the host {priority}.")

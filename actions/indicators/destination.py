@@ -1,0 +1,96 @@
+"""Indicators from the other end of the connections."""
+
+from __future__ import annotations
+
+from actions.case_facts import Destination, DestinationVerdict
+from actions.destination_hints import Hint, HintKind, hints_for
+from actions.indicators.case_view import CaseView, directions, inbound_only
+from actions.indicators.finding import Finding, finding, listed
+from actions.risk import EvidenceItem
+from connectors.facts.notable import Direction
+
+
+def destination_malicious(view: CaseView) -> Finding | None:
+    """A peer that the process called is malicious by reputation."""
+    return _by_verdict(view, DestinationVerdict.MALICIOUS, "is malicious by reputation")
+
+
+def destination_suspicious(view: CaseView) -> Finding | None:
+    """A peer that the process called is suspicious by reputation, and none is malicious.
+
+    Only the worst counts: or a case would weigh less when its suspicious peer turns out to be malicious.
+    """
+    if destination_malicious(view) is not None:
+        return None
+    return _by_verdict(view, DestinationVerdict.SUSPICIOUS, "is suspicious by reputation")
+
+
+def suspicious_shared(view: CaseView) -> Finding | None:
+    """A peer has bad reports but is shared by many: they need not be about this traffic."""
+    return _by_verdict(
+        view, DestinationVerdict.SUSPICIOUS_SHARED, "has bad reports, but many share the address"
+    )
+
+
+def _by_verdict(view: CaseView, verdict: DestinationVerdict, words: str) -> Finding | None:
+    # Reports about who calls in are mostly reports about scanners: inbound, reputation is no evidence.
+    found = [d for d in view.facts.destinations if d.verdict is verdict and not inbound_only(view.facts, d)]
+    if not found:
+        return None
+    return finding(
+        f"The destination {listed(d.ip for d in found)} {words}.",
+        [EvidenceItem(text=f"{d.ip}: {d.verdict_reason}") for d in found],
+    )
+
+
+def destination_role(view: CaseView) -> Finding | None:
+    """What is publicly known of the destinations."""
+    found = [
+        (d, hint)
+        for d in view.facts.destinations
+        for hint in hints_for(d)
+        if hint.kind is not HintKind.PLAIN_REASON and not inbound_only(view.facts, d)
+    ]
+    if not found:
+        return None
+    return finding(
+        f"It called {listed(f'{d.ip} ({hint.label})' for d, hint in found)}.",
+        [EvidenceItem(text=_role_text(d, hint)) for d, hint in found],
+    )
+
+
+def _role_text(destination: Destination, hint: Hint) -> str:
+    known_as = f" as {listed(destination.dns_names)}" if destination.dns_names else ""
+    ports = f", port {listed(map(str, destination.ports))}" if destination.ports else ""
+    return f"{destination.ip}{known_as}{ports}: {hint.label}. {hint.why}"
+
+
+def destination_not_external(view: CaseView) -> Finding | None:
+    """A destination is not public, or is the organisation's own."""
+    found = [d for d in view.facts.destinations if not d.check.external and not d.check.external_inside]
+    if not found:
+        return None
+    return finding(
+        f"The destination {listed(d.ip for d in found)} is not outside the organisation.",
+        [EvidenceItem(text=_why_not_external(d)) for d in found],
+    )
+
+
+def _why_not_external(destination: Destination) -> str:
+    check = destination.check
+    if check.organisation_owned:
+        return f"{destination.ip} lies in the organisation's range {check.organisation_range or 'list'}"
+    row = check.registry_row
+    registered = f" ({row.name}, {row.rfc})" if row else ""
+    return f"{destination.ip} is {check.category.value}{registered}"
+
+
+def connection_inbound(view: CaseView) -> Finding | None:
+    """A peer connected to the process, not the other way round."""
+    inbound = [d for d in view.facts.destinations if Direction.INBOUND in directions(view.facts, d)]
+    if not inbound:
+        return None
+    return finding(
+        f"{listed(d.ip for d in inbound)} connected to the process (inbound).",
+        [EvidenceItem(text=f"inbound from {d.ip}") for d in inbound],
+    )

@@ -1,0 +1,50 @@
+"""What the analyst should do next, most urgent first: from facts, findings and guards, nothing invented."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from actions.assess_risk import first_notable
+from actions.case_facts import CaseFacts
+from actions.indicators.case_view import view_of
+from actions.isolation import IsolationDecision
+from actions.risk import RiskAssessment, RiskPolicy
+from actions.steps import investigate, respond
+from actions.steps.case import StepCase
+
+#: In order of urgency.
+_STEPS: tuple[Callable[[StepCase], Iterator[str]], ...] = (
+    respond.volatile,
+    respond.containment,
+    respond.candidates,
+    respond.loader,
+    respond.image,
+    respond.tasks,
+    respond.credentials,
+    respond.fleet,
+    investigate.shared_services,
+    investigate.channels,
+    investigate.inbound,
+    investigate.find_process,
+    investigate.find_parent,
+    investigate.read_command_line,
+    investigate.direction,
+    investigate.collect,
+    investigate.unsigned_unknown,
+    investigate.reputation,
+    investigate.not_external,
+    respond.benign,
+)
+
+
+def next_steps(facts: CaseFacts, risk: RiskAssessment, decision: IsolationDecision) -> tuple[str, ...]:
+    """One sentence or two per step; each step once.
+
+    Args:
+        facts: the case.
+        risk: what assess_risk said of it.
+        decision: what decide_isolation said of it.
+    """
+    case = StepCase(facts, view_of(facts, RiskPolicy()), risk, decision, first_notable(facts))
+    steps = (step for collect in _STEPS for step in collect(case))
+    return tuple(dict.fromkeys(steps))

@@ -1,0 +1,113 @@
+"""Steps that stop the damage: secure, contain, clean up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from actions.indicators.case_view import inbound_only
+from actions.indicators.places import PARENT_PLACES, place_of
+from actions.isolation import IsolationVerdict
+from actions.risk import CaseVerdict
+from actions.steps.case import StepCase, cut, is_shared
+from connectors.facts.process import SignatureState
+
+#: Findings that mean: the code may be in memory alone.
+_IN_MEMORY = frozenset({"tampering", "remote_thread", "no_arguments", "write_access"})
+
+
+def volatile(case: StepCase) -> Iterator[str]:
+    """What is lost when the host is isolated, restarted or left alone."""
+    target = case.view.target
+    if not case.is_bad or target is None or target.end_time is not None:
+        return
+    if case.found & _IN_MEMORY:
+        yield (
+            f"Get the memory of {case.process} on {case.host} before isolating or restarting: the code that"
+            " connected may be nowhere on disk."
+        )
+
+
+def containment(case: StepCase) -> Iterator[str]:
+    """Isolation: what is asked of a person, or what the playbook will not do."""
+    match case.decision.verdict:
+        case IsolationVerdict.ASK:
+            yield f"Approve or decline the isolation of {case.host}; an expired request does nothing."
+        case IsolationVerdict.ISOLATE:
+            yield f"Check that {case.host} is verified as isolated; an accepted request is not an isolation."
+        case IsolationVerdict.SHADOW | IsolationVerdict.REFUSE if (
+            case.risk.case_verdict is CaseVerdict.MALICIOUS and "connection_inbound" not in case.found
+        ):
+            ids = [guard.id for guard in case.decision.obstacles] or ["mode shadow"]
+            more = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
+            yield f"Contain {case.host} by hand; the playbook will not ({ids[0]}{more})."
+        case _:
+            return
+
+
+def candidates(case: StepCase) -> Iterator[str]:
+    """Which machine it is."""
+    others = sorted({other for n in case.facts.notables for other in n.other_dests})
+    if others:
+        yield f"Find out which host it was: the notable names {case.notable.dest}, {', '.join(others)}."
+    elif case.facts.host is None:
+        yield f"Find out which machine {case.notable.dest} is; it was not resolved to exactly one."
+
+
+def loader(case: StepCase) -> Iterator[str]:
+    """The file that started it."""
+    parent = case.view.parent
+    if parent is None or not case.is_bad:
+        return
+    dropped = place_of(parent.ref.image, PARENT_PLACES) is not None
+    unsigned = parent.signature.state in (SignatureState.UNSIGNED, SignatureState.INVALID)
+    if dropped or unsigned:
+        gone = " even though it has ended" if parent.end_time is not None else ""
+        yield f"Secure {cut(parent.ref.image)} on {case.host}{gone}, and look for its hash on other hosts."
+
+
+def image(case: StepCase) -> Iterator[str]:
+    """Its own file, if that is not what its name says."""
+    target = case.view.target
+    wrong = {"original_name_differs", "image_not_signed", "image_path_unexpected"}
+    if target is not None and case.found & wrong:
+        yield f"Secure {cut(target.ref.image)} on {case.host} and look its hash up: it may be a masquerade."
+
+
+def tasks(case: StepCase) -> Iterator[str]:
+    """What would start it again."""
+    if case.found & {"scheduled_task_beside", "scheduled_task_by_target"}:
+        yield f"Read the scheduled task that was created beside {case.process} on {case.host}, and remove it."
+
+
+def credentials(case: StepCase) -> Iterator[str]:
+    """What a stealer has had access to."""
+    if case.risk.case_verdict is not CaseVerdict.MALICIOUS:
+        return
+    users = sorted({n.user for n in case.facts.notables if n.user})
+    if users:
+        yield (
+            f"Treat the passwords and sessions of {cut(', '.join(users))} on {case.host} as stolen until"
+            " shown otherwise: stealers commonly hide in this process."
+        )
+
+
+def fleet(case: StepCase) -> Iterator[str]:
+    """Who else called there."""
+    if not case.is_bad:
+        return
+    external = sorted(
+        d.ip
+        for d in case.facts.destinations
+        if d.check.external and not is_shared(d) and not inbound_only(case.facts, d)
+    )
+    if external:
+        yield f"Look for other hosts that called {', '.join(external)}."
+
+
+def benign(case: StepCase) -> Iterator[str]:
+    """Before closing as benign."""
+    if case.risk.case_verdict is CaseVerdict.LIKELY_BENIGN:
+        yield (
+            f"Confirm the installation on {case.host} with whoever made it before closing; nothing closes by"
+            " itself."
+        )
