@@ -35,6 +35,9 @@ DETECTION_EVENTS = frozenset({1, 3})
 #: Connections of unnamed processes held until the end of the log; further ones count as unresolved.
 PENDING_KEPT = 20_000
 
+#: ProcessGuids named by one notable; its count still tells all events.
+GUIDS_KEPT = 1_000
+
 #: strftime of the macro `security_content_ctime`; the search head's time zone, here UTC.
 CTIME_FORMAT = "%Y-%m-%dT%H:%M:%S"
 
@@ -59,7 +62,7 @@ class _Group:
             self.first = when if self.first is None else min(self.first, when)
             self.last = when if self.last is None else max(self.last, when)
         guid = fields.guid(event.data.get("ProcessGuid"))
-        if guid is not None:
+        if guid is not None and len(self.guids) < GUIDS_KEPT:
             self.guids.add(guid)
         port = fields.port(event.data.get("DestinationPort"))
         if port is not None:

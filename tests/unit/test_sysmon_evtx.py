@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import zlib
 from pathlib import Path
@@ -12,9 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.edr.sysmon_file import evtx_chunk
+from connectors.edr.sysmon_file.json_shapes import EVTX_SHAPE
 from connectors.errors import LogUnreadable
+from tests import sysmon_samples as samples
 from tests.sysmon_reading import read_bytes, told
-from tests.sysmon_samples import zip_of
+from tests.sysmon_samples import HOST, LOGGED_AT, zip_of
 
 HEADER, CHUNK = 4096, 65536
 FIRST, SECOND = HEADER, HEADER + CHUNK
@@ -173,6 +176,62 @@ def test_what_a_person_or_the_interpreter_raises_goes_through(
         read_bytes(tmp_path, panache)
 
 
+def only_record(monkeypatch: pytest.MonkeyPatch, record: str) -> None:
+    """Make the package give this one record for every chunk."""
+
+    class One:
+        def __init__(self, *_: object, **__: object) -> None:
+            pass
+
+        def records_json(self) -> list[dict[str, str]]:
+            return [{"data": record}]
+
+    monkeypatch.setattr(evtx_chunk, "PyEvtxParser", One)
+
+
+def test_the_quick_way_gives_what_a_whole_parse_gives(tmp_path: Path, panache: bytes) -> None:
+    texts: list[str] = []
+    for at in range(HEADER, HEADER + 4 * CHUNK, CHUNK):
+        texts += evtx_chunk.read_chunk(panache[at : at + CHUNK], 1).texts
+    events, _ = read_bytes(tmp_path, panache)
+    assert len(events) == len(texts)
+    for event, text in zip(events, texts, strict=True):
+        record = json.loads(text)
+        assert event.event_id == EVTX_SHAPE.probe(record)
+        assert event[1:4] == EVTX_SHAPE.build(record, event.event_id)
+
+
+USUAL = samples.evtx_json(3, HOST, **samples.network(CommandLine='"x" "Computer":"fake"')).decode()
+USUAL = USUAL.replace('{"Event":{', '{"Event":{"#attributes":{"xmlns":"u"},')
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (("", ""), (HOST, LOGGED_AT)),
+        ((f'"Computer":"{HOST}"', r'"Computer":"a\"b"'), ('a"b', LOGGED_AT)),
+        ((LOGGED_AT, "2024-05-14T09:31:07"), (HOST, "2024-05-14T09:31:07Z")),
+        ((LOGGED_AT, "soon"), (HOST, "")),
+        (('"Version":5', r'"Version":"\"SystemTime\":\"2000-01-01T00:00:00Z\""'), (HOST, LOGGED_AT)),
+        (("}}", '},"RenderingInfo":{"Level":"Information"}}'), (HOST, LOGGED_AT)),
+        ((f'"Computer":"{HOST}",', ""), ("", LOGGED_AT)),
+    ],
+)
+def test_texts_that_the_quick_way_must_not_misread(
+    tmp_path: Path,
+    panache: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    change: tuple[str, str],
+    expected: tuple[str, str],
+) -> None:
+    old, new = change
+    head, middle, tail = USUAL.rpartition(old) if old else (USUAL, "", "")
+    only_record(monkeypatch, head + (new if middle else "") + tail)
+    events, _ = read_bytes(tmp_path, panache[:SECOND])
+    assert [(event.computer, event.logged_at) for event in events] == [expected]
+    assert events[0].data == samples.network(CommandLine='"x" "Computer":"fake"')
+
+
 SYSMON = '{"Event":{"System":{"Provider":{"#attributes":{"Name":"Microsoft-Windows-Sysmon"}},"EventID":%s}}}'
 
 
@@ -196,14 +255,7 @@ def test_records_that_are_not_as_usual(
 ) -> None:
     record, counts, problem = case
 
-    class One:
-        def __init__(self, *_: object, **__: object) -> None:
-            pass
-
-        def records_json(self) -> list[dict[str, str]]:
-            return [{"data": record}]
-
-    monkeypatch.setattr(evtx_chunk, "PyEvtxParser", One)
+    only_record(monkeypatch, record)
     events, report = read_bytes(tmp_path, panache[:SECOND], frozenset({3}))
     assert (events, report.sysmon_events, report.other_records) == ([], *counts)
     assert [reason for number, reason in told(report) if number == 1] == ([problem] if problem else [])

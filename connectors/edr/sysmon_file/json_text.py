@@ -53,7 +53,7 @@ def _read(
     """The hot loop: what is done for each record decides the speed of the reader."""
     loads = orjson.loads
     probe, build = _NO_SHAPE
-    shapes = _Shapes(source, report)
+    strays = _Strays(source, report)
     sysmon = other = 0
     try:
         for block in blocks:
@@ -65,12 +65,11 @@ def _read(
                 except orjson.JSONDecodeError as exc:
                     record = _repaired(text)
                     if record is None:
-                        if text.strip():
-                            report.problem(source, number, f"is no valid JSON: {exc.msg}")
+                        strays.broken(text, number, exc.msg)
                         continue
                 event_id = probe(record)
                 if event_id == MISS:
-                    probe, build = shapes.find(record, number) or (probe, build)
+                    probe, build = strays.find(record, number) or (probe, build)
                     event_id = probe(record)
                 if event_id < 0:
                     if event_id == OTHER:
@@ -89,20 +88,24 @@ def _read(
     finally:
         report.sysmon_events += sysmon
         report.other_records += other
-    shapes.conclude()
+    strays.conclude()
 
 
 _NO_SHAPE = Shape(lambda _: MISS, lambda _record, _event_id: ("", "", {}))
 
 
-class _Shapes:
-    """Finds the shape of records that are not like the one before, and counts those without any."""
+class _Strays:
+    """Deals with what is not like the record before: finds its shape, tells what is broken or has none."""
 
     def __init__(self, source: str, report: ReadReport) -> None:
         self._source = source
         self._report = report
         self._found = False
         self._unknown = 0
+
+    def broken(self, text: bytes, number: int, reason: str) -> None:
+        if text.strip():
+            self._report.problem(self._source, number, f"is no valid JSON: {reason}")
 
     def find(self, record: object, number: int) -> Shape | None:
         shape = shape_of(record)
