@@ -65,7 +65,11 @@ def outcomes(example: str, source: str, out: str, *arguments: str) -> list[Outco
     """The cases of one run, written to `out`; one line without a case where nothing was raised."""
     found = document(*arguments, "--out", out)
     detection = found["detection"]
-    raised = f"{len(detection['notables'])} of {len(detection['notables']) + len(detection['not_raised'])}"  # type: ignore[call-overload]
+    raised = (
+        "given"
+        if "--notable" in arguments
+        else f"{len(detection['notables'])} of {len(detection['notables']) + len(detection['not_raised'])}"
+    )  # type: ignore[call-overload]
     if not found["cases"]:
         return [Outcome(example, source, raised, "not raised by strict", "-", "-", "-")]
     return [
