@@ -9,6 +9,7 @@ https://research.splunk.com/endpoint/e3e7a1c0-f2b9-445c-8493-f30a63522d1a/
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -94,7 +95,7 @@ class Detector:
         self._organisation = organisation
         self._groups: dict[tuple[object, ...], _Group] = {}
         self._pending: dict[tuple[object, ...], tuple[str, _Group]] = {}
-        self._names: dict[tuple[str, str], str] = {}
+        self._names: dict[str, dict[str, str]] = {}  # computer -> ProcessGuid -> image name
         self._connections = 0
         self._unknown = 0
         self._unresolved = 0
@@ -149,8 +150,8 @@ class Detector:
     def _remember_name(self, event: RawEvent) -> None:
         guid = fields.guid(event.data.get("ProcessGuid"))
         if guid is not None:
-            key = (event.computer.lower(), guid)
-            self._names.setdefault(key, image_name(fields.text(event.data.get("Image"))))
+            names = self._names.setdefault(event.computer.lower(), {})
+            names.setdefault(guid, sys.intern(image_name(fields.text(event.data.get("Image")))))
 
     def _match(self, event: RawEvent, profile: str) -> None:
         cim = cim_connection(event)
@@ -183,7 +184,7 @@ class Detector:
         """Name what was held; returns (events resolved, events still unnamed)."""
         resolved = unresolved = 0
         for guid, held in self._pending.values():
-            name = self._names.get(((held.cim.dest or "").lower(), guid))
+            name = self._names.get((held.cim.dest or "").lower(), {}).get(guid)
             if name is None:
                 unresolved += held.count
                 continue

@@ -435,11 +435,13 @@ _IMAGES = (
     r"C:\Windows\System32\cmd.exe",
     REGSVCS,
 )
+#: Percent. The last is rare, as in real logs.
+_IMAGE_WEIGHTS = (30, 30, 20, 19, 1)
 
 
 def event_fields(source: random.Random, event_id: int) -> Fields:
     """Fields of a made-up event; lengths as in real logs."""
-    image = source.choice(_IMAGES)
+    (image,) = source.choices(_IMAGES, _IMAGE_WEIGHTS)
     guid = f"{{5B1C63F0-{source.getrandbits(16):04X}-6643-{source.getrandbits(16):04X}-000000001A00}}"
     time = f"2024-05-14 09:{source.randrange(60):02}:{source.randrange(60):02}.{source.randrange(1000):03}"
     common: Fields = {
