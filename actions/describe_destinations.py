@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from actions.case_facts import Destination
 from actions.check_ip import check_ip
 from actions.organisation_ranges import OrganisationRanges
+from connectors.addresses import canonical_ip
 from connectors.facts.notable import Direction, Notable
-from connectors.facts.process import ProcessEvidence
+from connectors.facts.process import Lineage, ProcessEvidence
 
 
 def with_direction(notable: Notable, evidence: ProcessEvidence | None) -> Notable:
@@ -30,10 +31,27 @@ def with_direction(notable: Notable, evidence: ProcessEvidence | None) -> Notabl
     return notable
 
 
+def with_user(notable: Notable, lineage: Lineage | None) -> Notable:
+    """The notable with the user of its process, where it names none itself; a note says so."""
+    if notable.user or lineage is None or not lineage.target.user:
+        return notable
+    return notable.model_copy(
+        update={
+            "user": lineage.target.user,
+            "missing": tuple(each for each in notable.missing if each.field != "user"),
+            "notes": (*notable.notes, "the user is taken from the process's own record"),
+        }
+    )
+
+
 def describe_destinations(
     notables: Sequence[Notable], evidence: ProcessEvidence | None, organisation: OrganisationRanges
 ) -> tuple[Destination, ...]:
-    """One destination per peer address of the notables, in their order."""
+    """One destination per peer of the notables, in their order, then per external peer that was seen.
+
+    A notable names one address; the process's other connections out of the organisation belong to the case
+    as well. Its internal peers do not: they stay in the evidence.
+    """
     ports: dict[str, set[int]] = {}
     for notable in notables:
         if notable.peer_ip is not None:
@@ -42,6 +60,10 @@ def describe_destinations(
         for each in evidence.connections:
             if each.dest_ip in ports and each.dest_port is not None:
                 ports[each.dest_ip].add(each.dest_port)
+        for each in evidence.connections:
+            peer = each.src_ip if each.initiated is False else each.dest_ip
+            if peer not in ports and _is_external(peer, organisation):
+                ports[peer] = set() if each.initiated is False or each.dest_port is None else {each.dest_port}
     return tuple(
         Destination(
             ip=ip,
@@ -51,6 +73,14 @@ def describe_destinations(
         )
         for ip, seen in ports.items()
     )
+
+
+def _is_external(text: str, organisation: OrganisationRanges) -> bool:
+    ip = canonical_ip(text)
+    if ip is None:
+        return False
+    check = check_ip(ip, organisation=organisation)
+    return check.external or check.external_inside
 
 
 def _names_of(ip: str, evidence: ProcessEvidence | None) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ neither is picked.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -37,7 +38,7 @@ class LineageSettings(Fact):
     skew_s: Annotated[int, Field(ge=0, le=3600)] = 300
     lookback_s: Annotated[int, Field(ge=0, le=31 * 86400)] = 86400
     max_depth: Annotated[int, Field(ge=1, le=100)] = 20
-    max_nodes: Annotated[int, Field(ge=2, le=10_000)] = 500
+    max_nodes: Annotated[int, Field(ge=2, le=10_000)] = 200
 
 
 class Located(Fact):
@@ -48,12 +49,14 @@ class Located(Fact):
         processes: the processes behind the notable. More than one only where the notable itself names
             several ProcessGuids; two that merely fit are a problem, not a choice.
         host_candidates: the machines that fit, where more than one does; else empty.
+        process_candidates: the processes that fit, a line each, where more than one does; else empty.
         problems: what could not be told, and why.
     """
 
     host: HostRef | None = None
     processes: tuple[ProcessRef, ...] = ()
     host_candidates: tuple[str, ...] = ()
+    process_candidates: tuple[str, ...] = ()
     problems: tuple[Unknown, ...] = ()
 
 
@@ -87,10 +90,15 @@ def locate_process(edr: EdrConnector | None, notable: Notable, settings: Lineage
 
 
 def gather_process(
-    edr: EdrConnector, host: HostRef, process: ProcessRef, notable: Notable, settings: LineageSettings
+    edr: EdrConnector,
+    host: HostRef,
+    process: ProcessRef,
+    notables: Sequence[Notable],
+    settings: LineageSettings,
 ) -> ProcessFindings:
     """Lineage and evidence of a located process. Each is asked for even when the other failed."""
-    window = search_window(notable, settings)
+    windows = [search_window(notable, settings) for notable in notables]
+    window = Window(min(each.start for each in windows), max(each.end for each in windows))
     problems = []
     lineage: Lineage | None = None
     evidence: ProcessEvidence | None = None
@@ -159,7 +167,11 @@ def _find(edr: EdrConnector, host: HostRef, notable: Notable, settings: LineageS
         named = "; ".join(_describe(each) for each in found[:10])
         why = f"{len(found)} processes fit and none is picked: {named}"
         remedy = "Run `lineage` with the --guid of the one that is meant"
-        return Located(host=host, problems=(*problems, _unknown("process", why, remedy)))
+        return Located(
+            host=host,
+            process_candidates=tuple(_describe(each) for each in found),
+            problems=(*problems, _unknown("process", why, remedy)),
+        )
     return Located(host=host, processes=tuple(found), problems=tuple(problems))
 
 

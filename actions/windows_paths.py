@@ -39,6 +39,10 @@ _HIGH_INTEGRITY = frozenset({"high", "s-1-16-12288"})
 _PROGRAM_FILES = frozenset({"program files", "program files (x86)", "progra~1", "progra~2"})
 
 
+#: Longer texts are no path of a program and are compared as they stand: resolving one takes quadratic time.
+_LONGEST_RESOLVED = 4096
+
+
 def lower(text: str) -> str:
     """The text with A to Z in lower case, and no other letter changed."""
     return text.translate(_ASCII_LOWER)
@@ -57,6 +61,8 @@ def normal(path: str) -> str:
     text = lower(path.strip().strip('"')).replace("/", "\\")
     for prefix in _PREFIXES:
         text = text.removeprefix(prefix)
+    if len(text) > _LONGEST_RESOLVED:
+        return text
     return ntpath.normpath(text) if text else ""
 
 

@@ -1,6 +1,6 @@
 """Ports: what the playbook needs of other systems. One module a vendor implements one of these.
 
-Sources of the interface: the vendors' SDKs and documentation, summarised in docs/connectors.md.
+Sources of the interface: the vendors' SDKs and documentation.
 Every method may raise a ConnectorError; the docstrings name the ones a caller must expect.
 """
 

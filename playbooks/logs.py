@@ -14,7 +14,7 @@ from connectors.edr.sysmon_file.connector import SysmonFileEdr
 from connectors.edr.sysmon_file.event import ReadReport
 from connectors.edr.sysmon_file.reader import read_events
 from connectors.edr.sysmon_file.store import CASE_EVENTS, SysmonStore
-from connectors.errors import ConfigError
+from connectors.errors import ConfigError, LogUnreadable
 
 
 class LogRun(NamedTuple):
@@ -76,6 +76,20 @@ def read_logs(
         detector.take(event)
         store.add(event)
     return LogRun(detector.finish(semantics), SysmonFileEdr(store, report), report)
+
+
+def check_something_was_read(report: ReadReport) -> None:
+    """Tell logs without Sysmon events from logs that could not be read.
+
+    Raises:
+        LogUnreadable: there were problems, and no Sysmon event.
+    """
+    if report.problem_count and not report.sysmon_events:
+        raise LogUnreadable(
+            "log",
+            f"no Sysmon event could be read; {report.problem_count} problems",
+            "See the first of them above",
+        )
 
 
 def distinct(profiles: Sequence[Profile]) -> Sequence[Profile]:

@@ -14,7 +14,7 @@ from functools import partial
 from actions.assess_risk import assess_risk
 from actions.case_facts import CaseFacts, Unknown
 from actions.decide_isolation import decide_isolation
-from actions.describe_destinations import describe_destinations, with_direction
+from actions.describe_destinations import describe_destinations, with_direction, with_user
 from actions.get_process_lineage import Located, ProcessFindings, gather_process, locate_process
 from actions.isolation import IsolationMode, IsolationRequest
 from actions.next_steps import next_steps
@@ -85,7 +85,7 @@ def _not_located(failure: StepFailed) -> Located:
 def _gather(edr: EdrConnector | None, draft: CaseDraft, settings: Settings) -> ProcessFindings:
     if edr is None or draft.host is None or draft.process is None:
         return ProcessFindings()
-    return gather_process(edr, draft.host, draft.process, draft.notables[0], settings.lineage)
+    return gather_process(edr, draft.host, draft.process, draft.notables, settings.lineage)
 
 
 def _report(
@@ -100,7 +100,9 @@ def _report(
 ) -> CaseReport:
     if isinstance(gathered, StepFailed):
         gathered = ProcessFindings(problems=(Unknown(what="lineage and evidence", why=gathered.reason),))
-    notables = tuple(with_direction(each, gathered.evidence) for each in draft.notables)
+    notables = tuple(
+        with_user(with_direction(each, gathered.evidence), gathered.lineage) for each in draft.notables
+    )
     facts = CaseFacts(
         profile=_profile_of(notables[0], profiles),
         notables=notables,

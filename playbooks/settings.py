@@ -89,6 +89,8 @@ def _read_model[M: BaseModel](path: Path, model: type[M]) -> M:
         raise ConfigError(str(path), "is not UTF-8 text", "Save it as UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(str(path), f"is not TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(str(path), "is nested too deeply for a settings file") from error
     try:
         return model.model_validate(data)
     except ValidationError as error:

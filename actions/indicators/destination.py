@@ -54,7 +54,7 @@ def destination_role(view: CaseView) -> Finding | None:
     if not found:
         return None
     return finding(
-        f"It called {listed(f'{d.ip} ({hint.label})' for d, hint in found)}.",
+        f"Known services among its peers: {listed(f'{d.ip} ({hint.label})' for d, hint in found)}.",
         [EvidenceItem(text=_role_text(d, hint)) for d, hint in found],
     )
 

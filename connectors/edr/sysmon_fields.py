@@ -22,16 +22,23 @@ _NULL_GUID = "00000000-0000-0000-0000-000000000000"
 _GUID_LENGTH_CAP = 64
 
 
+#: Windows ends paths and command lines at 32,767 characters; a longer text was not written by Sysmon.
+#: https://learn.microsoft.com/windows/win32/api/processthreadsapi/nf-processthreadsapi-createprocessw
+LONGEST_TEXT = 32_767
+
+
 def text(value: object) -> str:
-    """The value as text; "" for None and for Sysmon's "-" (not available)."""
+    """The value as text, cut at LONGEST_TEXT; "" for None and for Sysmon's "-" (not available)."""
     if isinstance(value, str):
-        return "" if value == "-" else value
-    return "" if value is None else str(value)
+        return "" if value == "-" else value[:LONGEST_TEXT]
+    return "" if value is None else str(value)[:LONGEST_TEXT]
 
 
 def recorded(value: object) -> str | None:
-    """The value as text; None when the field was not recorded. An empty text is kept: it was recorded."""
-    return value if isinstance(value, str) else None if value is None else str(value)
+    """The value as `text` has it; None when not recorded. An empty text and "-" are kept: recorded."""
+    if value is None:
+        return None
+    return (value if isinstance(value, str) else str(value))[:LONGEST_TEXT]
 
 
 def guid(value: object) -> str | None:

@@ -80,16 +80,20 @@ def _count(notables: list[Notable], connections: list[Connection]) -> int | None
     known = [each for each in counts if each is not None]
     if counts and len(known) == len(counts):
         return sum(known)
-    return len(connections) or None
+    return sum(each.count for each in connections) or None
 
 
 def _bounds(
     notables: list[Notable], connections: list[Connection]
 ) -> tuple[datetime | None, datetime | None]:
+    """Of the notables; of the connections where a notable, having no count, speaks of several peers at once."""
+    told = bool(notables) and all(each.count is not None for each in notables)
     firsts = _known(each.first_time for each in notables)
     lasts = _known(each.last_time for each in notables)
-    times = _known(each.time for each in connections)
-    return min(firsts or times, default=None), max(lasts or times, default=None)
+    if connections and not (told and firsts and lasts):
+        firsts = _known(each.time for each in connections) or firsts
+        lasts = _known(each.last_time or each.time for each in connections) or lasts
+    return min(firsts, default=None), max(lasts, default=None)
 
 
 def _known(times: Iterable[datetime | None]) -> list[datetime]:

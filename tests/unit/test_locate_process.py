@@ -101,6 +101,11 @@ def test_host_problems_are_unknowns_not_errors() -> None:
     assert ambiguous.host is None
     assert "WS1.a.example, WS1.b.example" in ambiguous.problems[0].why
     assert locate_process(edr, notable(dest="WS9"), SETTINGS).host is None
+    short = sysmon([created(1, None, host="WS1"), created(2, None, host="WS1.b.example")])
+    assert locate_process(short, notable(dest="WS1.c.example"), SETTINGS).host_candidates == (
+        "WS1",
+        "WS1.b.example",
+    )
     several = locate_process(edr, notable(dest="WS1.a.example", other_dests=("X",)), SETTINGS)
     assert "names 2 hosts" in several.problems[0].why
     assert locate_process(None, notable(), SETTINGS).problems[0].what == "host and process"
@@ -124,7 +129,7 @@ def test_evidence_is_asked_for_even_when_lineage_fails() -> None:
         store.add(each)
     edr = Slow(store, ReadReport())
     host = edr.resolve_host(hostname=HOST)
-    found = gather_process(edr, host, ProcessRef(host_id=HOST, guid=bare(3)), notable(), SETTINGS)
+    found = gather_process(edr, host, ProcessRef(host_id=HOST, guid=bare(3)), [notable()], SETTINGS)
     assert found.lineage is None
     assert found.evidence is not None
     assert len(found.evidence.connections) == 1

@@ -15,7 +15,7 @@ from connectors.edr.sysmon_file.rows import process_ref
 from connectors.edr.sysmon_file.store import HostLog, SysmonStore
 from connectors.errors import AmbiguousHost, HostNotFound, NotSupported, ProcessNotFound
 from connectors.facts.health import Health, HealthState
-from connectors.facts.host import AddressSeen, HostRef, same_host_name
+from connectors.facts.host import AddressSeen, HostRef, same_host_name, short_name
 from connectors.facts.isolation import ActionHandle, HowKnown, IsolationState, IsolationStatus
 from connectors.facts.process import (
     Coverage,
@@ -87,6 +87,10 @@ class SysmonFileEdr:
             found = [log for log in self._store.hosts if same_host_name(log.computer, hostname)]
             exact = [log for log in found if log.computer.lower() == hostname.strip().rstrip(".").lower()]
             found = exact or found
+            if found and not exact:
+                # A short name fits every domain: with two hosts of that short name, none is meant for sure.
+                short = short_name(hostname)
+                found = [log for log in self._store.hosts if short_name(log.computer) == short]
         else:
             asked = ip or "(nothing)"
             found = [log for log in self._store.hosts if ip and _had_address(log, ip, at)]

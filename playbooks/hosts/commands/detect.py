@@ -14,7 +14,7 @@ from playbooks.hosts.terminal_output import (
     write,
     write_json,
 )
-from playbooks.logs import detect_in_logs
+from playbooks.logs import check_something_was_read, detect_in_logs
 from playbooks.report.detection import as_document, as_text
 from playbooks.settings import load_settings
 
@@ -42,3 +42,4 @@ def run(
         write_json(document)
     else:
         write(as_text(detection, report, screen().width))
+    check_something_was_read(report)

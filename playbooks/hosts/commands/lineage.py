@@ -11,7 +11,7 @@ from actions.get_process_lineage import LineageSettings, Located, gather_process
 from connectors.addresses import parse_ip
 from connectors.edr import sysmon_fields as fields
 from connectors.edr.sysmon_file.connector import SysmonFileEdr
-from connectors.errors import AmbiguousProcess, InputError, ProcessNotFound
+from connectors.errors import AmbiguousHost, AmbiguousProcess, InputError, ProcessNotFound
 from connectors.facts.notable import Notable, NotableSource
 from playbooks.hosts.terminal_output import (
     chosen_profiles,
@@ -61,7 +61,7 @@ def run(
     located = _exactly_one(log_run.edr, question, settings.lineage)
     if located.host is None:
         raise ProcessNotFound(log_run.edr.name, "the host is not in the logs")
-    found = gather_process(log_run.edr, located.host, located.processes[0], question, settings.lineage)
+    found = gather_process(log_run.edr, located.host, located.processes[0], [question], settings.lineage)
     if found.lineage is None:
         raise ProcessNotFound(log_run.edr.name, "; ".join(each.why for each in found.problems))
     if as_json:
@@ -114,6 +114,8 @@ def _exactly_one(edr: SysmonFileEdr, question: Notable, settings: LineageSetting
         return located
     reasons = tuple(problem.why for problem in located.problems)
     text = "; ".join(reasons) or "no process fits"
-    if located.host is not None and any("fit and none is picked" in reason for reason in reasons):
-        raise AmbiguousProcess(edr.name, text, candidates=reasons)
+    if located.process_candidates:
+        raise AmbiguousProcess(edr.name, text, candidates=located.process_candidates)
+    if located.host_candidates:
+        raise AmbiguousHost(edr.name, text, candidates=located.host_candidates)
     raise ProcessNotFound(edr.name, text)

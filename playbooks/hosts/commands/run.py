@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from connectors.clock import utc_now
-from connectors.errors import InputError
+from connectors.errors import InputError, NotableError
 from connectors.facts.notable import Notable
 from connectors.siem.notable import RejectedNotable, parse_notables
+from connectors.siem.notable_input import MAX_INPUT
 from playbooks.case import CaseReport, with_log_notes
 from playbooks.hosts.outcome import EXIT_BAD_INPUT, complain
 from playbooks.hosts.output_folder import OutputFolder
@@ -24,7 +25,7 @@ from playbooks.hosts.terminal_output import (
     write,
     write_json,
 )
-from playbooks.logs import LogRun, read_logs
+from playbooks.logs import LogRun, check_something_was_read, read_logs
 from playbooks.report import detection as detection_report
 from playbooks.report import terminal
 from playbooks.report.document import summary_row
@@ -36,7 +37,6 @@ from playbooks.steps import InProcess
 #: Reports printed in full; the table lists all cases, and --out writes all.
 SHOWN_IN_FULL = 10
 
-#: A notable file larger than this is refused by the parser anyway; read no more than one byte over it.
 _STDIN = "-"
 
 
@@ -108,13 +108,19 @@ def run(
             note("rejected notables are kept only with --out DIR")
         sys.stdout.flush()
         sys.exit(EXIT_BAD_INPUT)
+    if log_run is not None:
+        check_something_was_read(log_run.report)
 
 
 def _read_notables(names: Sequence[str], settings: Settings) -> tuple[list[Notable], list[RejectedNotable]]:
     found: list[Notable] = []
     rejected: list[RejectedNotable] = []
     for name in names:
-        parsed = parse_notables(_read(name), settings=settings.notable)
+        try:
+            parsed = parse_notables(_read(name), settings=settings.notable)
+        except NotableError as error:
+            where = f"--notable {name}"
+            raise NotableError(where, f"{error.field}: {error.problem}", error.remedy) from error
         found.extend(parsed.notables)
         rejected.extend(parsed.rejected)
     return found, rejected
@@ -122,9 +128,10 @@ def _read_notables(names: Sequence[str], settings: Settings) -> tuple[list[Notab
 
 def _read(name: str) -> bytes:
     if name == _STDIN:
-        return sys.stdin.buffer.read()
+        return sys.stdin.buffer.read(MAX_INPUT + 1)
     try:
-        return Path(name).read_bytes()
+        with Path(name).open("rb") as file:
+            return file.read(MAX_INPUT + 1)  # the parser refuses what is larger
     except OSError as error:
         raise InputError(
             "--notable", f"{name} cannot be read ({error.strerror})", "Check the path"
