@@ -86,7 +86,7 @@ def _count(notables: list[Notable], connections: list[Connection]) -> int | None
 def _bounds(
     notables: list[Notable], connections: list[Connection]
 ) -> tuple[datetime | None, datetime | None]:
-    """Of the notables; of the connections where a notable, having no count, speaks of several peers at once."""
+    """Of the notables; of the connections where a notable has no count, as one naming several peers."""
     told = bool(notables) and all(each.count is not None for each in notables)
     firsts = _known(each.first_time for each in notables)
     lasts = _known(each.last_time for each in notables)

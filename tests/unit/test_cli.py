@@ -117,6 +117,7 @@ class TestSettings:
             ('[notable]\ntimezone = "Mars/Olympus"\n', "notable.timezone"),
             ("[lineage]\nmax_depth = 0\n", "lineage.max_depth"),
             ("not toml", "policy.toml"),
+            ("a = " + "[" * 100_000, "policy.toml"),
             ("x = \xff", "policy.toml"),
         ],
     )
@@ -364,6 +365,42 @@ class TestRun:
         (markdown,) = (tmp_path / "out").glob("*.md")
         text = markdown.read_text()
         assert not set(text) & set("\x1b\x07\u202e\r")
+
+    def test_the_case_holds_all_external_peers_and_the_user_of_the_process(
+        self, invoke: Invoke, examples: Path
+    ) -> None:
+        notable = {"dest": ["WS01"], "process_name": "RegSvcs.exe", "dest_ip": "149.154.167.220"}
+        result = invoke(
+            "run", "--notable", "-", "--sysmon", examples / "stealer/sysmon.xml", "--json",
+            stdin=json.dumps(notable).encode(),
+        )  # fmt: skip
+        (case,) = json.loads(result.out)["cases"]
+        assert [each["ip"] for each in case["facts"]["destinations"]] == ["149.154.167.220", "208.95.112.1"]
+        assert case["facts"]["notables"][0]["user"] == r"CORP\user01"
+        assert "by user CORP" in case["risk"]["message"]
+
+    def test_a_log_of_which_nothing_could_be_read_is_bad_input(self, invoke: Invoke, tmp_path: Path) -> None:
+        broken = tmp_path / "log"
+        broken.write_bytes(b'{"EventID": 3, broken\n' * 3)
+        for command in (["run", "--sysmon"], ["detect"]):
+            result = invoke(*command, broken)
+            assert result.code == 2
+            assert "no Sysmon event could be read" in result.err
+
+    def test_a_command_line_longer_than_windows_allows_is_cut(self, invoke: Invoke, tmp_path: Path) -> None:
+        log = tmp_path / "log.ndjson"
+        log.write_bytes(
+            samples.lines(
+                samples.flat(1, samples.HOST, **samples.process(CommandLine="/" * 4_000_000)),
+                samples.flat(3, samples.HOST, **samples.network()),
+            )
+        )
+        document = json.loads(invoke("run", log, "--json").out)
+        assert len(document["cases"][0]["facts"]["lineage"]["target"]["command_line"]) == 32_767
+
+    def test_a_wrong_notable_file_is_named(self, invoke: Invoke, tmp_path: Path) -> None:
+        (tmp_path / "b.json").write_text("{bad")
+        assert "b.json" in invoke("run", "--notable", tmp_path / "b.json").err
 
 
 class TestLineage:
