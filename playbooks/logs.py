@@ -87,7 +87,7 @@ def check_something_was_read(report: ReadReport) -> None:
     if report.problem_count and not report.sysmon_events:
         raise LogUnreadable(
             "log",
-            f"no Sysmon event could be read; {report.problem_count} problems",
+            f"no Sysmon event could be read (problems: {report.problem_count})",
             "See the first of them above",
         )
 
