@@ -15,7 +15,7 @@ from actions.case_facts import CaseFacts, Unknown
 from actions.case_unknowns import case_unknowns
 from actions.indicators.case_view import CaseView, view_of
 from actions.profile import Profile
-from actions.risk import Contribution, Indicator, RiskAssessment, RiskPolicy, Strength
+from actions.risk import Contribution, Indicator, RiskAssessment, RiskPolicy, Strength, score_of
 from actions.risk_weights import MITIGATING_IDS, WEIGHTS, Row
 from actions.verdict_table import case_verdict, tally_of, worst_destination
 from connectors.facts.notable import Notable
@@ -54,10 +54,10 @@ def assess_risk(facts: CaseFacts, policy: RiskPolicy, now: datetime) -> RiskAsse
     strong = [i.sentence for i in indicators if i.strength is Strength.STRONG]
     return RiskAssessment(
         message=" ".join([escu_message(facts.profile, first_notable(facts)), *strong]),
-        base_score=_score(facts.profile.impact, facts.profile.confidence),
+        base_score=score_of(facts.profile.impact, facts.profile.confidence),
         impact=impact,
         confidence=confidence,
-        score=_score(impact, confidence),
+        score=score_of(impact, confidence),
         contributions=contributions,
         indicators=tuple(indicators),
         destination_verdict=worst_destination(d.verdict for d in facts.destinations),
@@ -138,10 +138,6 @@ def _contributions(profile: Profile, rows: Sequence[Row], *, mitigated: bool) ->
             )
         )
     return tuple(items)
-
-
-def _score(impact: int, confidence: int) -> float:
-    return impact * confidence / 100
 
 
 def _from_the_future(facts: CaseFacts, now: datetime) -> list[Unknown]:

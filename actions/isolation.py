@@ -105,7 +105,7 @@ class IsolationRequest(Fact):
 class GuardOutcome(StrEnum):
     """Outcome of one guard. UNKNOWN refuses like REFUSE, and says that the value is not known."""
 
-    PASS = "pass"  # noqa: S105
+    PASS = "pass"  # noqa: S105  an outcome, not a password
     REFUSE = "refuse"
     UNKNOWN = "unknown"
 

@@ -37,14 +37,17 @@ _STEPS: tuple[Callable[[StepCase], Iterator[str]], ...] = (
 )
 
 
-def next_steps(facts: CaseFacts, risk: RiskAssessment, decision: IsolationDecision) -> tuple[str, ...]:
+def next_steps(
+    facts: CaseFacts, policy: RiskPolicy, risk: RiskAssessment, decision: IsolationDecision
+) -> tuple[str, ...]:
     """One sentence or two per step; each step once.
 
     Args:
         facts: the case.
+        policy: the organisation's settings, the same that assess_risk had.
         risk: what assess_risk said of it.
         decision: what decide_isolation said of it.
     """
-    case = StepCase(facts, view_of(facts, RiskPolicy()), risk, decision, first_notable(facts))
+    case = StepCase(facts, view_of(facts, policy), risk, decision, first_notable(facts))
     steps = (step for collect in _STEPS for step in collect(case))
     return tuple(dict.fromkeys(steps))

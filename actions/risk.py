@@ -112,6 +112,11 @@ class Contribution(Fact):
     reason: str
 
 
+def score_of(impact: int, confidence: int) -> float:
+    """ESCU's arithmetic: impact x confidence / 100, both in percent."""
+    return impact * confidence / 100
+
+
 class RiskAssessment(Fact):
     """Score and verdicts of a case.
 

@@ -24,7 +24,7 @@ from benchmarks.bench_readers import (
     parse_xml_lines,
     write_evtx,
 )
-from benchmarks.rows import Row
+from benchmarks.rows import Row, time_row
 from playbooks.logs import detect_in_logs
 from tests import sysmon_samples
 
@@ -89,15 +89,7 @@ def _times(sizes: Sequence[int]) -> Iterator[Row]:
 
 def _time_row(name: str, size: int, path: Path, parse: Callable[[Path], int], must: str) -> Row:
     ours_s, baseline_s = best_of_both(lambda: detect_ours(path), lambda: parse(path))
-    return {
-        "name": name,
-        "size": size,
-        "ours_s": ours_s,
-        "baseline_s": baseline_s,
-        "ratio": ours_s / baseline_s,
-        "must": must,
-        "unit": "x the time",
-    }
+    return time_row(name, size, ours_s, baseline_s, must)
 
 
 def _memory() -> Iterator[Row]:

@@ -11,7 +11,7 @@ import statistics
 import time
 from collections.abc import Sequence
 
-from benchmarks.rows import Row
+from benchmarks.rows import Row, time_row
 from connectors.edr.sysmon_file.lineage import build_lineage
 from connectors.edr.sysmon_file.process_index import ProcessIndex
 from connectors.edr.sysmon_file.rows import ProcessRow, process_ref
@@ -47,35 +47,13 @@ def run(sizes: Sequence[int]) -> list[Row]:
     walks: list[tuple[int, float]] = []
     for size in sizes:
         ours_s, baseline_s = _index_times(process_rows(size))
-        rows.append(
-            {
-                "name": "lineage index vs one dict",
-                "size": size,
-                "ours_s": ours_s,
-                "baseline_s": baseline_s,
-                "ratio": ours_s / baseline_s,
-                "must": "<= 4",
-                "unit": "x the time",
-            }
-        )
+        rows.append(time_row("lineage index vs one dict", size, ours_s, baseline_s, "<= 4"))
         walks.append((size, _walk_time(chain_rows(size, DEPTH))))
     first_s = walks[0][1]
     for size, walk_s in walks:
-        rows.append(_walk_row("lineage with 8 ancestors vs 100 µs", size, walk_s, BOUND_S, "<= 1"))
-        rows.append(_walk_row("lineage with 8 ancestors vs smallest size", size, walk_s, first_s, "<= 1.5"))
+        rows.append(time_row("lineage with 8 ancestors vs 100 µs", size, walk_s, BOUND_S, "<= 1"))
+        rows.append(time_row("lineage with 8 ancestors vs smallest size", size, walk_s, first_s, "<= 1.5"))
     return rows
-
-
-def _walk_row(name: str, size: int, ours_s: float, baseline_s: float, must: str) -> Row:
-    return {
-        "name": name,
-        "size": size,
-        "ours_s": ours_s,
-        "baseline_s": baseline_s,
-        "ratio": ours_s / baseline_s,
-        "must": must,
-        "unit": "x the time",
-    }
 
 
 def _row(number: int, parent: int | None) -> ProcessRow:

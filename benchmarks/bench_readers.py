@@ -19,7 +19,7 @@ from pathlib import Path
 import orjson
 from evtx import PyEvtxParser
 
-from benchmarks.rows import Row
+from benchmarks.rows import Row, time_row
 from connectors.edr.sysmon_file.event import ReadReport
 from connectors.edr.sysmon_file.reader import read_events
 from tests import sysmon_samples
@@ -142,15 +142,7 @@ def _rows(sizes: Sequence[int], evtx: Path | None) -> Iterator[Row]:
 
 def _row(name: str, size: int, path: Path, parse: Callable[[Path], int], must: str) -> Row:
     ours_s, baseline_s = best_of_both(lambda: read_ours(path), lambda: parse(path))
-    return {
-        "name": name,
-        "size": size,
-        "ours_s": ours_s,
-        "baseline_s": baseline_s,
-        "ratio": ours_s / baseline_s,
-        "must": must,
-        "unit": "x the time",
-    }
+    return time_row(name, size, ours_s, baseline_s, must)
 
 
 def main() -> None:

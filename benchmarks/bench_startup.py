@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from benchmarks.rows import Row
+from benchmarks.rows import Row, time_row
 
 SIZES = (1,)
 QUICK_SIZES = SIZES
@@ -29,17 +29,7 @@ def run(sizes: Sequence[int]) -> list[Row]:
     for _ in range(REPEATS):
         ours.append(_seconds(_HELP))
         baseline.append(_seconds(_TYPER))
-    return [
-        {
-            "name": "--help vs import typer",
-            "size": 1,
-            "ours_s": min(ours),
-            "baseline_s": min(baseline),
-            "ratio": min(ours) / min(baseline),
-            "must": "<= 1.5",
-            "unit": "x the time",
-        }
-    ]
+    return [time_row("--help vs import typer", 1, min(ours), min(baseline), "<= 1.5")]
 
 
 def _seconds(command: Sequence[str]) -> float:

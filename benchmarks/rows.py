@@ -40,6 +40,19 @@ class Row(TypedDict):
     every_size: NotRequired[bool]
 
 
+def time_row(name: str, size: int, ours_s: float, baseline_s: float, must: str) -> Row:
+    """A row of two times, of which the ratio ours to baseline is judged."""
+    return {
+        "name": name,
+        "size": size,
+        "ours_s": ours_s,
+        "baseline_s": baseline_s,
+        "ratio": ours_s / baseline_s,
+        "must": must,
+        "unit": "x the time",
+    }
+
+
 class Must(NamedTuple):
     """A bound on a ratio."""
 

@@ -129,7 +129,7 @@ def _report(
         risk=risk,
         decision=decision,
         steps=_outcomes(facts),
-        next_steps=next_steps(facts, risk, decision),
+        next_steps=next_steps(facts, settings.risk, risk, decision),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from actions.guards.question import Answer, Question, passed, refused, unknown
 from actions.isolation import IsolationMode
-from actions.risk import CaseVerdict, IndicatorGroup, Strength
+from actions.risk import CaseVerdict, IndicatorGroup, Strength, score_of
 from connectors.facts.notable import Direction
 
 
@@ -68,7 +68,7 @@ def stands_without_destination(q: Question) -> bool:
     items = [c for c in q.request.risk.contributions if c.name not in from_destination]
     # The item that keeps impact at 100 has to be worked out anew: without the destination less is over.
     raised = sum(c.impact_points for c in items if c.impact_points > 0)
-    without = min(100, raised) * q.request.risk.confidence / 100
+    without = score_of(min(100, raised), q.request.risk.confidence)
     return without >= q.policy.min_score and _enough(groups, q.bar)
 
 

@@ -99,7 +99,7 @@ def log_document(report: ReadReport) -> dict[str, object]:
     }
 
 
-def as_text(detection: Detection, report: ReadReport, width: int) -> str:
+def as_text(detection: Detection, report: ReadReport) -> str:
     """The run for a terminal, plain text."""
     counts = detection.counts
     lines = [
@@ -127,14 +127,12 @@ def as_text(detection: Detection, report: ReadReport, width: int) -> str:
         ]
     if report.problem_count:
         lines += ["", f"{_counted(report.problem_count, 'problem')} while reading; see above."]
-    del width
     return "\n".join(lines) + "\n"
 
 
 def _alert_lines(alert: Alert) -> list[str]:
     notable = alert.notable
     ports = ", ".join(str(port) for port in notable.dest_ports) or "unknown"
-    other = alert.strict if alert.escu.raised else alert.escu
     lines = [
         _short(alert),
         (
@@ -148,7 +146,7 @@ def _alert_lines(alert: Alert) -> list[str]:
         f"  strict: {visible(alert.strict.detail)}",
     ]
     if not alert.escu.raised:
-        lines.append(f"  the shipped search would not raise it: {visible(other.detail)}")
+        lines.append(f"  the shipped search would not raise it: {visible(alert.escu.detail)}")
     elif not alert.strict.raised:
         lines.append("  strict would not raise it")
     return lines

@@ -594,7 +594,7 @@ def test_order_does_not_matter(facts: CaseFacts, names: list[str], chance: rando
     policy = live_policy()
     decisions = [decide_isolation(ready_request(f, r), policy, NOW) for f, r in ((facts, one), (other, two))]
     assert decisions[0] == decisions[1]
-    assert next_steps(facts, one, decisions[0]) == next_steps(other, two, decisions[1])
+    assert next_steps(facts, POLICY, one, decisions[0]) == next_steps(other, POLICY, two, decisions[1])
 
 
 def shuffled(facts: CaseFacts, chance: random.Random) -> CaseFacts:

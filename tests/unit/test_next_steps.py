@@ -49,8 +49,10 @@ def steps_of(facts: CaseFacts, mode: IsolationMode | None = None) -> tuple[str, 
     risk = assess_risk(facts, RiskPolicy(), NOW)
     if mode is None:
         request = IsolationRequest(facts=facts, risk=risk, caller_mode=IsolationMode.OFF)
-        return next_steps(facts, risk, decide_isolation(request, IsolationPolicy(), NOW))
-    return next_steps(facts, risk, decide_isolation(ready_request(facts, risk), live_policy(mode), NOW))
+        return next_steps(facts, RiskPolicy(), risk, decide_isolation(request, IsolationPolicy(), NOW))
+    return next_steps(
+        facts, RiskPolicy(), risk, decide_isolation(ready_request(facts, risk), live_policy(mode), NOW)
+    )
 
 
 def to(*destinations: Destination, notables: tuple[Notable, ...] | None = None) -> CaseFacts:

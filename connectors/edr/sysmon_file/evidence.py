@@ -6,7 +6,7 @@ cap, so that memory does not grow with the log.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import NamedTuple
 
 from connectors.addresses import canonical_ip
@@ -161,9 +161,21 @@ class EvidenceStore:
 
     def add(self, event: RawEvent) -> None:
         """Keep the event if it says something of a watched process."""
-        handler = _HANDLERS.get(event.event_id)
-        if handler is not None:
-            handler(self, event)
+        match event.event_id:
+            case 3:
+                self._connection(event)
+            case 7:
+                self._module(event)
+            case 8:
+                self._remote_thread(event)
+            case 10:
+                self._access(event)
+            case 11:
+                self._file(event)
+            case 22:
+                self._dns(event)
+            case 25:
+                self._tampering(event)
 
     # --- asked ---
 
@@ -324,17 +336,6 @@ class EvidenceStore:
             self._writes += 1
             if self._writes <= KEPT_WRITES:
                 self._writers.setdefault(path.lower(), []).append(written)
-
-
-_HANDLERS: dict[int, Callable[[EvidenceStore, RawEvent], None]] = {
-    3: EvidenceStore._connection,  # noqa: SLF001  (its own class)
-    7: EvidenceStore._module,  # noqa: SLF001
-    8: EvidenceStore._remote_thread,  # noqa: SLF001
-    10: EvidenceStore._access,  # noqa: SLF001
-    11: EvidenceStore._file,  # noqa: SLF001
-    22: EvidenceStore._dns,  # noqa: SLF001
-    25: EvidenceStore._tampering,  # noqa: SLF001
-}
 
 
 def _plain_ipv4(ip: str) -> str:

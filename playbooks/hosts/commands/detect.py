@@ -9,7 +9,6 @@ from playbooks.hosts.terminal_output import (
     chosen_profiles,
     chosen_semantics,
     progress,
-    screen,
     tell_problems,
     write,
     write_json,
@@ -41,5 +40,5 @@ def run(
         document = as_document(detection, report)
         write_json(document)
     else:
-        write(as_text(detection, report, screen().width))
+        write(as_text(detection, report))
     check_something_was_read(report)

@@ -142,7 +142,7 @@ def _print(
     reports: Sequence[CaseReport], log_run: LogRun | None, how: Screen, folder: OutputFolder | None
 ) -> None:
     if log_run is not None:
-        write(detection_report.as_text(log_run.detection, log_run.report, how.width))
+        write(detection_report.as_text(log_run.detection, log_run.report))
     shown = sorted(reports, key=lambda report: -report.risk.score)[:SHOWN_IN_FULL]
     for report in shown:
         write("\n" + terminal.render(report, width=how.width, color=how.color, unicode=how.unicode))
