@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from actions.case_facts import Destination
-from actions.check_ip import check_ip
+from actions.check_ip import IpCheck, check_ip
 from actions.organisation_ranges import OrganisationRanges
 from connectors.addresses import canonical_ip
 from connectors.facts.notable import Direction, Notable
 from connectors.facts.process import Lineage, ProcessEvidence
+
+_NO_CHECKS: Mapping[str, IpCheck] = {}
 
 
 def with_direction(notable: Notable, evidence: ProcessEvidence | None) -> Notable:
@@ -45,12 +47,21 @@ def with_user(notable: Notable, lineage: Lineage | None) -> Notable:
 
 
 def describe_destinations(
-    notables: Sequence[Notable], evidence: ProcessEvidence | None, organisation: OrganisationRanges
+    notables: Sequence[Notable],
+    evidence: ProcessEvidence | None,
+    organisation: OrganisationRanges,
+    *,
+    checks: Mapping[str, IpCheck] = _NO_CHECKS,
 ) -> tuple[Destination, ...]:
     """One destination per peer of the notables, in their order, then per external peer that was seen.
 
     A notable names one address; the process's other connections out of the organisation belong to the case
     as well. Its internal peers do not: they stay in the evidence.
+
+    Args:
+        notables, evidence: where the peers are taken from.
+        organisation: its own ranges.
+        checks: public checks already made, by canonical address; the others are made here.
     """
     ports: dict[str, set[int]] = {}
     for notable in notables:
@@ -67,7 +78,7 @@ def describe_destinations(
     return tuple(
         Destination(
             ip=ip,
-            check=check_ip(ip, organisation=organisation),
+            check=checks.get(ip) or check_ip(ip, organisation=organisation),
             dns_names=_names_of(ip, evidence),
             ports=tuple(sorted(seen)),
         )

@@ -51,6 +51,7 @@ class Located(Fact):
         host_candidates: the machines that fit, where more than one does; else empty.
         process_candidates: the processes that fit, a line each, where more than one does; else empty.
         problems: what could not be told, and why.
+        failed: True when the connector could not answer; False when it answered, whatever it found.
     """
 
     host: HostRef | None = None
@@ -58,6 +59,7 @@ class Located(Fact):
     host_candidates: tuple[str, ...] = ()
     process_candidates: tuple[str, ...] = ()
     problems: tuple[Unknown, ...] = ()
+    failed: bool = False
 
 
 class ProcessFindings(Fact):
@@ -82,11 +84,11 @@ def locate_process(edr: EdrConnector | None, notable: Notable, settings: Lineage
     except HostNotFound as error:
         return Located(problems=(_unknown("host", error.message, _REMEDY_LOGS),))
     except ConnectorError as error:
-        return Located(problems=(_unknown("host", str(error)),))
+        return Located(problems=(_unknown("host", str(error)),), failed=True)
     try:
         return _find(edr, host, notable, settings)
     except ConnectorError as error:
-        return Located(host=host, problems=(_unknown("process", str(error)),))
+        return Located(host=host, problems=(_unknown("process", str(error)),), failed=True)
 
 
 def gather_process(

@@ -27,6 +27,7 @@ class CaseDraft:
     host_candidates: tuple[str, ...] = ()
     notables: list[Notable] = field(default_factory=list)
     problems: list[Unknown] = field(default_factory=list)
+    failed: bool = False
 
 
 def group_cases(located: Iterable[tuple[Notable, Located]]) -> list[CaseDraft]:
@@ -38,6 +39,7 @@ def group_cases(located: Iterable[tuple[Notable, Located]]) -> list[CaseDraft]:
             draft = drafts.setdefault(case_id, CaseDraft(case_id, where.host, process, where.host_candidates))
             if not any(_same_input(notable, known) for known in draft.notables):
                 draft.notables.append(notable)
+            draft.failed = draft.failed or where.failed
             draft.problems.extend(each for each in where.problems if each not in draft.problems)
     for draft in drafts.values():
         draft.notables.sort(key=_first_time)

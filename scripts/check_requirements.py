@@ -20,7 +20,11 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parent.parent
 
 #: Each requirement file and the extras of the project it holds. The first is the base of all others.
-REQUIREMENTS: Mapping[str, tuple[str, ...]] = {"base.txt": (), "dev.txt": ("dev",)}
+REQUIREMENTS: Mapping[str, tuple[str, ...]] = {
+    "base.txt": (),
+    "soar.txt": ("soar",),
+    "dev.txt": ("dev", "soar"),
+}
 
 #: The only comment a requirement file may hold.
 HEADER = "# Pinned by `make lock` from pyproject.toml. Do not edit.\n"

@@ -52,7 +52,8 @@ def main() -> int:
         print("make lock needs uv, which is not on the PATH: install it and run make again.", file=sys.stderr)
         return 1
     constraint = None
-    for name, extras in REQUIREMENTS.items():
+    # The file with the most extras is resolved freely; its versions hold in the others.
+    for name, extras in sorted(REQUIREMENTS.items(), key=lambda each: -len(each[1])):
         path = ROOT / "requirements" / name
         try:
             text = compile_requirements(uv, extras, constraint)
