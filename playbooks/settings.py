@@ -20,6 +20,7 @@ from actions.risk import RiskPolicy
 from connectors.errors import ConfigError
 from connectors.facts.base import Fact
 from connectors.siem.notable import NotableSettings
+from playbooks.reenrich import ReenrichSettings
 
 #: Names the settings file when --config does not.
 CONFIG_VARIABLE = "REGSVCS_RESPONSE_CONFIG"
@@ -46,6 +47,7 @@ class Settings(Fact):
     lineage: LineageSettings = LineageSettings()
     risk: RiskPolicy = RiskPolicy()
     isolation: IsolationPolicy = Field(default_factory=IsolationPolicy)
+    reenrich: ReenrichSettings = ReenrichSettings()
 
     @property
     def organisation_ranges(self) -> OrganisationRanges:
@@ -68,6 +70,21 @@ def load_settings(path: Path | None) -> Settings:
     return settings
 
 
+def settings_from_text(text: str, *, source: str) -> Settings:
+    """The settings in a TOML text; empty text gives the defaults.
+
+    Args:
+        text: the TOML.
+        source: what to call it in an error.
+
+    Raises:
+        ConfigError: as load_settings.
+    """
+    settings = _model_from_text(text, Settings, source)
+    OrganisationRanges(settings.organisation.ranges)
+    return settings
+
+
 def load_profile(path: Path) -> Profile:
     """A detection profile of the user's, from TOML.
 
@@ -82,21 +99,29 @@ def _read_model[M: BaseModel](path: Path, model: type[M]) -> M:
         size = path.stat().st_size
         if size > MAX_FILE_BYTES:
             raise ConfigError(str(path), f"is {size} bytes, more than {MAX_FILE_BYTES}", "Give the TOML file")
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(str(path), f"cannot be read ({error.strerror})", "Check the path") from error
     except UnicodeDecodeError as error:
         raise ConfigError(str(path), "is not UTF-8 text", "Save it as UTF-8") from error
+    return _model_from_text(text, model, str(path))
+
+
+def _model_from_text[M: BaseModel](text: str, model: type[M], source: str) -> M:
+    if len(text) > MAX_FILE_BYTES:
+        raise ConfigError(source, f"is longer than {MAX_FILE_BYTES} characters", "Give the TOML file")
+    try:
+        data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(str(path), f"is not TOML: {error}") from error
+        raise ConfigError(source, f"is not TOML: {error}") from error
     except RecursionError as error:
-        raise ConfigError(str(path), "is nested too deeply for a settings file") from error
+        raise ConfigError(source, "is nested too deeply for a settings file") from error
     try:
         return model.model_validate(data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        name = ".".join(str(part) for part in first["loc"]) or str(path)
-        raise ConfigError(name, _sentence(first["type"], first["msg"]), f"Mend it in {path}") from error
+        name = ".".join(str(part) for part in first["loc"]) or source
+        raise ConfigError(name, _sentence(first["type"], first["msg"]), f"Mend it in {source}") from error
 
 
 def _sentence(kind: str, message: str) -> str:

@@ -1,0 +1,204 @@
+"""What the actions answer: one row a case (or address), with the data paths the playbook reads.
+
+Renaming a field here breaks playbooks that read it: `action_result.data.*.<name>`.
+"""
+
+from soar_sdk.action_results import OutputField
+
+from playbooks.hosts.soar.shapes import Output
+
+_CASE_ID = "case-7d2678510007df6c"
+
+
+class IpCheckRow(Output):
+    """One address."""
+
+    ip: str = OutputField(cef_types=["ip", "ipv6"], example_values=["149.154.167.220"], column_name="Address")
+    public: bool = OutputField(example_values=[True], column_name="Public")
+    external: bool = OutputField(example_values=[True], column_name="Outside the organisation")
+    category: str = OutputField(example_values=["public", "private"], column_name="Category")
+    registry: str = OutputField(example_values=["10.0.0.0/8 Private-Use"], column_name="IANA registry row")
+    embedded_ip: str = OutputField(cef_types=["ip"], example_values=["10.0.0.1"])
+    embedded_scheme: str = OutputField(example_values=["ipv4_mapped"])
+    note: str = OutputField(example_values=["Public in the registry."], column_name="Note")
+    facts: str = OutputField()
+
+
+class IpCheckSummary(Output):
+    """All addresses of one parameter set."""
+
+    checked: int = OutputField(example_values=[2])
+    public: int = OutputField(example_values=[1])
+    external: int = OutputField(example_values=[1])
+
+
+class CaseRow(Output):
+    """What every row of a case begins with."""
+
+    case_id: str = OutputField(example_values=[_CASE_ID])
+    host: str = OutputField(cef_types=["host name"], example_values=["WS01.corp.example"], column_name="Host")
+    user: str = OutputField(cef_types=["user name"], example_values=["CORP\\user01"], column_name="User")
+    process: str = OutputField(
+        cef_types=["process name"], example_values=["RegSvcs.exe"], column_name="Process"
+    )
+
+
+class LineageRow(CaseRow):
+    """Host, process and lineage of one case."""
+
+    status: str = OutputField(
+        example_values=["found", "process_not_found", "host_not_found"], column_name="Found"
+    )
+    pid: int = OutputField(cef_types=["pid"], example_values=[7516])
+    process_guid: str = OutputField(example_values=["6C1B8F20-99B1-6B13-0F00-000000001200"])
+    command_line: str = OutputField(example_values=['"C:\\Windows\\...\\RegSvcs.exe"'])
+    lineage: str = OutputField(
+        example_values=["explorer.exe > powershell.exe > RegSvcs.exe"], column_name="Lineage"
+    )
+    ancestor_count: int = OutputField(example_values=[7])
+    child_count: int = OutputField(example_values=[0])
+    candidates: list[str] = OutputField(example_values=["ws1.a.example"])
+    unknowns: list[str] = OutputField(example_values=["host: no host of this name"])
+    facts: str = OutputField()
+
+
+class LineageSummary(Output):
+    """All cases of one parameter set."""
+
+    cases: int = OutputField(example_values=[1])
+    found: int = OutputField(example_values=[1])
+
+
+class ContributionRow(Output):
+    """One item of the score."""
+
+    name: str = OutputField(example_values=["tampering"])
+    impact_points: int = OutputField(example_values=[20])
+    confidence_points: int = OutputField(example_values=[0])
+    reason: str = OutputField(example_values=["That is process hollowing seen directly."])
+
+
+class IndicatorRow(Output):
+    """One finding."""
+
+    id: str = OutputField(example_values=["tampering"])
+    strength: str = OutputField(example_values=["strong"])
+    group: str = OutputField(example_values=["injection"])
+    sentence: str = OutputField(example_values=["Sysmon reported tampering with the process."])
+
+
+class RiskRow(CaseRow):
+    """Score and verdict of one case."""
+
+    case_verdict: str = OutputField(example_values=["malicious", "undetermined"], column_name="Verdict")
+    verdict_reason: str = OutputField(example_values=["A strong finding, and more."])
+    score: float = OutputField(example_values=[100.0], column_name="Score")
+    base_score: float = OutputField(example_values=[80.0])
+    impact: int = OutputField(example_values=[100])
+    confidence: int = OutputField(example_values=[100])
+    severity: str = OutputField(example_values=["high", "medium", "low"], column_name="Severity")
+    destinations: list[str] = OutputField(cef_types=["ip", "ipv6"], example_values=["149.154.167.220"])
+    destination_verdict: str = OutputField(example_values=["undetermined"])
+    risk_message: str = OutputField(example_values=["An instance of RegSvcs.exe contacting ..."])
+    contributions: list[ContributionRow] = OutputField()
+    indicators: list[IndicatorRow] = OutputField()
+    unknowns: list[str] = OutputField(example_values=["reputation of 149.154.167.220"])
+    facts: str = OutputField()
+
+
+class RiskSummary(Output):
+    """All cases of one parameter set."""
+
+    cases: int = OutputField(example_values=[1])
+    worst_verdict: str = OutputField(example_values=["malicious"])
+    highest_score: float = OutputField(example_values=[100.0])
+
+
+class GuardOutput(Output):
+    """One guard of the isolation decision."""
+
+    id: str = OutputField(example_values=["one_host"])
+    outcome: str = OutputField(example_values=["pass", "refuse", "unknown"])
+    value: str = OutputField(example_values=["WS01.corp.example"])
+    limit: str = OutputField(example_values=["exactly one host"])
+    detail: str = OutputField(example_values=["Exactly one host has this name."])
+
+
+class DecisionRow(CaseRow):
+    """The isolation decision of one case, and everything the playbook writes and asks.
+
+    Attributes:
+        question: "none", "by_hand" or "isolate": what a person is to be asked (actions/containment_question).
+        prompt: the question with its evidence, plain text.
+        note_title: names the case and its state; the same state gives the same title.
+        note: the whole report, Markdown.
+    """
+
+    case_verdict: str = OutputField(example_values=["malicious"], column_name="Verdict")
+    score: float = OutputField(example_values=[100.0], column_name="Score")
+    severity: str = OutputField(example_values=["high"])
+    decision: str = OutputField(example_values=["refuse", "shadow", "ask"], column_name="Decision")
+    effective_mode: str = OutputField(example_values=["off"], column_name="Mode")
+    decision_reason: str = OutputField(example_values=["WS01 is not isolated because isolation is off."])
+    question: str = OutputField(example_values=["none", "by_hand", "isolate"])
+    obstacles: list[str] = OutputField(example_values=["mode"])
+    guards: list[GuardOutput] = OutputField()
+    next_steps: list[str] = OutputField(example_values=["Get the memory of RegSvcs.exe."])
+    prompt: str = OutputField()
+    note_title: str = OutputField(example_values=[f"Regsvcs response: malicious, score 100 ({_CASE_ID})"])
+    note: str = OutputField()
+    facts: str = OutputField()
+
+
+class DecisionSummary(Output):
+    """All cases of one parameter set."""
+
+    cases: int = OutputField(example_values=[1])
+    questions: int = OutputField(example_values=[0])
+
+
+class ResponseRow(DecisionRow):
+    """The whole playbook's answer for one case, up to the decision."""
+
+    verdict_reason: str = OutputField(example_values=["A strong finding, and more."])
+    destinations: list[str] = OutputField(cef_types=["ip", "ipv6"], example_values=["149.154.167.220"])
+    destination_verdict: str = OutputField(example_values=["undetermined"])
+    risk_message: str = OutputField(example_values=["An instance of RegSvcs.exe contacting ..."])
+    lineage: str = OutputField(example_values=["explorer.exe > powershell.exe > RegSvcs.exe"])
+    unknowns: list[str] = OutputField(example_values=["reputation of 149.154.167.220"])
+
+
+class ResponseSummary(Output):
+    """All cases of one parameter set."""
+
+    cases: int = OutputField(example_values=[1])
+    rejected: int = OutputField(example_values=[0])
+    worst_verdict: str = OutputField(example_values=["malicious"])
+    highest_score: float = OutputField(example_values=[100.0])
+
+
+class ReenrichRow(DecisionRow):
+    """One case looked at again.
+
+    Attributes:
+        container_id: the container the case belongs to.
+        changed: True when something is to be written; also on the first look.
+        changes: what changed, one sentence each.
+        stop: why it is not looked at again; "" while it goes on.
+        state: the case's state as JSON, to be kept as an artifact of label `regsvcs_case` when `changed` or
+            when rounds are to be counted.
+    """
+
+    container_id: int = OutputField(example_values=[17])
+    changed: bool = OutputField(example_values=[True], column_name="Changed")
+    changes: list[str] = OutputField(example_values=["verdict: undetermined before, malicious now"])
+    stop: str = OutputField(example_values=["", "14 days are over"])
+    state: str = OutputField()
+
+
+class ReenrichSummary(Output):
+    """All cases of one parameter set."""
+
+    cases: int = OutputField(example_values=[3])
+    changed: int = OutputField(example_values=[1])
+    stopped: int = OutputField(example_values=[0])

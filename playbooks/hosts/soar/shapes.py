@@ -1,0 +1,34 @@
+"""Bases of every parameter and output model of the SOAR app.
+
+The SDK takes only str, int, float and bool as parameters, and no dict or union in an output. A module that
+defines such models must not defer its annotations (`from __future__ import annotations`): the SDK reads them
+as objects.
+"""
+
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict, model_validator
+from soar_sdk.action_results import ActionOutput
+from soar_sdk.params import Params
+
+#: Asked of every action that takes facts of another one, characters. Larger is refused, not cut.
+MAX_FACTS = 8 * 1024 * 1024
+
+
+class ActionParams(Params):
+    """Parameters as a playbook or an analyst hands them over: numbers for text, empty for absent."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(coerce_numbers_to_str=True, defer_build=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_absent(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {name: value for name, value in given.items() if value is not None and value != ""}
+
+
+class Output(ActionOutput):
+    """One row of an action's data. Built when it is first used: a process runs one action only."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(defer_build=True)

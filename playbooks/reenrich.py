@@ -1,0 +1,155 @@
+"""Re-enrichment: a case looked at again, what changed since, and when to stop.
+
+The state kept between two looks is small and comparable. A change is written back once; an unchanged case is
+not. It may lead to a question, never to an isolation.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from pydantic import Field
+
+from actions.case_facts import DestinationVerdict
+from actions.isolation import IsolationVerdict
+from actions.risk import CaseVerdict
+from connectors.facts.base import Fact, Instant
+from playbooks.case import CaseReport
+
+
+class ReenrichSettings(Fact):
+    """How long a case is looked at again.
+
+    Attributes:
+        max_days: days after the first look.
+        max_unchanged_rounds: rounds in a row without a change.
+    """
+
+    max_days: Annotated[int, Field(ge=1, le=365)] = 14
+    max_unchanged_rounds: Annotated[int, Field(ge=1, le=1000)] = 10
+
+
+class DestinationState(Fact):
+    """One address and its reputation verdict."""
+
+    ip: str
+    verdict: DestinationVerdict
+
+
+class CaseState(Fact):
+    """What is remembered of a case between two looks.
+
+    Attributes:
+        first_at: when it was first looked at.
+        looked_at: when it was last looked at.
+        destinations: in the order of their text.
+        findings: ids of the indicators, in the order of their text.
+        unknowns: what was not known, in the order of their text.
+        decision: what the isolation decision said.
+        unchanged_rounds: looks in a row without a change.
+    """
+
+    case_id: str
+    first_at: Instant
+    looked_at: Instant
+    case_verdict: CaseVerdict
+    score: float
+    destinations: tuple[DestinationState, ...] = ()
+    findings: tuple[str, ...] = ()
+    unknowns: tuple[str, ...] = ()
+    decision: IsolationVerdict
+    unchanged_rounds: Annotated[int, Field(ge=0)] = 0
+
+
+class Reenrichment(Fact):
+    """The outcome of one look.
+
+    Attributes:
+        state: to be kept for the next look.
+        changes: what changed, one sentence each; empty when nothing did, and at the first look.
+        first: True when there was no earlier state.
+        stop: why the case is not looked at again; "" while it goes on.
+    """
+
+    report: CaseReport
+    state: CaseState
+    changes: tuple[str, ...] = ()
+    first: bool = False
+    stop: str = ""
+
+
+def compare(
+    report: CaseReport, previous: CaseState | None, settings: ReenrichSettings, *, closed: bool = False
+) -> Reenrichment:
+    """A new report against the state kept of the case.
+
+    Args:
+        report: what the look gave.
+        previous: the state kept last; None at the first look.
+        settings: when to stop.
+        closed: True when a person has closed the case.
+    """
+    changes = _changes(previous, report) if previous is not None else ()
+    state = CaseState(
+        case_id=report.case_id,
+        first_at=previous.first_at if previous is not None else report.generated_at,
+        looked_at=report.generated_at,
+        case_verdict=report.risk.case_verdict,
+        score=report.risk.score,
+        destinations=_destinations(report),
+        findings=tuple(sorted(each.id for each in report.risk.indicators)),
+        unknowns=tuple(sorted({each.what for each in report.risk.unknowns})),
+        decision=report.decision.verdict,
+        unchanged_rounds=0 if previous is None or changes else previous.unchanged_rounds + 1,
+    )
+    return Reenrichment(
+        report=report,
+        state=state,
+        changes=changes,
+        first=previous is None,
+        stop=stop_reason(state, settings, report.generated_at, closed=closed),
+    )
+
+
+def stop_reason(state: CaseState, settings: ReenrichSettings, now: datetime, *, closed: bool) -> str:
+    """Why a case is not looked at again, one sentence; "" while it goes on."""
+    if closed:
+        return "the case is closed"
+    if now - state.first_at >= timedelta(days=settings.max_days):
+        return f"{settings.max_days} days are over"
+    if state.unchanged_rounds >= settings.max_unchanged_rounds:
+        return f"nothing changed in {state.unchanged_rounds} rounds"
+    return ""
+
+
+def _destinations(report: CaseReport) -> tuple[DestinationState, ...]:
+    states = (DestinationState(ip=each.ip, verdict=each.verdict) for each in report.facts.destinations)
+    return tuple(sorted(states, key=lambda each: each.ip))
+
+
+def _changes(previous: CaseState, report: CaseReport) -> tuple[str, ...]:
+    risk = report.risk
+    found: list[str] = []
+    if risk.case_verdict is not previous.case_verdict:
+        found.append(f"verdict: {previous.case_verdict.value} before, {risk.case_verdict.value} now")
+    if risk.score != previous.score:
+        found.append(f"score: {previous.score:g} before, {risk.score:g} now")
+    earlier = {each.ip: each.verdict for each in previous.destinations}
+    for each in _destinations(report):
+        before = earlier.pop(each.ip, None)
+        if before is None:
+            found.append(f"destination {each.ip}: new, {each.verdict.value}")
+        elif before is not each.verdict:
+            found.append(f"destination {each.ip}: {before.value} before, {each.verdict.value} now")
+    found += [f"destination {ip}: no longer seen" for ip in earlier]
+    found += _set_changes("finding", previous.findings, tuple(i.id for i in risk.indicators))
+    found += _set_changes("unknown", previous.unknowns, tuple(u.what for u in risk.unknowns))
+    if report.decision.verdict is not previous.decision:
+        found.append(f"isolation: {previous.decision.value} before, {report.decision.verdict.value} now")
+    return tuple(found)
+
+
+def _set_changes(what: str, before: tuple[str, ...], now: tuple[str, ...]) -> list[str]:
+    added, gone = sorted(set(now) - set(before)), sorted(set(before) - set(now))
+    return [f"{what} {each}: new" for each in added] + [f"{what} {each}: no longer" for each in gone]
