@@ -1,8 +1,8 @@
 """What a person is asked about containment: nothing, to contain by hand, or to let the playbook isolate.
 
-A question costs an analyst's attention, so it is asked only where the effective mode is `approve` and the case
-itself carries it. `off` and `shadow` ask nothing: their report says what would be done. `auto` asks nothing
-either.
+A question costs an analyst's attention, so it is asked only where the effective mode is `approve` and the
+case itself carries it. `off` and `shadow` ask nothing: their report says what would be done. `auto` asks
+nothing either.
 """
 
 from __future__ import annotations

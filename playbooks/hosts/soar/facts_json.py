@@ -1,7 +1,7 @@
 """Typed facts as one JSON string, and back: what one action hands to the next.
 
-A string is `{"kind": "case_findings", "version": "1.0", "facts": {...}}`. An action accepts one such document or
-a list of them, each as an object or again as a string, since a playbook collects strings.
+A string is `{"kind": "case_findings", "version": "1.0", "facts": {...}}`. An action accepts one such
+document or a list of them, each as an object or again as a string, since a playbook collects strings.
 """
 
 from __future__ import annotations
