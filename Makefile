@@ -9,10 +9,10 @@ PYTHON := .venv/bin/python
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
-.PHONY: help setup demo test check format bench lock clean
+.PHONY: help setup demo test check format bench package manifest lock clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-14s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-15s %s\n' "$$name" "$$text"; done
 
 setup: ## make .venv with the command line regsvcs-response
 	@sh scripts/setup.sh
@@ -23,7 +23,7 @@ demo: setup ## run the playbook over the three cases in examples/
 test: setup ## run the tests (PYTEST_ARGS="-k name" for some, "-n 0 --pdb" to debug)
 	@$(PYTHON) -m pytest -n auto --maxprocesses 4 $(PYTEST_ARGS)
 
-check: setup ## format, lint, types, layers, pinned requirements
+check: setup ## format, lint, types, layers, pinned requirements, generated files
 	@sh scripts/check.sh
 
 format: setup ## write the format and the safe lint fixes
@@ -32,6 +32,12 @@ format: setup ## write the format and the safe lint fixes
 
 bench: setup ## measure each figure beside its baseline (BENCH_ARGS="--quick")
 	@$(PYTHON) -m benchmarks $(BENCH_ARGS)
+
+package: setup ## build the SOAR app and playbooks in dist/, install the app and ask it
+	@$(PYTHON) -m scripts.soar.package
+
+manifest: setup ## write manifest.json and docs/bundled-packages.md from the app
+	@$(PYTHON) -m scripts.soar.manifest
 
 lock: setup ## pin the requirements again from pyproject.toml (needs uv)
 	@$(PYTHON) -m scripts.lock

@@ -17,6 +17,8 @@ check "lint (ruff)" .venv/bin/python -m ruff check .
 check "types (mypy)" .venv/bin/python -m mypy
 check "layers (import-linter)" .venv/bin/lint-imports --no-logo
 check "requirements" .venv/bin/python -m scripts.check_requirements
+check "manifest" .venv/bin/python -m scripts.soar.manifest --check
+check "playbooks" .venv/bin/python -m scripts.playbook_pairs --check
 
 if [ -n "$failed" ]; then
     printf 'failed: %s\n' "${failed#, }" >&2

@@ -54,7 +54,7 @@ def read_pins(text: str) -> tuple[list[Pin], list[str]]:
     """
     pins: list[Pin] = []
     problems: list[str] = []
-    for number, entry in _logical_lines(text):
+    for number, entry in logical_lines(text):
         if not entry or entry == HEADER.strip():
             continue
         pin, *hashes = re.split(r" (?=--)", entry)
@@ -68,7 +68,7 @@ def read_pins(text: str) -> tuple[list[Pin], list[str]]:
     return pins, problems
 
 
-def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+def logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """Lines with continuations joined by one space, each with the number of its first line."""
     held: list[str] = []
     for number, line in enumerate(text.splitlines(), start=1):

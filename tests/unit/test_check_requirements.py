@@ -94,17 +94,21 @@ requires = ["backend>=1"]
 [project]
 dependencies = ["runtime>=1"]
 [project.optional-dependencies]
+soar = ["kit==3"]
 dev = ["tool>=1"]
 """
+RUNTIME = entry("runtime==1.1", HASH_A)
+KIT = entry("kit==3", HASH_B)
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     (tmp_path / "requirements").mkdir()
     (tmp_path / "pyproject.toml").write_text(PYPROJECT)
-    (tmp_path / "requirements/base.txt").write_text(entry("runtime==1.1", HASH_A))
+    (tmp_path / "requirements/base.txt").write_text(RUNTIME)
+    (tmp_path / "requirements/soar.txt").write_text(KIT + RUNTIME)
     (tmp_path / "requirements/dev.txt").write_text(
-        entry("backend==1.0", HASH_A) + entry("runtime==1.1", HASH_A) + entry("tool==2", HASH_B)
+        entry("backend==1.0", HASH_A) + KIT + RUNTIME + entry("tool==2", HASH_B)
     )
     return tmp_path
 
@@ -113,23 +117,38 @@ def test_a_project_in_order_has_no_problem(project: Path) -> None:
     assert check(project) == []
 
 
-def test_a_new_dependency_is_asked_for_in_both_files(project: Path) -> None:
+def test_a_new_dependency_is_asked_for_in_every_file(project: Path) -> None:
     text = PYPROJECT.replace('"runtime>=1"', '"runtime>=1", "fresh>=3"')
     (project / "pyproject.toml").write_text(text)
     assert check(project) == [
         "requirements/base.txt: fresh>=3 is not pinned",
+        "requirements/soar.txt: fresh>=3 is not pinned",
         "requirements/dev.txt: fresh>=3 is not pinned",
     ]
 
 
 def test_build_backend_and_tools_are_asked_for_in_dev_alone(project: Path) -> None:
-    (project / "requirements/dev.txt").write_text(entry("runtime==1.1", HASH_A))
+    (project / "requirements/dev.txt").write_text(KIT + RUNTIME)
     assert check(project) == [
         "requirements/dev.txt: tool>=1 is not pinned",
         "requirements/dev.txt: backend>=1 is not pinned",
     ]
 
 
+def test_the_sdk_is_asked_for_where_the_app_is_built_and_tested(project: Path) -> None:
+    (project / "requirements/soar.txt").write_text(RUNTIME)
+    (project / "requirements/dev.txt").write_text(
+        entry("backend==1.0", HASH_A) + entry("kit==4", HASH_B) + RUNTIME + entry("tool==2", HASH_B)
+    )
+    assert check(project) == [
+        "requirements/soar.txt: kit==3 is not pinned",
+        "requirements/dev.txt: kit==3 is pinned to 4",
+    ]
+
+
 def test_the_files_must_agree(project: Path) -> None:
     (project / "requirements/base.txt").write_text(entry("runtime==1.2", HASH_A))
-    assert check(project) == ["requirements/dev.txt: runtime==1.2 of base.txt is missing"]
+    assert check(project) == [
+        "requirements/soar.txt: runtime==1.2 of base.txt is missing",
+        "requirements/dev.txt: runtime==1.2 of base.txt is missing",
+    ]
