@@ -43,6 +43,7 @@ class CaseFindings(Fact):
         host: None when it is not exactly one.
         process: None when it was not found, or not exactly one fits.
         host_candidates: the machines that fit, where more than one does.
+        process_candidates: the processes that fit, a line each, where more than one does.
         connector: short name of the EDR connector that was asked; "" if there is none.
         capabilities: what that connector can do, in the order of their names.
         lineage, evidence: None where they were not obtained.
@@ -55,6 +56,7 @@ class CaseFindings(Fact):
     host: HostRef | None = None
     process: ProcessRef | None = None
     host_candidates: tuple[str, ...] = ()
+    process_candidates: tuple[str, ...] = ()
     connector: str = ""
     capabilities: tuple[Capability, ...] = ()
     lineage: Lineage | None = None
@@ -202,7 +204,7 @@ def profile_of(notable: Notable, profiles: Sequence[Profile]) -> Profile:
 
 
 def _not_located(failure: StepFailed) -> Located:
-    return Located(problems=(Unknown(what="host and process", why=failure.reason),))
+    return Located(problems=(Unknown(what="host and process", why=failure.reason),), failed=True)
 
 
 def _gather(edr: EdrConnector | None, draft: CaseDraft, settings: Settings) -> CaseFindings:
@@ -233,6 +235,7 @@ def _findings(draft: CaseDraft, edr: EdrConnector | None) -> CaseFindings:
         host=draft.host,
         process=draft.process,
         host_candidates=draft.host_candidates,
+        process_candidates=draft.process_candidates,
         connector=edr.name if edr is not None else "",
         capabilities=_in_order(edr.capabilities) if edr is not None else (),
         problems=tuple(draft.problems),

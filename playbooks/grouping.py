@@ -25,6 +25,7 @@ class CaseDraft:
     host: HostRef | None
     process: ProcessRef | None
     host_candidates: tuple[str, ...] = ()
+    process_candidates: tuple[str, ...] = ()
     notables: list[Notable] = field(default_factory=list)
     problems: list[Unknown] = field(default_factory=list)
     failed: bool = False
@@ -36,7 +37,10 @@ def group_cases(located: Iterable[tuple[Notable, Located]]) -> list[CaseDraft]:
     for notable, where in located:
         for process in where.processes or (None,):
             case_id = _case_id(notable, where.host, process)
-            draft = drafts.setdefault(case_id, CaseDraft(case_id, where.host, process, where.host_candidates))
+            draft = drafts.setdefault(
+                case_id,
+                CaseDraft(case_id, where.host, process, where.host_candidates, where.process_candidates),
+            )
             if not any(_same_input(notable, known) for known in draft.notables):
                 draft.notables.append(notable)
             draft.failed = draft.failed or where.failed

@@ -6,7 +6,8 @@ is missing or broken: blocking the hash of powershell.exe or of the genuine RegS
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from itertools import islice
 from typing import NamedTuple
@@ -20,6 +21,8 @@ from playbooks.report.wording import name
 
 #: Shown of each kind; the JSON report has all.
 PER_KIND = 20
+#: Addresses and names looked for in prose, each; a case has seldom more than a few.
+_DEFANGED_PER_KIND = 500
 #: Longest text given for copying; what is longer, or holds hidden characters, is only in the JSON report.
 _COPY_LIMIT = 400
 #: Characters of a path that are looked at to judge where it lies; longer ones are no installed program's.
@@ -61,6 +64,17 @@ def iocs(facts: CaseFacts, *, per_kind: int = PER_KIND) -> tuple[Ioc, ...]:
         found.setdefault((ioc.kind, ioc.raw.lower()), ioc)
     by_kind = ((ioc for ioc in found.values() if ioc.kind is kind) for kind in IocKind)
     return tuple(ioc for group in by_kind for ioc in islice(group, per_kind))
+
+
+def defanging(facts: CaseFacts) -> Callable[[str], str]:
+    """Defangs the case's own addresses and names wherever they stand in a text."""
+    found = iocs(facts, per_kind=_DEFANGED_PER_KIND)
+    network = {each.raw.lower(): each.defanged for each in found if each.raw != each.defanged}
+    if not network:
+        return lambda text: text
+    longest_first = sorted(network, key=len, reverse=True)
+    pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)", re.IGNORECASE)
+    return lambda text: pattern.sub(lambda match: network[match[0].lower()], text)
 
 
 def _ioc(kind: IocKind, text: str, note: str = "") -> Ioc:

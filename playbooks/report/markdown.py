@@ -6,19 +6,15 @@ and names of the case are defanged in prose, and stand raw in code blocks alone.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 
 from playbooks.case import CaseReport
 from playbooks.report import display
 from playbooks.report.content import GuardRow, Item, Row, View
 from playbooks.report.display import fenced
-from playbooks.report.iocs import Ioc, iocs
+from playbooks.report.iocs import Ioc, defanging
 from playbooks.report.tree import NO_TREE, layout, tree_day
 from playbooks.report.view import MESSAGE_LIMIT, view_of
-
-#: Addresses and names looked for in prose, each; a case has seldom more than a few.
-_DEFANGED_PER_KIND = 500
 
 #: Text of the log, made harmless for one line of Markdown.
 Prose = Callable[[str], str]
@@ -51,17 +47,8 @@ def render(report: CaseReport) -> str:
 
 def _prose(report: CaseReport) -> Prose:
     """Escapes text, and defangs the case's own addresses and names wherever they stand in it."""
-    found = iocs(report.facts, per_kind=_DEFANGED_PER_KIND)
-    network = {each.raw.lower(): each.defanged for each in found if each.raw != each.defanged}
-    if not network:
-        return _markdown
-    longest_first = sorted(network, key=len, reverse=True)
-    pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)", re.IGNORECASE)
-
-    def prose(text: str) -> str:
-        return _markdown(pattern.sub(lambda match: network[match[0].lower()], text))
-
-    return prose
+    defanged = defanging(report.facts)
+    return lambda text: _markdown(defanged(text))
 
 
 def _markdown(text: str) -> str:

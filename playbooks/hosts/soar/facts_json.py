@@ -11,11 +11,8 @@ from enum import StrEnum
 
 from pydantic import ValidationError
 
-from actions.ip_facts import IpCheck
 from connectors.errors import InputError
 from connectors.facts.base import Fact
-from playbooks.case import CaseReport
-from playbooks.case_steps import AssessedCase, CaseFindings
 from playbooks.hosts.soar.shapes import MAX_FACTS
 
 #: Version of the envelope. The first number changes when facts of an earlier one can no longer be read.
@@ -38,11 +35,12 @@ class Kind(StrEnum):
     """decide isolation, respond to notable, reenrich case"""
 
 
-_KINDS: dict[type[Fact], Kind] = {
-    IpCheck: Kind.IP_CHECK,
-    CaseFindings: Kind.CASE_FINDINGS,
-    AssessedCase: Kind.ASSESSED_CASE,
-    CaseReport: Kind.CASE_REPORT,
+#: By the name of the type: importing the types would load the whole playbook for a `check ip`.
+_KINDS = {
+    "IpCheck": Kind.IP_CHECK,
+    "CaseFindings": Kind.CASE_FINDINGS,
+    "AssessedCase": Kind.ASSESSED_CASE,
+    "CaseReport": Kind.CASE_REPORT,
 }
 
 
@@ -53,7 +51,7 @@ def pack(fact: Fact) -> str:
         KeyError: no action hands on facts of this type.
     """
     document = {
-        "kind": _KINDS[type(fact)].value,
+        "kind": _KINDS[type(fact).__name__].value,
         "version": VERSION,
         "facts": fact.model_dump(mode="json"),
     }
@@ -96,7 +94,7 @@ def _json(text: str, field: str) -> object:
 
 
 def _one[F: Fact](document: object, model: type[F], field: str) -> F:
-    wanted = _KINDS[model]
+    wanted = _KINDS[model.__name__]
     kind = document.get("kind") if isinstance(document, dict) else None
     if not isinstance(document, dict) or kind not in Kind:
         raise InputError(field, "holds no facts of this app", f"Give facts of the kind {wanted.value}")

@@ -132,6 +132,8 @@ class DecisionRow(CaseRow):
         prompt: the question with its evidence, plain text.
         note_title: names the case and its state; the same state gives the same title.
         note: the whole report, Markdown.
+        state: the case's state as JSON, kept by the playbook as an artifact of label `regsvcs_case`, so that
+            re-enrichment knows what was known.
     """
 
     case_verdict: str = OutputField(example_values=["malicious"], column_name="Verdict")
@@ -147,6 +149,7 @@ class DecisionRow(CaseRow):
     prompt: str = OutputField()
     note_title: str = OutputField(example_values=[f"Regsvcs response: malicious, score 100 ({_CASE_ID})"])
     note: str = OutputField()
+    state: str = OutputField()
     facts: str = OutputField()
 
 
@@ -185,15 +188,12 @@ class ReenrichRow(DecisionRow):
         changed: True when something is to be written; also on the first look.
         changes: what changed, one sentence each.
         stop: why it is not looked at again; "" while it goes on.
-        state: the case's state as JSON, to be kept as an artifact of label `regsvcs_case` when `changed` or
-            when rounds are to be counted.
     """
 
     container_id: int = OutputField(example_values=[17])
     changed: bool = OutputField(example_values=[True], column_name="Changed")
     changes: list[str] = OutputField(example_values=["verdict: undetermined before, malicious now"])
     stop: str = OutputField(example_values=["", "14 days are over"])
-    state: str = OutputField()
 
 
 class ReenrichSummary(Output):

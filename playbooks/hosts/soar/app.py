@@ -1,0 +1,336 @@
+# ruff: noqa: E402  (our packages can be imported only once their folder is on sys.path)
+"""The Splunk SOAR app: asset, actions, views and webhook. The SDK wants all of them declared in one file.
+
+In the package this file is src/app.py, beside the folders actions, connectors and playbooks. What an action
+does is imported when it runs: a process runs one action, and starts anew for each. Annotations are not
+deferred here, since the SDK reads them as objects.
+"""
+
+import importlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+ROOT = next(folder for folder in Path(__file__).resolve().parents if (folder / "connectors").is_dir())
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+for _name in ("actions", "connectors", "playbooks"):
+    _places = [Path(place).resolve() for place in importlib.import_module(_name).__path__]
+    if _places != [ROOT / _name]:
+        # Two apps in one process: the other one's code would run under our name.
+        raise ImportError(f"the package {_name} is already loaded from {', '.join(map(str, _places))}")
+
+from soar_sdk.abstract import SOARClient
+from soar_sdk.logging import getLogger
+from soar_sdk.webhooks.models import WebhookRequest, WebhookResponse
+
+from playbooks.hosts.soar.asset import Asset, Purpose, check_purpose
+from playbooks.hosts.soar.guarded import FreshAssetApp, GuardedActions, answers_in_sentences, named
+from playbooks.hosts.soar.later_client import connecting_later
+from playbooks.hosts.soar.outputs import (
+    DecisionRow,
+    DecisionSummary,
+    IpCheckRow,
+    IpCheckSummary,
+    LineageRow,
+    LineageSummary,
+    ReenrichRow,
+    ReenrichSummary,
+    ResponseRow,
+    ResponseSummary,
+    RiskRow,
+    RiskSummary,
+)
+from playbooks.hosts.soar.params import (
+    CheckIpParams,
+    DecisionParams,
+    LineageParams,
+    ReenrichParams,
+    ResponseParams,
+    RiskParams,
+)
+from playbooks.hosts.soar.shapes import Output
+
+if TYPE_CHECKING:
+    from playbooks.hosts.soar.answers.answer import Answer
+
+    Widget = dict[str, Any]
+else:
+    Widget = dict  # the SDK compares the annotation of a view with dict itself
+
+APP_ID = "6f1b7c1e-7c5d-4c1e-9a53-2f4c5a0d9b11"
+
+with connecting_later():
+    app = FreshAssetApp(
+        name="Regsvcs Response",
+        app_type="information",
+        logo="logo.svg",
+        logo_dark="logo_dark.svg",
+        product_vendor="Splunk",
+        product_name="Enterprise Security",
+        publisher="regsvcs-response",
+        appid=APP_ID,
+        python_version="3.13",
+        asset_cls=Asset,
+    )
+app.enable_webhooks(default_requires_auth=True, default_allowed_headers=["X-Webhook-Secret"])
+# Before any decorator: each registers its action with the manager of the moment.
+app.actions_manager = GuardedActions()
+
+
+def _told[Row: Output, Summary: Output](
+    soar: SOARClient[Summary], answer: "Answer[Row, Summary]"
+) -> list[Row]:
+    """Hand message and summary of an answer to the platform, and give its rows."""
+    soar.set_message(answer.message)
+    soar.set_summary(answer.summary)
+    return answer.rows
+
+
+@app.test_connectivity()
+@answers_in_sentences
+def test_connectivity(soar: SOARClient[Any], asset: Asset) -> None:
+    """Say of policy, logs, webhook and containment whether each works, or what is missing."""
+    del soar
+    from playbooks.hosts.soar.connectivity import check_all, source_lines
+
+    lines = source_lines(asset)
+    for line in lines:
+        getLogger().info("%s", line)
+    check_all(lines)
+
+
+# --- check ip
+
+
+@app.view_handler(template="widget_check_ip.html")
+@named
+def render_check_ip(outputs: list[IpCheckRow]) -> Widget:
+    """The widget of check ip."""
+    from actions.ip_facts import IpCheck
+    from playbooks.hosts.soar.shown import shown
+    from playbooks.report.widgets import check_ip_widget
+
+    return shown(outputs, IpCheck, check_ip_widget)
+
+
+@app.action(
+    name="check ip",
+    action_type="investigate",
+    read_only=True,
+    description="Say whether addresses are public, and which row of the IANA registries says so",
+    verbose="Asks nobody and needs no key. Tells public, private, shared, documentation and other special"
+    " addresses apart, judges the IPv4 inside mapped, NAT64, 6to4 and Teredo addresses, and names the"
+    " organisation's own ranges of the policy. Use it first: what is not public needs no reputation look-up."
+    " Its facts output is taken by assess risk.",
+    view_handler=named(render_check_ip),
+    params_class=CheckIpParams,
+    summary_type=IpCheckSummary,
+)
+@answers_in_sentences
+def check_ip(params: CheckIpParams, soar: SOARClient[IpCheckSummary], asset: Asset) -> list[IpCheckRow]:
+    """Judge addresses."""
+    check_purpose(asset, Purpose.INVESTIGATE)
+    from playbooks.hosts.soar.answers.check_ip import answer
+
+    return _told(soar, answer(params, asset))
+
+
+# --- get process lineage
+
+
+@app.view_handler(template="widget_process_lineage.html")
+@named
+def render_process_lineage(outputs: list[LineageRow]) -> Widget:
+    """The widget of get process lineage."""
+    from playbooks.case_steps import CaseFindings
+    from playbooks.hosts.soar.shown import shown
+    from playbooks.report.widgets import lineage_widget
+
+    return shown(outputs, CaseFindings, lineage_widget)
+
+
+@app.action(
+    name="get process lineage",
+    action_type="investigate",
+    read_only=True,
+    description="Find the process behind a notable: its ancestors, children, and what else it did",
+    verbose="The notable names no process id, so the process is found again by host, name, address and time."
+    " One that is not found, or not exactly one that fits, is a success whose status says so: nothing is"
+    " picked. Fails where no source is configured or the source does not answer. Source: the Sysmon logs that"
+    " the asset names, or a log attached to the container (vault_id). Its facts output is taken by"
+    " assess risk.",
+    view_handler=named(render_process_lineage),
+    params_class=LineageParams,
+    summary_type=LineageSummary,
+)
+@answers_in_sentences
+def get_process_lineage(
+    params: LineageParams, soar: SOARClient[LineageSummary], asset: Asset
+) -> list[LineageRow]:
+    """Find the process of a notable."""
+    check_purpose(asset, Purpose.INVESTIGATE)
+    from playbooks.hosts.soar.answers.process_lineage import answer
+
+    return _told(soar, answer(params, soar, asset))
+
+
+# --- assess risk
+
+
+@app.view_handler(template="widget_risk.html")
+@named
+def render_risk(outputs: list[RiskRow]) -> Widget:
+    """The widget of assess risk."""
+    from playbooks.case_steps import AssessedCase
+    from playbooks.hosts.soar.shown import shown
+    from playbooks.report.widgets import risk_widget
+
+    return shown(outputs, AssessedCase, risk_widget)
+
+
+@app.action(
+    name="assess risk",
+    action_type="investigate",
+    read_only=True,
+    description="Score a case, itemised, and give its verdict with the evidence",
+    verbose="Takes the facts of get process lineage and check ip. Where the look-up failed, give the notable"
+    " and the message of the failure (process_problem): what is not known is listed, and neither raises nor"
+    " lowers the score. The verdict is malicious, suspicious, likely_benign or undetermined; none of them"
+    " closes a case. Its facts output is taken by decide isolation.",
+    view_handler=named(render_risk),
+    params_class=RiskParams,
+    summary_type=RiskSummary,
+)
+@answers_in_sentences
+def assess_risk(params: RiskParams, soar: SOARClient[RiskSummary], asset: Asset) -> list[RiskRow]:
+    """Score cases."""
+    check_purpose(asset, Purpose.INVESTIGATE)
+    from playbooks.hosts.soar.answers.risk import answer
+
+    return _told(soar, answer(params, asset))
+
+
+# --- decide isolation
+
+
+@app.view_handler(template="widget_decision.html")
+@named
+def render_decision(outputs: list[DecisionRow]) -> Widget:
+    """The widget of decide isolation."""
+    from playbooks.case import CaseReport
+    from playbooks.hosts.soar.shown import shown
+    from playbooks.report.widgets import decision_widget
+
+    return shown(outputs, CaseReport, decision_widget)
+
+
+@app.action(
+    name="decide isolation",
+    action_type="investigate",
+    read_only=True,
+    description="Say whether the host should be isolated, guard by guard, and what to ask a person",
+    verbose="Decides and isolates nothing. Isolation is off unless the policy on the asset says otherwise;"
+    " caller_mode can lower that, never raise it. Gives every guard with what was found and what the policy"
+    " asks for, the question for an analyst with its evidence (prompt), the whole report as a note, and the"
+    " next steps.",
+    view_handler=named(render_decision),
+    params_class=DecisionParams,
+    summary_type=DecisionSummary,
+)
+@answers_in_sentences
+def decide_isolation(
+    params: DecisionParams, soar: SOARClient[DecisionSummary], asset: Asset
+) -> list[DecisionRow]:
+    """Decide about isolation."""
+    check_purpose(asset, Purpose.INVESTIGATE)
+    from playbooks.hosts.soar.answers.decision import answer
+
+    return _told(soar, answer(params, asset))
+
+
+# --- respond to notable
+
+
+@app.view_handler(template="widget_case.html")
+@named
+def render_case(outputs: list[ResponseRow]) -> Widget:
+    """The widget of respond to notable."""
+    from playbooks.case import CaseReport
+    from playbooks.hosts.soar.shown import shown
+    from playbooks.report.widgets import case_widget
+
+    return shown(outputs, CaseReport, case_widget)
+
+
+@app.action(
+    name="respond to notable",
+    action_type="investigate",
+    read_only=True,
+    description="Work a notable from the public check to the isolation decision, in one action",
+    verbose="Runs check ip, get process lineage, assess risk and decide isolation in one go, with the same"
+    " result as those actions one after the other. Without a notable the artifacts of this container are"
+    " read. What cannot be looked up is listed as unknown and stops nothing. Never isolates.",
+    view_handler=named(render_case),
+    params_class=ResponseParams,
+    summary_type=ResponseSummary,
+)
+@answers_in_sentences
+def respond_to_notable(
+    params: ResponseParams, soar: SOARClient[ResponseSummary], asset: Asset
+) -> list[ResponseRow]:
+    """Work a notable."""
+    check_purpose(asset, Purpose.INVESTIGATE)
+    from playbooks.hosts.soar.answers.response import answer
+
+    return _told(soar, answer(params, soar, asset))
+
+
+# --- reenrich case
+
+
+@app.view_handler(template="widget_changes.html")
+@named
+def render_changes(outputs: list[ReenrichRow]) -> Widget:
+    """The widget of reenrich case."""
+    from playbooks.hosts.soar.shown import shown_changes
+
+    return shown_changes(outputs)
+
+
+@app.action(
+    name="reenrich case",
+    action_type="investigate",
+    read_only=True,
+    description="Look at cases again and say what has changed since the last look",
+    verbose="Works the notables of this container, or of all open containers, anew and compares the result"
+    " with the state kept of the last look. An unchanged case gives no note. A case is no longer looked at"
+    " when a person has closed it, when the days of the policy are over, or when nothing changed for so many"
+    " rounds. Writes nothing itself: the playbook regsvcs_reenrich does.",
+    view_handler=named(render_changes),
+    params_class=ReenrichParams,
+    summary_type=ReenrichSummary,
+)
+@answers_in_sentences
+def reenrich_case(
+    params: ReenrichParams, soar: SOARClient[ReenrichSummary], asset: Asset
+) -> list[ReenrichRow]:
+    """Look at cases again."""
+    check_purpose(asset, Purpose.INVESTIGATE)
+    from playbooks.hosts.soar.answers.reenrichment import answer
+
+    return _told(soar, answer(params, soar, asset))
+
+
+# --- webhook
+
+
+@app.webhook("notable", allowed_methods=["POST"])
+@named
+def notable(request: WebhookRequest[Asset], soar: SOARClient[Any]) -> WebhookResponse:
+    """Take a notable: answered only once it is kept as a container, and kept once for each event_id."""
+    if request.asset.purpose != Purpose.INVESTIGATE:
+        return WebhookResponse.json_response({"error": "this asset takes no notables"}, 403)
+    from playbooks.hosts.soar.webhook import answer
+
+    return answer(request, soar)

@@ -1,0 +1,108 @@
+"""`test connectivity`: what each source of the asset is good for, one line each."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from connectors.errors import InputError, ResponseError
+from playbooks.hosts.soar.asset import Asset, Purpose, misplaced_fields, settings_of
+from playbooks.hosts.soar.sources import sysmon_path
+from playbooks.report.display import safe_error
+from playbooks.report.wording import count
+
+#: Characters a webhook secret needs at least.
+MIN_SECRET = 16
+
+
+class SourceState(StrEnum):
+    """How a source stands. NOT_CONFIGURED is no fault."""
+
+    OK = "ok"
+    NOT_CONFIGURED = "not configured"
+    WRONG = "wrong"
+
+
+class SourceLine(NamedTuple):
+    """One source, and a sentence on it. The sentence holds no secret."""
+
+    name: str
+    state: SourceState
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.state.value}; {self.detail}"
+
+
+class NotConnected(ResponseError):
+    """At least one source is wrong; the text names all that are."""
+
+
+def source_lines(asset: Asset) -> tuple[SourceLine, ...]:
+    """Each source of the asset. Reads the beginning of the logs at most, and changes nothing."""
+    purpose = Purpose(asset.purpose)
+    lines = [_policy(asset)]
+    if purpose is Purpose.INVESTIGATE:
+        lines += [_sysmon(asset), _webhook(asset)]
+        lines.append(
+            SourceLine("containment", SourceState.NOT_CONFIGURED, "this asset is for investigation only")
+        )
+    else:
+        detail = "this version has no action that isolates"
+        lines.append(SourceLine("containment", SourceState.NOT_CONFIGURED, detail))
+    lines += [
+        SourceLine(
+            name, SourceState.WRONG, f"does not belong on an asset of purpose {purpose}; empty it here"
+        )
+        for name in misplaced_fields(asset)
+    ]
+    return tuple(lines)
+
+
+def check_all(lines: tuple[SourceLine, ...]) -> None:
+    """Let the test pass only when nothing is wrong.
+
+    Raises:
+        NotConnected: something is; all of it is named.
+    """
+    wrong = [f"{each.name}: {each.detail}" for each in lines if each.state is SourceState.WRONG]
+    if wrong:
+        raise NotConnected("; ".join(wrong))
+
+
+def _policy(asset: Asset) -> SourceLine:
+    try:
+        settings = settings_of(asset)
+    except InputError as error:
+        return SourceLine("policy", SourceState.WRONG, safe_error(error))
+    mode = f"isolation mode {settings.isolation.mode.value}"
+    if not asset.policy:
+        return SourceLine("policy", SourceState.NOT_CONFIGURED, f"the defaults hold, {mode}")
+    ranges = count(len(settings.organisation.ranges), "own range")
+    return SourceLine("policy", SourceState.OK, f"{mode}, {ranges}")
+
+
+def _sysmon(asset: Asset) -> SourceLine:
+    from connectors.edr.sysmon_file.event import ReadReport
+    from connectors.edr.sysmon_file.reader import read_events, total_bytes
+
+    if not asset.sysmon_path:
+        detail = "get process lineage needs the vault_id of a log each time"
+        return SourceLine("Sysmon logs", SourceState.NOT_CONFIGURED, detail)
+    try:
+        path = sysmon_path(asset)
+        read_events([path], frozenset(), ReadReport())  # checks the paths at the call
+        size = total_bytes([path])
+    except InputError as error:
+        return SourceLine("Sysmon logs", SourceState.WRONG, safe_error(error))
+    return SourceLine("Sysmon logs", SourceState.OK, f"{count(size, 'byte')} can be read")
+
+
+def _webhook(asset: Asset) -> SourceLine:
+    if not asset.webhook_secret:
+        return SourceLine("webhook", SourceState.NOT_CONFIGURED, "without a secret it refuses everything")
+    if len(asset.webhook_secret) < MIN_SECRET:
+        detail = f"webhook_secret has fewer than {MIN_SECRET} characters; make a longer one"
+        return SourceLine("webhook", SourceState.WRONG, detail)
+    detail = f"takes notables into containers labelled {asset.container_label}"
+    return SourceLine("webhook", SourceState.OK, detail)

@@ -1,0 +1,196 @@
+"""What the SDK leaves open, closed in one place: results that never come, carry-over, tracebacks, secrets.
+
+Knows the SDK and our errors only. An action's function is wrapped by `answers_in_sentences`; the app is a
+`FreshAssetApp` whose `actions_manager` is `GuardedActions`.
+"""
+
+import functools
+import inspect
+import json
+import traceback
+from collections.abc import Callable, Collection
+from typing import Any, cast
+
+from pydantic import BaseModel, ValidationError
+from soar_sdk.action_results import ActionOutput, ActionResult
+from soar_sdk.actions_manager import ActionsManager
+from soar_sdk.app import App
+from soar_sdk.asset import BaseAsset
+from soar_sdk.exceptions import ActionFailure, AssetMisconfiguration
+from soar_sdk.logging import getLogger
+from soar_sdk.params import Params
+from soar_sdk.types import NamedCallable
+from soar_sdk.webhooks.models import WebhookResponse
+
+from connectors.errors import ResponseError
+from playbooks.hosts.soar.redaction import without_secrets
+
+#: Frames named in the debug log, the innermost ones.
+_FRAMES = 8
+
+
+class GuardedActions(ActionsManager):
+    """One result per parameter set, whatever happens; nothing carried over from the set before."""
+
+    def handle_action(self, param: dict[str, Any]) -> None:
+        """Run the action once. Never raises for what the parameters or the asset hold."""
+        client = self._soar_client
+        if client is not None:
+            client.set_message("")
+            client.set_summary(None)
+        before = len(self.get_action_results())
+        given = {name: value for name, value in param.items() if name != "context"}
+        action = self.get_action(self.get_action_identifier())
+        name = action.meta.action if action is not None else ""
+        try:
+            if action is not None:
+                action.meta.parameters.model_validate(dict(param))
+        except ValidationError as error:
+            self._fail(ActionFailure(in_words(error), name), given)
+            return
+        except (TypeError, ValueError):
+            self._fail(ActionFailure("the parameters are no set of names and values", name), given)
+            return
+        try:
+            super().handle_action(param)
+        except ValidationError as error:  # from App.asset: a field of the asset is wrong
+            self._fail(AssetMisconfiguration(in_words(error), name), given)
+        except Exception as error:  # noqa: BLE001  (the edge: the sets after this one still run)
+            tell_where(error)
+            self._fail(ActionFailure(_unexpected(error), name), given)
+        if len(self.get_action_results()) == before:
+            self._fail(ActionFailure("the action ended without a result", name), given)
+
+    def _fail(self, failure: ActionFailure, given: dict[str, Any]) -> None:
+        self.add_result(ActionResult(False, str(failure), given))
+
+
+class FreshAssetApp(App):
+    """An App that reads its asset anew at every call: the SDK keeps the first for the life of the process.
+
+    Must not define __init__: App takes its folder from the file of its caller.
+    """
+
+    def handle(self, raw_input_data: str, handle: int | None = None) -> str:
+        """Run an action; JSON in, JSON out."""
+        self.__dict__.pop("_asset", None)
+        return super().handle(raw_input_data, handle)
+
+    __call__ = handle
+
+    def handle_webhook(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Answer a webhook request; what goes wrong is a status and a sentence, never an exception."""
+        self.__dict__.pop("_asset", None)
+        try:
+            return super().handle_webhook(*args, **kwargs)
+        except ValidationError as error:
+            return _webhook_error(f"Asset misconfiguration: {in_words(error)}", 500)
+        except Exception as error:  # noqa: BLE001  (the edge: what the platform makes of one is unknown)
+            tell_where(error)
+            # The sender tries again: nothing says that the notable was kept.
+            return _webhook_error(_unexpected(error), 503)
+
+
+def _webhook_error(text: str, status: int) -> dict[str, Any]:
+    answer: dict[str, Any] = WebhookResponse.json_response({"error": text}, status).model_dump()
+    return answer
+
+
+def answers_in_sentences(function: Callable[..., Any]) -> NamedCallable:
+    """An action that fails says why in one sentence, with its parameters, and without any secret.
+
+    Stands directly under `@app.action` or `@app.test_connectivity`. Errors of ours are told as they are; any
+    other exception by its name alone, since its text may hold anything.
+    """
+
+    @functools.wraps(function)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        secrets = secrets_of(kwargs.get("asset"))
+        try:
+            rows = function(*args, **kwargs)
+        except ActionFailure as error:
+            sentence = error.message
+        except ResponseError as error:
+            sentence = _safe(error)
+        except Exception as error:  # noqa: BLE001  (the edge: the SDK would show the whole traceback)
+            tell_where(error)
+            sentence = _unexpected(error)
+        else:
+            return _told_without(rows, kwargs.get("soar"), secrets)
+        failure = ActionFailure(without_secrets(sentence, secrets), function.__name__.replace("_", " "))
+        params = args[0] if args else None
+        if not isinstance(params, Params):  # test connectivity answers nothing but by raising
+            raise failure from None
+        # Raised, it would lose the parameters, by which a playbook tells the sets apart.
+        return ActionResult(False, str(failure), params.model_dump())
+
+    # The SDK reads annotations by getfullargspec, which does not follow __wrapped__.
+    guarded.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]  # set on a function
+    return named(guarded)
+
+
+def named(function: Callable[..., Any]) -> NamedCallable:
+    """The same function, typed as the SDK's decorators want it: any function is one."""
+    return cast("NamedCallable", function)
+
+
+def in_words(error: ValidationError) -> str:
+    """What is wrong with which fields, without the values: they may be secrets."""
+    found = []
+    for each in error.errors(include_url=False, include_context=False, include_input=False):
+        name = ".".join(str(part) for part in each["loc"]) or "parameters"
+        missing = each["type"] == "missing"
+        problem = "is missing, give it a value" if missing else each["msg"].removeprefix("Value error, ")
+        found.append(f"{name}: {problem}")
+    return "; ".join(found)
+
+
+def secrets_of(asset: object) -> tuple[str, ...]:
+    """The values of an asset's sensitive fields."""
+    if not isinstance(asset, BaseAsset):
+        return ()
+    values = (getattr(asset, name, None) for name in asset.fields_requiring_decryption())
+    return tuple(value for value in values if isinstance(value, str) and value)
+
+
+def tell_where(error: BaseException) -> None:
+    """Write to the debug log where an exception came from: its class and places, never its text."""
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    places = " > ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
+    getLogger().debug("%s at %s", type(error).__name__, places)
+
+
+def _unexpected(error: BaseException) -> str:
+    return f"unexpected {type(error).__name__}; where it came from is in the app's debug log"
+
+
+def _safe(error: ResponseError) -> str:
+    from playbooks.report.display import safe_error
+
+    return safe_error(error)
+
+
+def _told_without(rows: Any, client: Any, secrets: Collection[str]) -> Any:
+    """The rows, and message and summary beside them, free of secrets."""
+    if not secrets:
+        return rows
+    if client is not None:
+        client.set_message(without_secrets(client.get_message(), secrets))
+        client.set_summary(_clean(client.get_summary(), secrets))
+    if isinstance(rows, list):
+        return [_clean(row, secrets) for row in rows]
+    return _clean(rows, secrets)
+
+
+def _clean(model: Any, secrets: Collection[str]) -> Any:
+    if not isinstance(model, ActionOutput):
+        return model
+    text = model.model_dump_json()
+    clean = without_secrets(text, secrets)
+    return model if clean == text else _rebuilt(model, clean)
+
+
+def _rebuilt(model: BaseModel, text: str) -> BaseModel:
+    """The model from its changed JSON. Outputs may lack fields, which validation would refuse as None."""
+    fields = {name: value for name, value in json.loads(text).items() if value is not None}
+    return type(model).model_validate(fields)

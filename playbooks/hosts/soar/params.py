@@ -1,0 +1,113 @@
+"""What the actions ask for. Descriptions are shown in the form and in the playbook editor."""
+
+from enum import StrEnum
+
+from soar_sdk.params import Param
+
+from playbooks.hosts.soar.shapes import ActionParams
+
+_IP = ["ip", "ipv6"]
+
+_VAULT = "Vault id of a Sysmon log attached to this container; empty: the logs that the asset names"
+_MODE = "The highest isolation mode this run may reach; the policy may lower it, never raise it"
+_NOTABLE = "The notable as JSON: of Enterprise Security, an artifact, a search result; one or a list"
+
+
+class CallerMode(StrEnum):
+    """Isolation modes a caller may allow. `auto` is for the service alone."""
+
+    OFF = "off"
+    SHADOW = "shadow"
+    APPROVE = "approve"
+
+
+class Scope(StrEnum):
+    """Which cases are looked at again."""
+
+    THIS_CONTAINER = "this container"
+    OPEN_CASES = "open cases"
+
+
+_MODES = [each.value for each in CallerMode]
+
+
+class CheckIpParams(ActionParams):
+    """Parameters of check ip."""
+
+    ip: str = Param(
+        description="Address to judge, IPv4 or IPv6; several separated by commas",
+        primary=True,
+        cef_types=_IP,
+        allow_list=True,
+        column_name="Address",
+    )
+
+
+class LineageParams(ActionParams):
+    """Parameters of get process lineage."""
+
+    notable: str | None = Param(description=f"{_NOTABLE}. Empty: host, process_name, ip and user are used")
+    host: str | None = Param(
+        description="Host the process ran on, where no notable is given",
+        primary=True,
+        cef_types=["host name"],
+        column_name="Host",
+    )
+    process_name: str = Param(
+        required=False,
+        default="RegSvcs.exe",
+        description="File name of the process",
+        cef_types=["process name"],
+    )
+    ip: str | None = Param(
+        description="Address it talked to; tells processes of one name apart", cef_types=_IP
+    )
+    user: str | None = Param(description="User it ran as", cef_types=["user name"])
+    vault_id: str | None = Param(description=_VAULT, cef_types=["vault id"])
+
+
+class RiskParams(ActionParams):
+    """Parameters of assess risk."""
+
+    notable: str | None = Param(description=f"{_NOTABLE}. Used where process_facts is empty")
+    ip_facts: str | None = Param(description="facts output of check ip; one, or a JSON list of them")
+    process_facts: str | None = Param(
+        description="facts output of get process lineage; one, or a JSON list of them"
+    )
+    process_problem: str | None = Param(
+        description="Message of a failed get process lineage; listed as unknown, and lowers nothing"
+    )
+
+
+class DecisionParams(ActionParams):
+    """Parameters of decide isolation."""
+
+    case_facts: str = Param(description="facts output of assess risk; one, or a JSON list of them")
+    caller_mode: str = Param(
+        required=False, default=CallerMode.APPROVE.value, value_list=_MODES, description=_MODE
+    )
+
+
+class ResponseParams(ActionParams):
+    """Parameters of respond to notable."""
+
+    notable: str | None = Param(description=f"{_NOTABLE}. Empty: the artifacts of this container are read")
+    vault_id: str | None = Param(description=_VAULT, cef_types=["vault id"])
+    caller_mode: str = Param(
+        required=False, default=CallerMode.APPROVE.value, value_list=_MODES, description=_MODE
+    )
+
+
+class ReenrichParams(ActionParams):
+    """Parameters of reenrich case."""
+
+    scope: str = Param(
+        required=False,
+        default=Scope.THIS_CONTAINER.value,
+        value_list=[each.value for each in Scope],
+        description="Which cases: those of this container, or of all open ones, the longest unseen first",
+    )
+    vault_id: str | None = Param(description=_VAULT, cef_types=["vault id"])
+    caller_mode: str = Param(
+        required=False, default=CallerMode.APPROVE.value, value_list=_MODES, description=_MODE
+    )

@@ -1,0 +1,54 @@
+"""From the rows a view is given to the facts its widget shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from connectors.errors import InputError
+from connectors.facts.base import Fact
+from playbooks.case import CaseReport
+from playbooks.hosts.soar.facts_json import unpack
+from playbooks.hosts.soar.outputs import ReenrichRow
+
+
+class _HasFacts(Protocol):
+    facts: str
+
+
+def shown[F: Fact](
+    rows: Sequence[_HasFacts], model: type[F], widget: Callable[[Sequence[F]], dict[str, Any]]
+) -> dict[str, Any]:
+    """What the template of a widget is filled with.
+
+    `unreadable` counts the rows without facts that this version can read: an old container keeps its results.
+    """
+    found = [_facts(row, model) for row in rows]
+    facts = [fact for each in found for fact in each]
+    return {**widget(facts), "unreadable": sum(not each for each in found)}
+
+
+def shown_changes(rows: Sequence[ReenrichRow]) -> dict[str, Any]:
+    """The same for cases looked at again."""
+    from playbooks.report.widgets import ChangedCase, changes_widget
+
+    changed = [
+        ChangedCase(
+            report=report,
+            container_id=row.container_id,
+            changes=tuple(row.changes or ()),
+            stop=row.stop or "",
+            changed=bool(row.changed),
+        )
+        for row in rows
+        for report in _facts(row, CaseReport)
+    ]
+    return {**changes_widget(changed), "unreadable": len(rows) - len(changed)}
+
+
+def _facts[F: Fact](row: _HasFacts, model: type[F]) -> list[F]:
+    # A row of an older version may lack the field: then the SDK gives None.
+    try:
+        return unpack(row.facts or "", model, field="facts")
+    except InputError:
+        return []

@@ -1,0 +1,92 @@
+"""The EDR that an action asks: today Sysmon logs, named by the asset or attached to the container."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from soar_sdk.abstract import SOARClient
+
+from actions.detection import Semantics
+from actions.profile_catalog import shipped_profiles
+from connectors.errors import ConfigError, InputError
+from connectors.facts.notable import Notable
+from connectors.ports import EdrConnector
+from playbooks.hosts.soar.asset import Asset
+from playbooks.logs import check_something_was_read, read_logs
+from playbooks.settings import Settings
+
+
+def edr_for(
+    asset: Asset,
+    soar: SOARClient[Any],
+    notables: Sequence[Notable],
+    settings: Settings,
+    *,
+    vault_id: str | None = None,
+    container_id: int | None = None,
+) -> EdrConnector:
+    """The EDR that can be asked about these notables. Logs are read here, once a call.
+
+    Args:
+        asset: names the logs, unless `vault_id` does.
+        soar: where attachments are found.
+        notables: their process names are looked for beside those of the profiles.
+        settings: the organisation's ranges.
+        vault_id: an attached log; it is read instead of the asset's.
+        container_id: where it must be attached; None = the container the action runs on.
+
+    Raises:
+        ConfigError: there is none.
+        InputError: the attachment is not there, or a log cannot be read (LogUnreadable).
+    """
+    if vault_id:
+        container = container_id if container_id is not None else soar.get_executing_container_id()
+        path = attached_file(soar, vault_id, container)
+    else:
+        path = sysmon_path(asset)
+    run = read_logs(
+        [path],
+        shipped_profiles(),
+        semantics=Semantics.STRICT,
+        organisation=settings.organisation_ranges,
+        watched=sorted({each.process_name for each in notables}),
+    )
+    check_something_was_read(run.report)
+    return run.edr
+
+
+def sysmon_path(asset: Asset) -> Path:
+    """Where the asset's Sysmon logs are.
+
+    Raises:
+        ConfigError: it names none, or none by an absolute path.
+    """
+    if not asset.sysmon_path:
+        raise ConfigError(
+            "sysmon_path",
+            "no EDR and no Sysmon log is configured",
+            "Fill sysmon_path on the asset, or give the vault_id of a log attached to the container",
+        )
+    path = Path(asset.sysmon_path)
+    if not path.is_absolute():
+        raise ConfigError("sysmon_path", "is no absolute path", "Write it as /opt/phantom/logs/sysmon")
+    return path
+
+
+def attached_file(soar: SOARClient[Any], vault_id: str, container_id: int) -> Path:
+    """Where an attachment of the container is stored. Those of other containers are not handed out.
+
+    Raises:
+        InputError: none of this vault id is attached, or the vault does not answer.
+    """
+    remedy = "Attach the log to the container, and give the vault id shown there"
+    try:
+        found = soar.vault.get_attachment(vault_id=vault_id.strip())
+    except Exception as error:  # the edge: SDK and platform raise what they like
+        raise InputError("vault_id", f"the vault gave no answer ({type(error).__name__})", remedy) from error
+    for each in found:
+        if each.vault_id.lower() == vault_id.strip().lower() and each.container_id == container_id:
+            return Path(each.path)
+    raise InputError("vault_id", f"no such file is attached to container {container_id}", remedy)

@@ -1,0 +1,187 @@
+"""The asset: its form, its purpose, its policy, and what test connectivity says of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.errors import ConfigError
+from playbooks.hosts.soar.asset import Asset, Purpose, check_purpose, settings_of
+from tests.soar_app import app, run_action
+
+ACTIONS: dict[str, dict[str, object]] = {
+    "check ip": {"ip": "8.8.8.8"},
+    "get process lineage": {"host": "WS01"},
+    "assess risk": {"notable": "{}"},
+    "decide isolation": {"case_facts": "{}"},
+    "respond to notable": {"notable": "{}"},
+    "reenrich case": {},
+}
+
+
+def asset_of(**fields: object) -> Asset:
+    return Asset.model_validate(fields)
+
+
+def test_the_form_is_explained_and_nothing_is_demanded() -> None:
+    form: dict[str, Any] = dict(Asset.to_json_schema())
+    assert {name: each["data_type"] for name, each in form.items()} == {
+        "purpose": "string",
+        "policy": "file",
+        "sysmon_path": "string",
+        "webhook_secret": "password",
+        "container_label": "string",
+    }
+    assert not any(each["required"] for each in form.values())
+    assert all(len(each["description"]) > 30 for each in form.values())
+    assert form["purpose"]["value_list"] == ["investigate", "contain"]
+
+
+def test_empty_fields_are_absent() -> None:
+    asset = asset_of(purpose="", policy=None, sysmon_path="", container_label=None)
+    assert asset == asset_of()
+    assert (asset.purpose, asset.container_label, asset.sysmon_path) == ("investigate", "events", None)
+
+
+def test_the_policy_is_the_command_lines_toml() -> None:
+    settings = settings_of(asset_of(policy="[isolation]\nmin_score = 95\n"))
+    assert settings.isolation.min_score == 95
+    assert settings_of(asset_of()).isolation.mode == "off"
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        ("[isolation", "policy: is not TOML"),
+        ("[isolation]\nmod = 1", "isolation.mod: is no setting of this name. Mend it in policy"),
+        ('[organisation]\nranges = ["10.0.0.0/99"]', "'10.0.0.0/99'"),
+    ],
+)
+def test_a_wrong_policy_fails_each_action_with_its_place(policy: str, said: str) -> None:
+    for action, parameters in ACTIONS.items():
+        (answer,) = run_action(action, [parameters], asset={"policy": policy})
+        assert not answer.status
+        assert said in answer.message, action
+
+
+# --- purpose
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_an_asset_for_containment_runs_no_investigation(action: str) -> None:
+    (answer,) = run_action(action, [ACTIONS[action]], asset={"purpose": "contain"})
+    assert answer.message == (
+        f"Action failure in {action}: purpose: this asset is for 'contain', and the action needs one for"
+        " 'investigate'. Run the action on the other asset"
+    )
+
+
+def test_what_belongs_on_the_other_asset_stops_every_action() -> None:
+    asset = asset_of(purpose="contain", webhook_secret="s" * 16)
+    for purpose in Purpose:
+        with pytest.raises(
+            ConfigError, match="webhook_secret: does not belong on an asset of purpose contain"
+        ):
+            check_purpose(asset, purpose)
+    check_purpose(asset_of(purpose="contain"), Purpose.CONTAIN)
+
+
+# --- test connectivity
+
+
+def told(capfd: pytest.CaptureFixture[str], **asset: object) -> tuple[bool, str, list[str]]:
+    """Status, message, and the lines shown as progress."""
+    (answer,) = run_action("test connectivity", [], asset=asset)
+    out, err = capfd.readouterr()
+    lines = [line.removesuffix("\x1b[0m").removeprefix("\x1b[0m") for line in (out + err).splitlines()]
+    return answer.status, answer.message, [line for line in lines if "; " in line]
+
+
+def test_an_empty_asset_is_connected_and_says_what_it_lacks(capfd: pytest.CaptureFixture[str]) -> None:
+    assert told(capfd) == (
+        True,
+        "Test connectivity successful",
+        [
+            "policy: not configured; the defaults hold, isolation mode off",
+            "Sysmon logs: not configured; get process lineage needs the vault_id of a log each time",
+            "webhook: not configured; without a secret it refuses everything",
+            "containment: not configured; this asset is for investigation only",
+        ],
+    )
+
+
+def test_a_full_asset_is_ok_everywhere(capfd: pytest.CaptureFixture[str], examples: Path) -> None:
+    log = examples / "stealer" / "sysmon.xml"
+    status, _, lines = told(
+        capfd,
+        policy='[organisation]\nranges = ["192.0.2.0/24"]\n',
+        sysmon_path=str(log),
+        webhook_secret="a secret of the tests",
+        container_label="regsvcs",
+    )
+    assert status
+    assert lines[:3] == [
+        "policy: ok; isolation mode off, 1 own range",
+        f"Sysmon logs: ok; {log.stat().st_size} bytes can be read",
+        "webhook: ok; takes notables into containers labelled regsvcs",
+    ]
+
+
+def test_all_that_is_wrong_is_named_at_once(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "log.txt").write_text("no log at all", encoding="utf-8")
+    status, message, lines = told(
+        capfd,
+        policy="[nonsense]",
+        sysmon_path=str(tmp_path / "log.txt"),
+        webhook_secret="short-one",
+    )
+    assert not status
+    assert message.startswith("Action failure in test connectivity: policy: nonsense: is no setting of this")
+    assert "; Sysmon logs: " in message
+    assert "is no Sysmon log of a known format" in message
+    assert "; webhook: webhook_secret has fewer than 16 characters" in message
+    assert "short-one" not in message + "".join(lines)
+    assert [line.split("; ")[0] for line in lines] == [
+        "policy: wrong",
+        "Sysmon logs: wrong",
+        "webhook: wrong",
+        "containment: not configured",
+    ]
+
+
+def test_a_containment_asset_names_what_does_not_belong(capfd: pytest.CaptureFixture[str]) -> None:
+    status, message, lines = told(capfd, purpose="contain", sysmon_path="/var/log/sysmon")
+    assert not status
+    assert message == (
+        "Action failure in test connectivity: sysmon_path: does not belong on an asset of purpose contain;"
+        " empty it here"
+    )
+    assert "containment: not configured; this version has no action that isolates" in lines
+
+
+# --- what the app declares
+
+
+def test_each_action_says_what_it_is_for_and_changes_nothing() -> None:
+    actions = {each.action: each for each in app.actions_manager.get_actions_meta_list()}
+    assert set(actions) == {*ACTIONS, "test connectivity"}
+    for name in ACTIONS:
+        meta = actions[name]
+        assert meta.identifier == name.replace(" ", "_")
+        assert (meta.type, meta.read_only) == ("investigate", True)
+        assert 30 < len(meta.description) < 110, name
+        assert len(meta.verbose) > 150, name
+        assert all(field.description for field in meta.parameters.model_fields.values()), name
+
+
+def test_only_what_an_action_cannot_do_without_is_required() -> None:
+    actions = {each.action: each for each in app.actions_manager.get_actions_meta_list()}
+    required = {
+        (name, field)
+        for name in ACTIONS
+        for field, form in actions[name].parameters._to_json_schema().items()
+        if form["required"]
+    }
+    assert required == {("check ip", "ip"), ("decide isolation", "case_facts")}

@@ -1,0 +1,112 @@
+"""The views of the SOAR app, rendered from results as the platform hands them over."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from soar_sdk.action_results import ActionResult
+
+from actions.ip_facts import IpCheck
+from playbooks.hosts.soar import app as shim
+from playbooks.hosts.soar.facts_json import pack
+from playbooks.hosts.soar.outputs import IpCheckRow, ReenrichRow
+from playbooks.hosts.soar.shown import shown, shown_changes
+from tests.report_cases import hostile
+from tests.soar_app import run_action
+
+type Row = dict[str, object]
+
+VIEWS: dict[str, Callable[..., str]] = {
+    "check ip": shim.render_check_ip,
+    "get process lineage": shim.render_process_lineage,
+    "assess risk": shim.render_risk,
+    "decide isolation": shim.render_decision,
+    "respond to notable": shim.render_case,
+    "reenrich case": shim.render_changes,
+}
+
+
+def rendered(action: str, rows: Sequence[Row]) -> str:
+    """The widget's HTML for one successful result with these rows."""
+    result = ActionResult(True, "done", {})
+    for row in rows:
+        result.add_data(row)
+    context: dict[str, Any] = {
+        "QS": {},
+        "container": 1,
+        "app": 1,
+        "no_connection": False,
+        "google_maps_key": False,
+    }
+    totals = {"total_objects": 1, "total_objects_successful": 1}
+    html: str = VIEWS[action](action, [(totals, [result])], context)
+    assert context["prerender"] is True
+    assert "View Function Error" not in html, html
+    assert "Template Rendering Failed" not in html, html
+    return html
+
+
+@pytest.fixture(scope="module")
+def rows() -> dict[str, list[Row]]:
+    """Rows of each action for one case."""
+    examples = Path(__file__).resolve().parent.parent.parent / "examples" / "stealer"
+    notable = (examples / "notable.json").read_text(encoding="utf-8")
+    asset: dict[str, object] = {"sysmon_path": str(examples / "sysmon.xml")}
+    found: dict[str, list[Row]] = {}
+
+    def run(action: str, **parameters: object) -> Any:
+        (answer,) = run_action(action, [parameters], asset=asset)
+        assert answer.status, answer.message
+        found[action] = answer.data
+        return answer.data[0]["facts"]
+
+    run("check ip", ip="149.154.167.220")
+    lineage = run("get process lineage", notable=notable)
+    run("decide isolation", case_facts=run("assess risk", process_facts=lineage))
+    run("respond to notable", notable=notable)
+    changed = {"container_id": 17, "changed": True, "changes": ["score: 80 before, 100 now"], "stop": ""}
+    found["reenrich case"] = [found["decide isolation"][0] | changed]
+    return found
+
+
+@pytest.mark.parametrize("action", VIEWS)
+def test_each_action_is_shown_with_its_case(rows: dict[str, list[Row]], action: str) -> None:
+    html = rendered(action, rows[action])
+    assert ("149.154.167" if action == "check ip" else "WS01.corp.example") in html
+
+
+def test_what_changed_is_shown_with_its_container(rows: dict[str, list[Row]]) -> None:
+    html = rendered("reenrich case", rows["reenrich case"])
+    assert "score: 80 before, 100 now" in html
+    assert "17" in html
+
+
+@pytest.mark.parametrize("action", VIEWS)
+def test_no_rows_and_rows_of_another_version_do_not_break_it(action: str) -> None:
+    rendered(action, [])
+    rendered(action, [{"facts": '{"kind":"ip_check","version":"9.0","facts":{}}'}])
+    rendered(action, [{}])
+
+
+@pytest.mark.parametrize("action", ["decide isolation", "respond to notable"])
+def test_text_of_the_log_is_text(action: str) -> None:
+    html = rendered(action, [{"facts": pack(hostile())}])
+    assert "<script>alert" not in html
+    assert "<img" not in html.replace('<img src="logo', "")
+
+
+def test_rows_that_cannot_be_read_are_counted() -> None:
+    check = IpCheck(ip="8.8.8.8", version=4, public=True, category="public", registry_row=None)
+    readable, old, empty = (
+        IpCheckRow.model_validate({"facts": pack(check)}),
+        IpCheckRow.model_validate({"facts": json.dumps({"kind": "ip_check", "version": "9.0"})}),
+        IpCheckRow.model_validate({}),
+    )
+    told = shown([readable, old, empty], IpCheck, lambda checks: {"ips": [each.ip for each in checks]})
+    assert told == {"ips": ["8.8.8.8"], "unreadable": 2}
+    row = ReenrichRow.model_validate({"container_id": 17, "facts": "{}"})
+    assert shown_changes([row])["unreadable"] == 1
