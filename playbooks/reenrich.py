@@ -14,6 +14,7 @@ from pydantic import Field
 from actions.case_facts import DestinationVerdict
 from actions.isolation import IsolationVerdict
 from actions.risk import CaseVerdict
+from actions.verdict_table import VERDICT_RANK
 from connectors.facts.base import Fact, Instant
 from playbooks.case import CaseReport
 
@@ -69,6 +70,8 @@ class Reenrichment(Fact):
         state: to be kept for the next look.
         changes: what changed, one sentence each; empty when nothing did, and at the first look.
         first: True when there was no earlier state.
+        lost: what was known at the last look and is not now, where the case would look less bad for it: a
+            source that fails lowers nothing. Nothing is compared then, and the state stays as it was.
         stop: why the case is not looked at again; "" while it goes on.
     """
 
@@ -76,6 +79,7 @@ class Reenrichment(Fact):
     state: CaseState
     changes: tuple[str, ...] = ()
     first: bool = False
+    lost: tuple[str, ...] = ()
     stop: str = ""
 
 
@@ -90,6 +94,11 @@ def compare(
         settings: when to stop.
         closed: True when a person has closed the case.
     """
+    lost = _lost(previous, report) if previous is not None else ()
+    if previous is not None and lost:
+        kept = previous.model_copy(update={"looked_at": report.generated_at})
+        stop = stop_reason(kept, settings, report.generated_at, closed=closed)
+        return Reenrichment(report=report, state=kept, lost=lost, stop=stop)
     changes = _changes(previous, report) if previous is not None else ()
     state = CaseState(
         case_id=report.case_id,
@@ -121,6 +130,18 @@ def stop_reason(state: CaseState, settings: ReenrichSettings, now: datetime, *, 
     if state.unchanged_rounds >= settings.max_unchanged_rounds:
         return f"nothing changed in {state.unchanged_rounds} rounds"
     return ""
+
+
+def _lost(previous: CaseState, report: CaseReport) -> tuple[str, ...]:
+    """What became unknown since, where verdict or score fell; what concerns a new destination is not lost."""
+    risk = report.risk
+    before = (VERDICT_RANK[previous.case_verdict], previous.score)
+    if (VERDICT_RANK[risk.case_verdict], risk.score) >= before:
+        return ()
+    known = {each.ip for each in previous.destinations}
+    new = tuple(f" {each.ip}" for each in report.facts.destinations if each.ip not in known)
+    now = {each.what for each in risk.unknowns if not each.what.endswith(new)}
+    return tuple(sorted(now - set(previous.unknowns)))
 
 
 def _destinations(report: CaseReport) -> tuple[DestinationState, ...]:

@@ -1,4 +1,4 @@
-"""The folder that `run --out` writes: one JSON and one Markdown file a case, and rejected notables."""
+"""The folder that `run --out` writes: each case as JSON, Markdown and HTML, their list, rejected notables."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from playbooks.report.document import to_json
 #: Sub-folder for notables that could not be used, as they came.
 REJECTED = "rejected"
 
+#: The page that lists the cases of the last run.
+INDEX = "index.html"
+
 
 class OutputFolder:
     """Writes reports whole or not at all. File names are made of hashes, never of a log's text.
@@ -30,10 +33,14 @@ class OutputFolder:
         self._make(path)
 
     def write(self, reports: Sequence[CaseReport]) -> None:
-        """Write each case; an earlier report of the same case is replaced."""
+        """Write each case and the list of these cases; an earlier report of the same case is replaced."""
+        from playbooks.report import case_page  # jinja2 is loaded only where pages are written
+
         for report in reports:
             _replace(self.path / f"{report.case_id}.json", to_json(report))
             _replace(self.path / f"{report.case_id}.md", markdown.render(report).encode())
+            _replace(self.path / f"{report.case_id}.html", case_page.render(report).encode())
+        _replace(self.path / INDEX, case_page.render_index(reports).encode())
 
     def keep_rejected(self, rejected: Sequence[RejectedNotable]) -> None:
         """Keep unusable notables as they came, each once."""

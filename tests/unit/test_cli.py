@@ -277,15 +277,16 @@ class TestRun:
         ):
             assert part in out
 
-    def test_out_writes_json_and_markdown_per_case(
+    def test_out_writes_json_markdown_and_a_page_per_case(
         self, invoke: Invoke, examples: Path, tmp_path: Path
     ) -> None:
         out = tmp_path / "reports"
         for _ in range(2):
             assert invoke("run", examples / "stealer/sysmon.xml", "--out", out).code == 0
             written = sorted(path.name for path in out.iterdir())
-            assert [Path(name).suffix for name in written] == [".json", ".md"]
-        assert json.loads((out / written[0]).read_bytes())["schema_version"] == "1.0"
+            assert [Path(name).suffix for name in written[:3]] == [".html", ".json", ".md"]
+            assert written[3:] == ["index.html"]
+        assert json.loads((out / written[1]).read_bytes())["schema_version"] == "1.0"
 
     def test_rejected_notables_are_kept_and_the_others_worked(self, invoke: Invoke, tmp_path: Path) -> None:
         good = {"dest": "WS01", "process_name": "regsvcs.exe", "dest_ip": ["149.154.167.220"], "user": "u"}

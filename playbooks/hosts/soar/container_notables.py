@@ -1,0 +1,98 @@
+"""The notables of a container: its artifacts read over REST, in any shape the parser takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from soar_sdk.abstract import SOARClient
+
+from connectors.errors import NotableError, NotFound
+from connectors.siem.notable import (
+    NotableSettings,
+    ParsedInput,
+    RejectedNotable,
+    notables_from_object,
+    parse_notables,
+)
+from playbooks.hosts.soar.notable_artifact import CASE_LABEL, DERIVED, REJECTED_LABEL, TEXT
+from playbooks.hosts.soar.soar_rest import Row, get_row, get_rows
+
+#: Most artifacts of one container that are read; further ones make an unusable entry that says so.
+MAX_ARTIFACTS = 1000
+
+
+def container_notables(soar: SOARClient[Any], container_id: int, settings: NotableSettings) -> ParsedInput:
+    """The notables of a container, the oldest artifact first.
+
+    What this app keeps of its own cases is left out. A text that made no notable when it was kept is read
+    again: it may have been mended, or the app may have learnt its shape.
+
+    Args:
+        soar: the platform.
+        container_id: which container.
+        settings: how notables are read.
+
+    Raises:
+        NotableError: the container does not exist, or has no artifact that could be a notable.
+        ConnectorError: the platform did not give the artifacts.
+    """
+    try:
+        container = get_row(soar, f"rest/container/{container_id}")
+    except NotFound as error:
+        raise NotableError(
+            "container", f"there is no container {container_id}", "Run the action on the container"
+        ) from error
+    found = get_rows(
+        soar,
+        "rest/artifact",
+        cap=MAX_ARTIFACTS,
+        _filter_container_id=container_id,
+        sort="id",
+        order="asc",
+    )
+    parsed = [
+        _parse(artifact, container, settings)
+        for artifact in found.rows
+        if str(artifact.get("container", container_id)) == str(container_id)
+        and artifact.get("label") != CASE_LABEL
+    ]
+    if not parsed:
+        raise NotableError(
+            "container",
+            f"container {container_id} has no artifact with a notable",
+            "Give the notable as a parameter, or run the action on the container of the notable",
+        )
+    notables = tuple(notable for each in parsed for notable in each.notables)
+    rejected = [one for each in parsed for one in each.rejected]
+    if found.truncated:
+        problem = f"has more than {MAX_ARTIFACTS} artifacts; the others were not read"
+        rejected.append(RejectedNotable(0, "", NotableError("container", problem)))
+    numbered = (each._replace(position=number) for number, each in enumerate(rejected, start=1))
+    return ParsedInput(notables, tuple(numbered))
+
+
+def _parse(artifact: Row, container: Row, settings: NotableSettings) -> ParsedInput:
+    data = artifact.get("data")
+    if artifact.get("label") == REJECTED_LABEL and isinstance(data, Mapping):
+        return _parse_text(str(data.get(TEXT, "")), settings)
+    named = {"name": container.get("name"), "source_data_identifier": _given_id(container)}
+    own = {"cef": artifact.get("cef")}
+    if identifier := _given_id(artifact):
+        own["source_data_identifier"] = identifier
+    document = {"container": {k: v for k, v in named.items() if v}, "artifacts": [own]}
+    return notables_from_object(document, settings=settings)
+
+
+def _parse_text(text: str, settings: NotableSettings) -> ParsedInput:
+    try:
+        return parse_notables(text, settings=settings)
+    except NotableError as error:
+        return ParsedInput((), (RejectedNotable(1, text, error),))
+
+
+def _given_id(row: Row) -> object:
+    """The id the SIEM gave; one made by this app is made again from the fields, as the same."""
+    identifier = row.get("source_data_identifier")
+    made = (DERIVED, "sha256:", "notable:", "rejected:")
+    return None if isinstance(identifier, str) and identifier.startswith(made) else identifier

@@ -1,0 +1,227 @@
+"""What each SOAR widget shows: typed facts in, the context of its template out.
+
+The SDK renders the templates; with nothing to show they say so in a sentence. A widget shows a few cases;
+the report of each has everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import NamedTuple
+
+from actions.case_facts import CaseFacts
+from actions.containment_question import ContainmentQuestion, containment_question
+from actions.ip_facts import IpCheck
+from playbooks.case import CaseReport
+from playbooks.case_steps import AssessedCase, CaseFindings
+from playbooks.report import wording
+from playbooks.report.case_sections import CaseSections, TreeSection, sections_of, source_words, tree_section
+from playbooks.report.content import VERDICT_TONE, Row, UnknownRow
+from playbooks.report.evidence_table import (
+    FindingRow,
+    coverage_rows,
+    finding_rows,
+    lineage_unknowns,
+    unknown_rows,
+)
+from playbooks.report.ip_words import ip_row
+from playbooks.report.story import chain, story, subject_of
+from playbooks.report.timeline import Timeline, timeline_of
+from playbooks.report.tree import NO_TREE, tree_day
+from playbooks.report.view import subject
+from playbooks.report.waterfall import Waterfall, waterfall
+
+#: Addresses, cases, and changes of one case in one widget.
+ADDRESSES_SHOWN, CASES_SHOWN, CHANGES_SHOWN = 100, 10, 30
+_CANDIDATES_SHOWN = 10
+
+_QUESTION = {
+    ContainmentQuestion.NONE: "Nobody is asked to contain the host.",
+    ContainmentQuestion.BY_HAND: "A person is asked to contain the host by hand; the playbook will not.",
+    ContainmentQuestion.ISOLATE: "A person is asked to approve that the playbook isolates the host.",
+}
+
+
+class ChangedCase(NamedTuple):
+    """One case looked at again.
+
+    Attributes:
+        container_id: the container it belongs to; None when a row of an older version does not say.
+        changes: one sentence each.
+        stop: why it is not looked at again; "" while it goes on.
+        changed: True when something is to be written; also on the first look.
+    """
+
+    report: CaseReport
+    container_id: int | None
+    changes: tuple[str, ...]
+    stop: str
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LineageCase:
+    """Host, process and lineage of one case. All text is safe to show."""
+
+    subject: str
+    found: str
+    tone: str
+    chain: tuple[str, ...]
+    candidates: tuple[str, ...]
+    tree: TreeSection | None
+    no_tree: str
+    timeline: Timeline
+    coverage: tuple[Row, ...]
+    unknowns: tuple[UnknownRow, ...]
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RiskCase:
+    """Score and verdict of one case. All text is safe to show."""
+
+    subject: str
+    verdict: str
+    verdict_reason: str
+    tone: str
+    score: str
+    base: str
+    story: str
+    chain: tuple[str, ...]
+    waterfall: Waterfall
+    findings: tuple[FindingRow, ...]
+    unknowns: tuple[UnknownRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedCase:
+    """The sections of a case, and what a person is asked."""
+
+    sections: CaseSections
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedRow:
+    """One case looked at again. All text is safe to show."""
+
+    subject: str
+    container_id: str
+    verdict: str
+    tone: str
+    score: str
+    state: str
+    changes: tuple[str, ...]
+    more: int
+    stop: str
+
+
+def check_ip_widget(checks: Sequence[IpCheck]) -> dict[str, object]:
+    """For widget_check_ip.html."""
+    return {
+        "checks": [ip_row(each) for each in checks[:ADDRESSES_SHOWN]],
+        "left_out": max(0, len(checks) - ADDRESSES_SHOWN),
+    }
+
+
+def lineage_widget(found: Sequence[CaseFindings]) -> dict[str, object]:
+    """For widget_process_lineage.html."""
+    return _cases([_lineage_case(each) for each in found[:CASES_SHOWN]], len(found))
+
+
+def risk_widget(cases: Sequence[AssessedCase]) -> dict[str, object]:
+    """For widget_risk.html."""
+    return _cases([_risk_case(each) for each in cases[:CASES_SHOWN]], len(cases))
+
+
+def decision_widget(reports: Sequence[CaseReport]) -> dict[str, object]:
+    """For widget_decision.html."""
+    return _cases([_decided(each) for each in reports[:CASES_SHOWN]], len(reports))
+
+
+def case_widget(reports: Sequence[CaseReport]) -> dict[str, object]:
+    """For widget_case.html."""
+    return _cases([_decided(each) for each in reports[:CASES_SHOWN]], len(reports))
+
+
+def changes_widget(cases: Sequence[ChangedCase]) -> dict[str, object]:
+    """For widget_changes.html."""
+    return _cases([_changed_row(each) for each in cases[:ADDRESSES_SHOWN]], len(cases))
+
+
+def _cases(shown: Sequence[object], total: int) -> dict[str, object]:
+    return {"cases": shown, "left_out": total - len(shown)}
+
+
+def _lineage_case(found: CaseFindings) -> LineageCase:
+    notable, lineage = found.notables[0], found.lineage
+    name = wording.name((lineage.target.name if lineage else "") or notable.process_name)
+    host = wording.name(found.host.hostname if found.host else notable.dest)
+    words, tone = _found(found)
+    return LineageCase(
+        subject=f"{name} on {host}",
+        found=words,
+        tone=tone,
+        chain=chain(lineage),
+        candidates=tuple(wording.name(each) for each in found.host_candidates[:_CANDIDATES_SHOWN]),
+        tree=tree_section(lineage),
+        no_tree=NO_TREE,
+        timeline=timeline_of(lineage, found.evidence),
+        coverage=coverage_rows(found.evidence),
+        unknowns=unknown_rows(lineage_unknowns(found.problems, lineage, found.evidence)),
+        sources=source_words(lineage),
+    )
+
+
+def _found(found: CaseFindings) -> tuple[str, str]:
+    """What was found, and how it is to be taken."""
+    if found.lineage is not None:
+        return "Process found", "plain"
+    if found.failed:
+        return "The source could not answer", "unknown"
+    if found.host_candidates:
+        return "More than one host fits", "unknown"
+    return ("Host not found" if found.host is None else "Process not found"), "unknown"
+
+
+def _risk_case(case: AssessedCase) -> RiskCase:
+    facts, risk = case.facts, case.risk
+    return RiskCase(
+        subject=subject_of(facts),
+        verdict=wording.CASE_VERDICT[risk.case_verdict].capitalize(),
+        verdict_reason=wording.sentence(risk.verdict_reason),
+        tone=VERDICT_TONE[risk.case_verdict].value,
+        score=f"{risk.score:g}",
+        base=f"{risk.base_score:g}",
+        story=story(facts),
+        chain=chain(facts.lineage),
+        waterfall=waterfall(risk, facts.profile),
+        findings=finding_rows(risk.indicators, _day(facts)),
+        unknowns=unknown_rows(risk.unknowns),
+    )
+
+
+def _day(facts: CaseFacts) -> date | None:
+    return tree_day(facts.lineage) if facts.lineage else None
+
+
+def _decided(report: CaseReport) -> DecidedCase:
+    return DecidedCase(sections_of(report), _QUESTION[containment_question(report.decision)])
+
+
+def _changed_row(case: ChangedCase) -> ChangedRow:
+    risk = case.report.risk
+    state = "changed" if case.changes else "first look" if case.changed else "unchanged"
+    return ChangedRow(
+        subject=subject(case.report),
+        container_id="unknown" if case.container_id is None else str(case.container_id),
+        verdict=wording.CASE_VERDICT[risk.case_verdict],
+        tone=VERDICT_TONE[risk.case_verdict].value,
+        score=f"{risk.score:g}",
+        state=state,
+        changes=tuple(wording.sentence(each) for each in case.changes[:CHANGES_SHOWN]),
+        more=max(0, len(case.changes) - CHANGES_SHOWN),
+        stop=wording.sentence(case.stop) if case.stop else "",
+    )

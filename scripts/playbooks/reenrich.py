@@ -1,0 +1,131 @@
+"""regsvcs_reenrich: on a timer, every open case is looked at again; what changed is written into its case."""
+
+from __future__ import annotations
+
+from scripts.playbooks.blocks import Action, Code, Playbook
+from scripts.playbooks.network_connection import ASSET
+from scripts.playbooks.snippets import QUOTED, RAISE, TITLES
+
+_COLUMNS = (
+    "case_id",
+    "container_id",
+    "changed",
+    "changes",
+    "stop",
+    "severity",
+    "note_title",
+    "note",
+    "question",
+    "state",
+)
+
+_ROWS = "".join(f"        reenrich_cases_result_item_{index},\n" for index in range(len(_COLUMNS)))
+
+_WRITE = (
+    QUOTED
+    + TITLES
+    + RAISE
+    + """
+    def add_note(case, title, content):
+        # A timer that fires twice looks at the same state twice, and writes its notes once.
+        if title not in titles_of(case):
+            phantom.add_note(
+                container=case,
+                note_type="general",
+                note_format="markdown",
+                title=title,
+                content=content,
+            )
+
+    datapaths = ["reenrich_cases:action_result.status", "reenrich_cases:action_result.message"]
+    answers = phantom.collect2(container=container, datapath=datapaths)
+    failures = [message for status, message in answers if status != "success"]
+
+    looked, changed_count, lines = 0, 0, []
+    for case_id, number, changed, changes, stop, severity, title, note, question, state in zip(
+"""
+    + _ROWS
+    + """    ):
+        looked += 1
+        where = f"{quoted(case_id)} in container {number}"
+        case = phantom.get_container(number)
+        if not case:
+            lines.append(f"- {where}: the container could not be read; nothing was written.")
+            continue
+        if str(case.get("status", "")).lower() in ("closed", "resolved"):
+            continue
+        changes = [quoted(each) for each in changes or []]
+        if changed and changes:
+            at = str(json.loads(state)["looked_at"])[:19]
+            content = "Looked at again; this changed:\\n\\n" + "\\n".join(f"- {each}" for each in changes)
+            if question in ("isolate", "by_hand"):
+                content += "\\n\\n**The case calls for a decision about containment.** Run the playbook"
+                content += " `regsvcs_network_connection` on this container to be asked."
+            add_note(case, f"Changed at {at}: {title}", f"{content}\\n\\n{note}")
+        elif changed:
+            add_note(case, title, str(note))
+        if changed:
+            changed_count += 1
+            raise_severity(case, severity)
+        if stop:
+            content = f"Re-enrichment of this case ends: {quoted(stop)}. A new notable starts it again."
+            add_note(case, f"Not looked at again: {case_id}", content)
+        if changes or stop:
+            lines.append(f"- {where}: {'; '.join(changes + [quoted(each) for each in [stop] if each])}")
+        if state:
+            # Kept last: a run that breaks off before it writes its notes again at the next look.
+            # Severity low: an artifact raises that of its container.
+            phantom.add_artifact(
+                container=case,
+                raw_data={},
+                cef_data={"regsvcsCaseId": case_id, "regsvcsState": state},
+                label="regsvcs_case",
+                name="Regsvcs case state",
+                severity="low",
+                run_automation=False,
+            )
+
+    failed = bool(failures) or not answers
+    if failed:
+        reason = quoted(failures[0] if failures else "it gave no answer", 1000)
+        lines.append(f"- **reenrich case** failed: {reason}. What is known stays, for the next round.")
+    else:
+        lines.insert(0, f"{quoted(answers[0][1], 1000)}\\n")
+    done = f"Regsvcs re-enrichment: {looked} cases, {changed_count} changed"
+    phantom.add_note(
+        container=container,
+        note_type="general",
+        note_format="markdown",
+        title="Regsvcs re-enrichment failed" if failed else done,
+        content="\\n".join(lines),
+    )
+"""
+)
+
+_ROW = "reenrich_cases:action_result.data.*"
+
+REENRICH = Playbook(
+    name="regsvcs_reenrich",
+    description=(
+        "Looks at the open cases of 'Detect Regsvcs with Network Connection' again, on the containers of a"
+        " timer. What changed is written into the case once; nothing is isolated, asked or closed."
+    ),
+    label="timer",
+    start="reenrich_cases",
+    blocks=(
+        Action(
+            name="reenrich_cases",
+            about="Every open case once more, those first that were not looked at for the longest time",
+            action="reenrich case",
+            asset=ASSET,
+            parameters={"scope": "open cases"},
+            to=("write_changes",),
+        ),
+        Code(
+            name="write_changes",
+            about="Changes into each case, its state for the next round, and a summary here",
+            inputs=tuple(f"{_ROW}.{name}" for name in _COLUMNS),
+            code=_WRITE,
+        ),
+    ),
+)

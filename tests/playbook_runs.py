@@ -1,0 +1,67 @@
+"""Runs of the SOAR playbooks over the examples, with the app behind them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from tests.fakes.phantom_platform import Answer, Answered, Json, Platform
+from tests.fakes.phantom_rules import Run
+from tests.soar_app import ActionAnswer, run_action
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "playbooks/splunk_soar"
+NETWORK_CONNECTION = FOLDER / "regsvcs_network_connection.py"
+REENRICH = FOLDER / "regsvcs_reenrich.py"
+
+#: A policy under which a person may be asked.
+APPROVE = '[isolation]\nmode = "approve"\ncaps = { per_run = 1, per_hour = 1, per_day = 1 }\n'
+
+QUESTION = "ask_about_containment"
+
+
+def asset_of(example: str, policy: str = APPROVE) -> dict[str, object]:
+    """The asset whose logs are those of an example."""
+    (log,) = (ROOT / "examples" / example).glob("sysmon.*")
+    return {"policy": policy, "sysmon_path": str(log)}
+
+
+def notable_of(example: str) -> Json:
+    """The fields of an example's notable, as they stand in an artifact's cef."""
+    notable: Json = json.loads((ROOT / "examples" / example / "notable.json").read_text())
+    if "artifacts" in notable:
+        (notable,) = notable["artifacts"]
+    fields: Json = notable.get("cef") or notable.get("result") or notable
+    return fields
+
+
+def platform_of(example: str, policy: str = APPROVE) -> Platform:
+    """A platform whose app reads the logs of an example."""
+    asset = asset_of(example, policy)
+
+    def act(action: str, parameters: list[Json], container_id: int) -> Sequence[ActionAnswer]:
+        return run_action(action, parameters, asset=asset, container_id=container_id)
+
+    return Platform(act)
+
+
+def canned(answers: Mapping[str, Sequence[Mapping[str, object]] | str]) -> Platform:
+    """A platform whose app answers an action with rows, or fails with a sentence."""
+
+    def act(action: str, parameters: list[Json], _container_id: int) -> Sequence[Answered]:
+        given = answers[action]
+        failed = isinstance(given, str)
+        message, rows = (given, ()) if failed else ("done", given)
+        answer: Any = SimpleNamespace(status=not failed, message=message, param={}, summary={}, data=rows)
+        return [answer]
+
+    return Platform(act)
+
+
+def play(platform: Platform, container_id: int, answer: Answer | None = None, **how: Any) -> Run:
+    """Run regsvcs_network_connection; without an answer the question expires."""
+    answers = {} if answer is None else {QUESTION: answer}
+    return Run(platform, NETWORK_CONNECTION, container_id, answers=answers, **how).play()

@@ -1,0 +1,474 @@
+"""The playbook regsvcs_network_connection, over the app and the examples: what it leaves in the case."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.fakes.phantom_platform import Answer, Json
+from tests.fakes.phantom_rules import Run
+from tests.playbook_runs import NETWORK_CONNECTION, QUESTION, asset_of, notable_of, platform_of, play
+from tests.soar_app import run_action
+
+STEALER = "Regsvcs response: malicious, score 100 (case-7d2678510007df6c)"
+UNLOCATED = "Regsvcs response: undetermined, score 80 (case-842f5346e8a274a0)"
+STEPS = ["check ip", "get process lineage", "assess risk", "decide isolation"]
+RERUN = (
+    "\n\nThe playbook went on without an answer. Mend the cause, then run\n"
+    "`regsvcs_network_connection` on this container again."
+)
+ASKED = (
+    "The role `Incident Commander` is asked whether to contain `WS01.corp.example`. "
+    "The answer is awaited for 30 minutes; without one nothing is done."
+)
+NOTHING_ASKED = (
+    "The run is complete. Nobody was asked about containment and nothing was isolated; the report says why,"
+    " under *Isolation*. The case stays open: a person closes it, after the next steps of the report."
+)
+CEF_ONLY: Json = {
+    "destinationHostName": "WS01.corp.example",
+    "destinationAddress": "149.154.167.220",
+    "destinationProcessName": "RegSvcs.exe",
+    "destinationUserName": "CORP\\user01",
+    "sourceAddress": "10.20.4.17",
+    "startTime": "2026-09-24T07:41:41",
+    "endTime": "2026-09-24T07:44:42",
+}
+
+
+def test_approved_ends_in_a_task_for_the_analyst() -> None:
+    platform = platform_of("stealer")
+    case = platform.add_container([{"cef": notable_of("stealer")}])
+
+    run = play(platform, case, Answer("Approve", "seen on the proxy too", "ic01"))
+
+    assert platform.titles(case) == [STEALER, f"Question: {STEALER}", f"Approved: {STEALER}"]
+    assert platform.note(case, STEALER).startswith("# Malicious: RegSvcs.exe on WS01.corp.example\n")
+    assert platform.note(case, f"Question: {STEALER}") == ASKED
+    assert platform.note(case, f"Approved: {STEALER}") == (
+        "**Approved** by `ic01`. Reason: `seen on the proxy too`.\n\n"
+        "**Task: contain `WS01.corp.example` by hand.** Guards stand in the way of the playbook (see"
+        " *Isolation* in the report), and this version has no isolation action yet."
+        " Nothing has been isolated.\n\n"
+        "1. Make sure in the EDR console that `WS01.corp.example` is the machine of this case.\n"
+        "2. Isolate it there, and wait until the console shows it as isolated.\n"
+        "3. Write into this case who isolated it, when, and when that is to be reviewed.\n"
+        "4. Go on with the next steps of the report."
+    )
+    assert platform.pins == [
+        {"container": case, "message": "Approved: contain this host by hand", "data": "WS01.corp.example"}
+    ]
+    assert platform.containers[case]["severity"] == "high"
+    assert platform.containers[case]["status"] == "open"
+    assert [action for action, _ in platform.actions] == STEPS
+    assert run.called[-3:] == ["answer", "approved", "on_finish"]
+
+
+def test_the_question_carries_the_evidence_to_the_role() -> None:
+    platform = platform_of("stealer")
+    case = platform.add_container([{"cef": notable_of("stealer")}])
+
+    play(platform, case, Answer("Decline"))
+
+    (prompt,) = platform.prompts
+    assert (prompt["role"], prompt["minutes"]) == ("Incident Commander", 30)
+    assert prompt["message"].startswith("Contain WS01.corp.example by hand?\n")
+    assert "Verdict: malicious, score 100 of 100." in prompt["message"]
+    assert "149.154.167[.]220:443" in prompt["message"]
+
+
+def test_declined_says_who_and_why() -> None:
+    platform = platform_of("stealer")
+    case = platform.add_container([{"cef": notable_of("stealer")}])
+
+    play(platform, case, Answer("Decline", "a test of ours", "ic01"))
+
+    assert platform.titles(case) == [STEALER, f"Question: {STEALER}", f"Declined: {STEALER}"]
+    assert platform.note(case, f"Declined: {STEALER}") == (
+        "**Not approved** by `ic01`; the answer was `Decline`. Reason: `a test of ours`.\n\n"
+        "Nothing has been isolated: `WS01.corp.example` stays as it is, and the case is open. "
+        "Go on with the next steps of the report."
+    )
+    assert platform.pins == []
+    assert platform.containers[case]["status"] == "open"
+
+
+def test_an_expired_question_is_neither_approved_nor_declined() -> None:
+    platform = platform_of("stealer")
+    case = platform.add_container([{"cef": notable_of("stealer")}])
+
+    run = play(platform, case)
+
+    assert platform.titles(case) == [STEALER, f"Question: {STEALER}", f"Nobody answered: {STEALER}"]
+    assert platform.note(case, f"Nobody answered: {STEALER}") == (
+        "The question about `WS01.corp.example` ended without an answer: "
+        "`The prompt expired before anyone answered it`.\n\n"
+        "**Nothing has been decided and nothing has been isolated.** "
+        "That is neither an approval nor a refusal.\n\n"
+        "To be asked again, run `regsvcs_network_connection` on this container. To act without the question, "
+        "contain the host by hand and write into this case who did it, and when."
+    )
+    assert "approved" not in run.called
+    assert "declined" not in run.called
+
+
+def test_in_the_default_mode_nobody_is_asked() -> None:
+    platform = platform_of("stealer", policy="")
+    case = platform.add_container([{"cef": notable_of("stealer")}])
+
+    play(platform, case)
+
+    assert platform.titles(case) == [STEALER, f"Nothing asked: {STEALER}"]
+    assert platform.note(case, f"Nothing asked: {STEALER}") == NOTHING_ASKED
+    assert platform.prompts == []
+    assert platform.containers[case]["severity"] == "high"
+
+
+def test_a_reason_that_was_not_given_is_said() -> None:
+    platform = platform_of("stealer")
+    case = platform.add_container([{"cef": notable_of("stealer")}])
+
+    play(platform, case, Answer("Approve"))
+
+    assert "Reason: `none given`." in platform.note(case, f"Approved: {STEALER}")
+
+
+@pytest.mark.parametrize(
+    ("example", "verdict"),
+    [("installer", "likely benign"), ("local-only", "undetermined")],
+    ids=["benign", "private"],
+)
+def test_a_benign_or_private_case_asks_nothing_and_keeps_the_severity(example: str, verdict: str) -> None:
+    platform = platform_of(example)
+    case = platform.add_container([{"cef": notable_of(example)}])
+
+    play(platform, case)
+
+    report, closing = platform.titles(case)
+    assert report.startswith(f"Regsvcs response: {verdict}, score ")
+    assert closing == f"Nothing asked: {report}"
+    assert platform.note(case, closing) == NOTHING_ASKED
+    assert platform.containers[case]["severity"] == "medium"
+    assert platform.containers[case]["status"] == "open"
+
+
+def test_cef_names_give_the_case_of_the_cim_names() -> None:
+    platform = platform_of("stealer")
+    case = platform.add_container([{"cef": CEF_ONLY}])
+
+    play(platform, case)
+
+    assert platform.titles(case)[0] == STEALER
+    assert platform.actions[0] == ("check ip", [{"ip": "149.154.167.220"}])
+
+
+@pytest.mark.parametrize(
+    ("fields", "ip"),
+    [
+        ({"dest_ip": "149.154.167.220"}, "149.154.167.220"),
+        ({"dest_ip": ["149.154.167.220", "::1"]}, "149.154.167.220, ::1"),
+        ({"dest_ip": '["149.154.167.220"]'}, "149.154.167.220"),
+        ({"dest_ip": "149.154.167.220\n149.154.167.220"}, "149.154.167.220"),
+        ({"dest_ip": "WS01.corp.example", "DestinationIp": "1.1.1.1"}, "1.1.1.1"),
+    ],
+)
+def test_a_host_name_in_destination_address_is_no_peer(fields: Json, ip: str) -> None:
+    platform = platform_of("stealer")
+    cef = {"destinationAddress": "WS01.corp.example", "process_name": "RegSvcs.exe", **fields}
+    case = platform.add_container([{"cef": cef}])
+
+    play(platform, case)
+
+    assert platform.actions[0] == ("check ip", [{"ip": ip}])
+    assert platform.titles(case)[0].startswith("Regsvcs response: ")
+    assert not any("failed" in title for title in platform.titles(case))
+
+
+def test_without_an_address_the_note_says_so_and_the_case_is_worked() -> None:
+    platform = platform_of("stealer")
+    cef = {"destinationAddress": "WS01.corp.example", "process_name": "RegSvcs.exe"}
+    case = platform.add_container([{"cef": cef}])
+
+    play(platform, case)
+
+    assert platform.titles(case)[:2] == [STEALER, "Regsvcs response: failed: check ip"]
+    assert platform.note(case, "Regsvcs response: failed: check ip") == (
+        "- **check ip** failed: `the notable holds no destination address`. "
+        f"`assess risk` judged the addresses by itself.{RERUN}"
+    )
+
+
+FAILURES: list[tuple[list[str], list[str], str, list[str]]] = [
+    (
+        ["check ip"],
+        [
+            STEALER,
+            "Regsvcs response: failed: check ip",
+            f"Question: {STEALER}",
+            f"Nobody answered: {STEALER}",
+        ],
+        "high",
+        ["`assess risk` judged the addresses by itself."],
+    ),
+    (
+        ["get process lineage"],
+        [UNLOCATED, "Regsvcs response: failed: get process lineage", f"Nothing asked: {UNLOCATED}"],
+        "medium",
+        ["The process tree is unknown. That lowered nothing."],
+    ),
+    (
+        ["decide isolation"],
+        [
+            "Regsvcs risk: malicious, score 100 (case-7d2678510007df6c)",
+            "Regsvcs response: failed: decide isolation",
+        ],
+        "high",
+        ["Nothing was decided and nobody is asked."],
+    ),
+]
+
+
+@pytest.mark.parametrize(("fail", "titles", "severity", "effects"), FAILURES, ids=[f[0][0] for f in FAILURES])
+def test_an_action_that_fails_stops_nothing_and_is_named(
+    fail: list[str], titles: list[str], severity: str, effects: list[str]
+) -> None:
+    platform = platform_of("stealer")
+    case = platform.add_container([{"cef": notable_of("stealer")}], severity="low")
+
+    play(platform, case, fail=fail)
+
+    assert platform.titles(case) == titles
+    lines = [
+        f"- **{step}** failed: `Action failure in {step}: the source did not answer`. {effect}"
+        for step, effect in zip(fail, effects, strict=True)
+    ]
+    assert platform.note(case, titles[1]) == "\n".join(lines) + RERUN
+    assert platform.containers[case]["severity"] == severity
+    assert platform.containers[case]["status"] == "open"
+
+
+@pytest.mark.parametrize("fail", [["assess risk"], STEPS], ids=["risk", "all"])
+def test_without_a_risk_the_notable_still_leaves_a_note_and_an_open_case(fail: list[str]) -> None:
+    platform = platform_of("stealer")
+    case = platform.add_container([{"cef": notable_of("stealer")}], severity="low")
+
+    run = play(platform, case, fail=fail)
+
+    steps = fail if fail == STEPS else ["assess risk", "decide isolation"]
+    title = f"Regsvcs response: failed: {', '.join(steps)}"
+    assert platform.titles(case) == [title]
+    note = platform.note(case, title)
+    assert "- **assess risk** failed: `Action failure in assess risk: the source did not answer`." in note
+    assert "- **decide isolation** failed: `there is no risk assessment to decide on`." in note
+    assert ("**check ip** failed" in note) == (fail == STEPS)
+    assert platform.containers[case]["severity"] == "medium"
+    assert platform.containers[case]["status"] == "open"
+    assert run.called[-1] == "on_finish"
+
+
+def test_nothing_usable_says_what_is_missing_and_runs_no_action() -> None:
+    platform = platform_of("stealer")
+    case = platform.add_container([{"cef": {"fileName": "a.docx"}}, {"cef": {}}])
+
+    play(platform, case)
+    play(platform, case)
+
+    title = "Regsvcs response: no notable in this container"
+    assert platform.titles(case) == [title]
+    assert platform.note(case, title).startswith(
+        "No artifact of this container names the host the process ran on, so nothing was looked up and"
+        " nothing was decided. The container stays as it is.\n\nLooked for: `dest` (CIM), "
+    )
+    assert platform.actions == []
+    assert platform.containers[case]["status"] == "new"
+
+
+def test_an_artifact_that_comes_later_and_is_no_notable_leaves_no_note() -> None:
+    platform = platform_of("stealer")
+    case = platform.add_container([{"cef": notable_of("stealer")}])
+    play(platform, case, Answer("Decline"))
+    before = platform.titles(case)
+    platform.keep_artifact(case, {"label": "file", "severity": "low", "cef": {"fileName": "a.docx"}})
+
+    play(platform, case)
+    assert platform.titles(case) == before
+    del platform.artifacts[case][0]
+
+    play(platform, case)
+
+    assert platform.titles(case) == before
+
+
+def test_a_later_notable_joins_the_case_of_its_process() -> None:
+    platform = platform_of("stealer")
+    case = platform.add_container([{"cef": notable_of("stealer")}])
+    play(platform, case, Answer("Decline"))
+    later = notable_of("stealer") | {"dest_ip": "208.95.112.1", "event_id": "B@@notable@@2"}
+    platform.keep_artifact(case, {"label": "event", "severity": "low", "cef": later})
+
+    play(platform, case)
+
+    assert platform.titles(case) == [STEALER, f"Question: {STEALER}", f"Declined: {STEALER}"]
+    assert [p[0]["ip"] for action, p in platform.actions if action == "check ip"] == [
+        "149.154.167.220",
+        "149.154.167.220, 208.95.112.1",
+    ]
+
+
+def test_only_an_identifier_of_the_siem_is_handed_on() -> None:
+    platform = platform_of("stealer")
+    cef = notable_of("stealer")
+    made = platform.add_container(
+        [{"cef": cef, "source_data_identifier": "notable:1f"}], source_data_identifier="sha256:2e"
+    )
+    given = platform.add_container(
+        [{"cef": cef, "source_data_identifier": "A@@notable@@1"}], source_data_identifier="B@@notable@@2"
+    )
+
+    play(platform, made)
+    play(platform, given)
+
+    name = {"name": "Detect Regsvcs with Network Connection"}
+    handed_on = [json.loads(p[0]["notable"]) for action, p in platform.actions if action == STEPS[1]]
+    assert handed_on == [
+        {"container": name, "artifacts": [{"cef": cef}]},
+        {
+            "container": {**name, "source_data_identifier": "B@@notable@@2"},
+            "artifacts": [{"cef": cef, "source_data_identifier": "A@@notable@@1"}],
+        },
+    ]
+
+
+def test_the_first_state_is_kept_for_re_enrichment() -> None:
+    platform = platform_of("stealer")
+    case = platform.add_container([{"cef": notable_of("stealer")}])
+
+    play(platform, case)
+
+    (kept,) = [each for each in platform.artifacts[case] if each["label"] == "regsvcs_case"]
+    assert kept["cef"]["regsvcsCaseId"] == "case-7d2678510007df6c"
+    state = json.loads(kept["cef"]["regsvcsState"])
+    assert (state["case_verdict"], state["score"], state["unchanged_rounds"]) == ("malicious", 100.0, 0)
+    assert kept["severity"] == "low"
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["apart", "together"])
+@pytest.mark.parametrize("last_first", [False, True], ids=["check_ip_first", "lineage_first"])
+def test_either_branch_may_end_first_or_both_at_once(last_first: bool, together: bool) -> None:
+    platform = platform_of("stealer")
+    case = platform.add_container([{"cef": notable_of("stealer")}])
+
+    run = play(platform, case, Answer("Decline"), last_first=last_first, together=together)
+
+    assert run.called.count("join_gather_facts") == 2
+    assert run.called.count("gather_facts") == 1
+    assert platform.titles(case) == [STEALER, f"Question: {STEALER}", f"Declined: {STEALER}"]
+
+
+def test_a_second_trigger_adds_nothing_and_keeps_what_a_person_set() -> None:
+    platform = platform_of("stealer")
+    case = platform.add_container([{"cef": notable_of("stealer")}])
+    play(platform, case, Answer("Decline"))
+    before = platform.titles(case)
+    platform.containers[case] |= {"severity": "low", "status": "new"}
+
+    play(platform, case, Answer("Approve"))
+
+    assert platform.titles(case) == before
+    assert len(platform.prompts) == 1
+    assert platform.containers[case]["severity"] == "low"
+    assert platform.containers[case]["status"] == "new"
+    assert sum(each["label"] == "regsvcs_case" for each in platform.artifacts[case]) == 1
+
+
+@pytest.mark.parametrize("policy", ["", None], ids=["off", "approve"])
+def test_two_triggers_at_once_ask_once(policy: str | None) -> None:
+    platform = platform_of("stealer") if policy is None else platform_of("stealer", policy=policy)
+    case = platform.add_container([{"cef": notable_of("stealer")}])
+    answers = {QUESTION: Answer("Decline")}
+    runs = [Run(platform, NETWORK_CONNECTION, case, answers=answers) for _ in range(2)]
+    for run in runs:
+        run.start()
+    going = True
+    while going:
+        # Each has its turn, whether or not another one has ended.
+        steps = [run.step() for run in runs]
+        going = any(steps)
+
+    ending = [f"Question: {STEALER}", f"Declined: {STEALER}"]
+    assert platform.titles(case) == [STEALER, *(ending if policy is None else [f"Nothing asked: {STEALER}"])]
+    assert len(platform.prompts) == (1 if policy is None else 0)
+
+
+def test_a_trigger_between_reading_and_writing_the_question_note_asks_once() -> None:
+    platform = platform_of("stealer")
+    case = platform.add_container([{"cef": notable_of("stealer")}])
+    second = Run(platform, NETWORK_CONNECTION, case, answers={QUESTION: Answer("Decline")})
+
+    def other_run_comes_in(title: str) -> None:
+        if title == f"Question: {STEALER}":
+            platform.before_note = lambda _title: None
+            second.play()
+
+    platform.before_note = other_run_comes_in
+    first = play(platform, case, Answer("Approve"))
+
+    assert len(platform.prompts) == 1
+    assert "approved" not in first.called
+    assert "declined" in second.called
+    question = f"Question: {STEALER}"
+    assert platform.titles(case) == [STEALER, question, f"Declined: {STEALER}", question]
+
+
+def test_after_a_question_that_expired_the_next_run_asks_again() -> None:
+    platform = platform_of("stealer")
+    case = platform.add_container([{"cef": notable_of("stealer")}])
+    play(platform, case)
+
+    play(platform, case, Answer("Approve"))
+    play(platform, case, Answer("Approve"))
+
+    assert platform.titles(case) == [
+        STEALER,
+        f"Question: {STEALER}",
+        f"Nobody answered: {STEALER}",
+        f"Question: {STEALER}",
+        f"Approved: {STEALER}",
+    ]
+
+
+@pytest.mark.parametrize("status", ["closed", "resolved", "open"])
+def test_a_status_that_is_not_new_stays(status: str) -> None:
+    platform = platform_of("stealer")
+    case = platform.add_container([{"cef": notable_of("stealer")}], status=status)
+
+    play(platform, case)
+
+    assert platform.containers[case]["status"] == status
+
+
+def test_the_playbook_gives_the_report_of_respond_to_notable() -> None:
+    platform = platform_of("stealer")
+    case = platform.add_container([{"cef": notable_of("stealer")}])
+    reports: list[Json] = []
+    ask = platform.run_action
+
+    def listen(action: str, parameters: list[Json], container_id: int) -> object:
+        answers = ask(action, parameters, container_id)
+        if action == "decide isolation":
+            reports.extend(json.loads(str(row["facts"])) for each in answers for row in each.data)
+        return answers
+
+    platform.run_action = listen  # type: ignore[assignment]  # a listener in between
+    play(platform, case)
+    (notable,) = [parameters[0]["notable"] for action, parameters in platform.actions if action == STEPS[1]]
+
+    (answer,) = run_action("respond to notable", [{"notable": notable}], asset=asset_of("stealer"))
+
+    (row,) = answer.data
+    whole = json.loads(str(row["facts"]))
+    for report in (*reports, whole):
+        del report["facts"]["generated_at"]
+    assert reports == [whole]
+    assert row["note_title"] == STEALER

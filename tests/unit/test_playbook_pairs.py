@@ -1,0 +1,165 @@
+"""The .py and .json of each playbook: the invariants of the visual editor, and the outputs they read."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from connectors.siem.notable_fields import CANDIDATES
+from playbooks.hosts.soar.outputs import DecisionRow, IpCheckRow, LineageRow, ReenrichRow, RiskRow
+from playbooks.hosts.soar.params import (
+    CheckIpParams,
+    DecisionParams,
+    LineageParams,
+    ReenrichParams,
+    RiskParams,
+)
+from scripts.playbook_pairs import PLAYBOOKS, drifted, files, main
+from tests.playbook_pair_rules import calls_against_edges, forbidden, structure
+from tests.playbook_runs import FOLDER
+from tests.soar_app import app
+
+NAMES = [playbook.name for playbook in PLAYBOOKS]
+
+ROWS: dict[str, type[BaseModel]] = {
+    "check ip": IpCheckRow,
+    "get process lineage": LineageRow,
+    "assess risk": RiskRow,
+    "decide isolation": DecisionRow,
+    "reenrich case": ReenrichRow,
+}
+PARAMETERS: dict[str, type[BaseModel]] = {
+    "check ip": CheckIpParams,
+    "get process lineage": LineageParams,
+    "assess risk": RiskParams,
+    "decide isolation": DecisionParams,
+    "reenrich case": ReenrichParams,
+}
+
+
+def pair(name: str) -> tuple[str, dict[str, Any]]:
+    return (FOLDER / f"{name}.py").read_text(), json.loads((FOLDER / f"{name}.json").read_text())
+
+
+def nodes(name: str, kind: str) -> list[dict[str, Any]]:
+    _, document = pair(name)
+    return [each["data"] for each in document["coa"]["data"]["nodes"].values() if each["type"] == kind]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_pair_keeps_the_editors_invariants(name: str) -> None:
+    code, document = pair(name)
+
+    assert structure(code, document) == []
+    assert calls_against_edges(code, document) == []
+    assert forbidden(code) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_envelope_is_that_of_the_current_schema(name: str) -> None:
+    _, document = pair(name)
+    coa = document["coa"]
+
+    assert (coa["schema"], coa["version"], coa["python_version"]) == ("5.0.24", "8.4.0.154", "3.13")
+    assert (coa["playbook_type"], coa["playbook_trigger"]) == ("automation", "artifact_created")
+    assert document["blockly"] is False
+    assert document["draft_mode"] is False
+    assert re.fullmatch(r"[0-9a-f]{40}", coa["data"]["hash"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_code_compiles_on_the_platforms_python(name: str) -> None:
+    code, _ = pair(name)
+
+    compile(code, name, "exec")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_two_blocks_overlap_and_every_edge_leads_down(name: str) -> None:
+    _, document = pair(name)
+    data = document["coa"]["data"]
+    places = {key: (each["x"], each["y"]) for key, each in data["nodes"].items()}
+
+    for (x1, y1), (x2, y2) in combinations(places.values(), 2):
+        assert abs(x1 - x2) >= 300 or abs(y1 - y2) >= 150
+    for edge in data["edges"]:
+        assert places[edge["sourceNode"]][1] < places[edge["targetNode"]][1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_output_that_is_read_exists(name: str) -> None:
+    code, _ = pair(name)
+    actions = {each["functionName"]: each["action"] for each in nodes(name, "action")}
+
+    read = {
+        (actions[block], field)
+        for block, field in re.findall(r"(\w+):action_result\.data\.\*\.(\w+)", code)
+        if block in actions
+    }
+
+    assert read
+    assert [(action, field) for action, field in read if field not in ROWS[action].model_fields] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_action_and_parameter_exists_in_the_app(name: str) -> None:
+    known = {each.meta.action for each in app.get_actions().values()}
+
+    for each in nodes(name, "action"):
+        assert each["action"] in known
+        assert set(each["parameters"]) <= set(PARAMETERS[each["action"]].model_fields)
+        assert each["connectorConfigs"] == ["regsvcs_response"]
+        assert each["connector"] == app.app_meta_info["name"]
+        assert each["connectorId"] == str(app.app_meta_info["appid"])
+
+
+def test_the_fields_the_playbook_looks_for_are_those_the_parser_reads() -> None:
+    code, _ = pair("regsvcs_network_connection")
+    hosts = set(re.findall(r'"(\w+)"', " ".join(re.findall(r"hosts \+?= (\[.*\])", code))))
+    peers = re.findall(r'"(\w+)"', re.findall(r"peers = (\[.*\])", code)[0])
+
+    def names(key: str) -> list[str]:
+        return [name.partition("[")[0] for tier in CANDIDATES[key] for name in tier]
+
+    assert hosts - {"_raw"} == set(names("dest"))
+    assert peers == names("dest_ip")
+
+
+def test_the_files_are_what_the_description_gives() -> None:
+    assert drifted(FOLDER) == []
+    assert main(["--check"]) == 0
+    assert dict(files()) == dict(files())
+
+
+@pytest.mark.parametrize("change", ["edited", "missing", "stray"])
+def test_a_drift_is_found(tmp_path: Path, change: str) -> None:
+    for file, text in files():
+        (tmp_path / file).write_text(text)
+    assert drifted(tmp_path) == []
+    if change == "edited":
+        path = tmp_path / "regsvcs_reenrich.py"
+        path.write_text(path.read_text().replace("1000", "1001", 1))
+    elif change == "missing":
+        (tmp_path / "regsvcs_reenrich.py").unlink()
+    else:
+        (tmp_path / "regsvcs_other.json").write_text("{}")
+
+    assert drifted(tmp_path) == ["regsvcs_other.json" if change == "stray" else "regsvcs_reenrich.py"]
+
+
+def test_the_rules_see_what_they_forbid() -> None:
+    code, document = pair("regsvcs_reenrich")
+    edges = document["coa"]["data"]["edges"]
+
+    assert calls_against_edges(code.replace("callback=write_changes", "callback=None"), document) != []
+    assert structure(code.replace("def quoted", "def quote"), document) != []
+    assert forbidden(code + "\nphantom.debug('x')\n") != []
+    assert forbidden(code.replace("looked += 1", "import requests")) != []
+    edges.pop()
+    assert structure(code, document) == ["node 1 is not reachable"]
