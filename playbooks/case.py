@@ -65,9 +65,13 @@ class CaseReport(Fact):
     log_problem_count: int = 0
 
 
-def with_log_notes(report: CaseReport, read: ReadReport) -> CaseReport:
-    """The report with what could not be read in the logs it rests on."""
-    notes = tuple(
+def log_notes(read: ReadReport) -> tuple[LogNote, ...]:
+    """What could not be read in the logs, as far as it was kept."""
+    return tuple(
         LogNote(source=each.source, record=each.record, reason=each.reason) for each in read.problems
     )
-    return report.model_copy(update={"log_notes": notes, "log_problem_count": read.problem_count})
+
+
+def with_log_notes(report: CaseReport, read: ReadReport) -> CaseReport:
+    """The report with what could not be read in the logs it rests on."""
+    return report.model_copy(update={"log_notes": log_notes(read), "log_problem_count": read.problem_count})

@@ -28,7 +28,7 @@ from connectors.facts.host import HostRef
 from connectors.facts.notable import Notable
 from connectors.facts.process import Lineage, ProcessEvidence, ProcessRef
 from connectors.ports import Capability, EdrConnector
-from playbooks.case import CaseReport, StepOutcome
+from playbooks.case import CaseReport, LogNote, StepOutcome
 from playbooks.grouping import CaseDraft, group_cases
 from playbooks.settings import Settings
 from playbooks.steps import Call, StepFailed, Steps
@@ -49,6 +49,7 @@ class CaseFindings(Fact):
         lineage, evidence: None where they were not obtained.
         problems: what could not be told, and why.
         failed: True when the connector could not answer; False when it answered, whatever it found.
+        log_notes, log_problem_count: what could not be read in the logs behind it, as in CaseReport.
     """
 
     case_id: str
@@ -63,13 +64,15 @@ class CaseFindings(Fact):
     evidence: ProcessEvidence | None = None
     problems: tuple[Unknown, ...] = ()
     failed: bool = False
+    log_notes: tuple[LogNote, ...] = ()
+    log_problem_count: int = 0
 
 
 class AssessedCase(Fact):
     """A case with its risk, before anything is decided.
 
     Attributes:
-        case_id, host_candidates, connector, capabilities: as in CaseFindings.
+        case_id, host_candidates, connector, capabilities, log_notes, log_problem_count: as in CaseFindings.
         facts: everything gathered.
         risk: what it comes to.
     """
@@ -80,6 +83,8 @@ class AssessedCase(Fact):
     host_candidates: tuple[str, ...] = ()
     connector: str = ""
     capabilities: tuple[Capability, ...] = ()
+    log_notes: tuple[LogNote, ...] = ()
+    log_problem_count: int = 0
 
 
 def gather_cases(
@@ -163,6 +168,8 @@ def assess_case(
         host_candidates=found.host_candidates,
         connector=found.connector,
         capabilities=found.capabilities,
+        log_notes=found.log_notes,
+        log_problem_count=found.log_problem_count,
     )
 
 
@@ -194,6 +201,8 @@ def decide_case(
         decision=decision,
         steps=_outcomes(case.facts),
         next_steps=next_steps(case.facts, settings.risk, case.risk, decision),
+        log_notes=case.log_notes,
+        log_problem_count=case.log_problem_count,
     )
 
 

@@ -6,6 +6,7 @@ not. It may lead to a question, never to an isolation.
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -119,6 +120,11 @@ def compare(
         first=previous is None,
         stop=stop_reason(state, settings, report.generated_at, closed=closed),
     )
+
+
+def state_text(state: CaseState) -> str:
+    """The state as one JSON string, ASCII only."""
+    return json.dumps(state.model_dump(mode="json"), separators=(",", ":"))
 
 
 def stop_reason(state: CaseState, settings: ReenrichSettings, now: datetime, *, closed: bool) -> str:

@@ -103,7 +103,7 @@ def host_type(q: Question) -> Answer:
     """Only workstations; everything else is handed to a person."""
     limit = HostType.WORKSTATION.value
     if q.host is None or q.host.host_type is HostType.UNKNOWN:
-        return unknown(limit, "What kind of machine it is is not known.")
+        return unknown(limit, "Its type is not known.")
     value = q.host.host_type.value
     if q.host.host_type is not HostType.WORKSTATION:
         return refused(value, limit, f"{q.host.hostname} is a {value.replace('_', ' ')}: a person decides.")

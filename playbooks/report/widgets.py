@@ -14,6 +14,7 @@ from typing import NamedTuple
 from actions.case_facts import CaseFacts
 from actions.containment_question import ContainmentQuestion, containment_question
 from actions.ip_facts import IpCheck
+from actions.risk import CaseVerdict
 from playbooks.case import CaseReport
 from playbooks.case_steps import AssessedCase, CaseFindings
 from playbooks.report import wording
@@ -30,7 +31,6 @@ from playbooks.report.ip_words import ip_row
 from playbooks.report.story import chain, story, subject_of
 from playbooks.report.timeline import Timeline, timeline_of
 from playbooks.report.tree import NO_TREE, tree_day
-from playbooks.report.view import subject
 from playbooks.report.waterfall import Waterfall, waterfall
 
 #: Addresses, cases, and changes of one case in one widget.
@@ -45,17 +45,22 @@ _QUESTION = {
 
 
 class ChangedCase(NamedTuple):
-    """One case looked at again.
+    """One case looked at again. A case that was not looked at, such as a closed one, has no process or host.
 
     Attributes:
         container_id: the container it belongs to; None when a row of an older version does not say.
+        process, host: "" when the look gave no report.
         changes: one sentence each.
         stop: why it is not looked at again; "" while it goes on.
         changed: True when something is to be written; also on the first look.
     """
 
-    report: CaseReport
+    case_id: str
     container_id: int | None
+    process: str
+    host: str
+    verdict: CaseVerdict
+    score: float
     changes: tuple[str, ...]
     stop: str
     changed: bool
@@ -212,14 +217,16 @@ def _decided(report: CaseReport) -> DecidedCase:
 
 
 def _changed_row(case: ChangedCase) -> ChangedRow:
-    risk = case.report.risk
     state = "changed" if case.changes else "first look" if case.changed else "unchanged"
+    if not case.host:
+        state = "not looked at"
+    named = f"{wording.name(case.process)} on {wording.name(case.host)}"
     return ChangedRow(
-        subject=subject(case.report),
+        subject=named if case.host else wording.name(case.case_id),
         container_id="unknown" if case.container_id is None else str(case.container_id),
-        verdict=wording.CASE_VERDICT[risk.case_verdict],
-        tone=VERDICT_TONE[risk.case_verdict].value,
-        score=f"{risk.score:g}",
+        verdict=wording.CASE_VERDICT[case.verdict],
+        tone=VERDICT_TONE[case.verdict].value,
+        score=f"{case.score:g}",
         state=state,
         changes=tuple(wording.sentence(each) for each in case.changes[:CHANGES_SHOWN]),
         more=max(0, len(case.changes) - CHANGES_SHOWN),

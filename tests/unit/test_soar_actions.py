@@ -342,6 +342,17 @@ def test_one_action_gives_the_same_report_as_the_four(
     assert facts(decided, CaseReport) == whole
 
 
+def test_a_log_that_is_partly_unreadable_is_named_in_the_report(examples: Path, tmp_path: Path) -> None:
+    log = (examples / "installer" / "sysmon.ndjson").read_text(encoding="utf-8")
+    (tmp_path / "sysmon.ndjson").write_text(f"{log}{{not json\n", encoding="utf-8")
+    asset = {"sysmon_path": str(tmp_path)}
+    row = one(run_action("respond to notable", [{"notable": notable_of(examples, "installer")}], asset=asset))
+    report = facts(row, CaseReport)
+    assert report.log_problem_count == 1
+    assert [each.record for each in report.log_notes] == [len(log.splitlines()) + 1]
+    assert "What could not be read or done" in row["note"]
+
+
 def test_respond_works_several_notables_and_counts_the_unusable(examples: Path) -> None:
     notables = [json.loads(notable_of(examples, "stealer")), {"dest": "WS01"}]
     (answer,) = run_action("respond to notable", [{"notable": json.dumps(notables)}])

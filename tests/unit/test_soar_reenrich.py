@@ -23,12 +23,12 @@ from playbooks.case import CaseReport
 from playbooks.case_steps import ungathered_cases
 from playbooks.hosts.soar import case_states, reenrich_case, sources
 from playbooks.hosts.soar.asset import Asset
-from playbooks.hosts.soar.case_states import known_cases, matched, state_text
+from playbooks.hosts.soar.case_states import known_cases, matched
 from playbooks.hosts.soar.facts_json import unpack
 from playbooks.hosts.soar.outputs import ReenrichRow
 from playbooks.hosts.soar.params import ReenrichParams
 from playbooks.hosts.soar.reenrich_case import Round, reenrich_round
-from playbooks.reenrich import CaseState, DestinationState, ReenrichSettings, compare
+from playbooks.reenrich import CaseState, DestinationState, ReenrichSettings, compare, state_text
 from tests.report_cases import malicious, undetermined
 from tests.soar_app import run_action
 from tests.soar_platform import Platform, soar_client
@@ -432,7 +432,7 @@ class TestStates:
             {"regsvcsState": state_text(state()).replace('"score":80.0', '"score":NaN')},
             {"regsvcsState": state_text(state()).replace('"case_id"', '"extra":1,"case_id"')},
         ],
-        ids=str,
+        ids=["none", "empty", "number", "cut", "deep", "no fields", "NaN", "extra field"],
     )
     def test_what_is_no_state_is_said_and_hides_no_other(
         self, client: Client, platform: Platform, cef: object

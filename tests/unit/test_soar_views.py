@@ -110,3 +110,12 @@ def test_rows_that_cannot_be_read_are_counted() -> None:
     assert told == {"ips": ["8.8.8.8"], "unreadable": 2}
     row = ReenrichRow.model_validate({"container_id": 17, "facts": "{}"})
     assert shown_changes([row])["unreadable"] == 1
+
+
+def test_a_case_that_was_not_looked_at_is_shown_by_its_id() -> None:
+    closed = {"case_id": "case-1", "case_verdict": "malicious", "score": 100, "container_id": 17}
+    row = ReenrichRow.model_validate(closed | {"stop": "the case is closed", "facts": "", "changed": False})
+    told = shown_changes([row])
+    assert told["unreadable"] == 0
+    (case,) = told["cases"]
+    assert (case.subject, case.state, case.stop) == ("case-1", "not looked at", "the case is closed")

@@ -47,7 +47,28 @@ def assessed(report: CaseReport) -> AssessedCase:
 
 def changed(report: CaseReport) -> widgets.ChangedCase:
     changes = ("verdict: undetermined before, malicious now", *(each.what for each in report.risk.unknowns))
-    return widgets.ChangedCase(report, 17, changes, "14 days are over", True)
+    return looked_at(report, container_id=17, changes=changes, stop="14 days are over", changed=True)
+
+
+def looked_at(
+    report: CaseReport,
+    *,
+    container_id: int | None,
+    changes: tuple[str, ...] = (),
+    stop: str = "",
+    changed: bool = False,
+) -> widgets.ChangedCase:
+    return widgets.ChangedCase(
+        case_id=report.case_id,
+        container_id=container_id,
+        process=report.facts.notables[0].process_name,
+        host=report.facts.notables[0].dest,
+        verdict=report.risk.case_verdict,
+        score=report.risk.score,
+        changes=changes,
+        stop=stop,
+        changed=changed,
+    )
 
 
 #: Each widget's template with its context for any number of cases.
@@ -253,8 +274,9 @@ class TestContent:
     def test_changes(self) -> None:
         cases = [
             changed(malicious()),
-            widgets.ChangedCase(benign(), 18, (), "", False),
-            widgets.ChangedCase(undetermined(), None, (), "", True),
+            looked_at(benign(), container_id=18),
+            looked_at(undetermined(), container_id=None, changed=True),
+            looked_at(malicious(), container_id=19, stop="the case is closed")._replace(host="", process=""),
         ]
         page = ours(render("widget_changes.html", widgets.changes_widget(cases)))
         for part in (

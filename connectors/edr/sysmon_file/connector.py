@@ -63,6 +63,11 @@ class SysmonFileEdr:
         self._report = report
         self._clock = clock
 
+    @property
+    def read(self) -> ReadReport:
+        """How the reading of the files went."""
+        return self._report
+
     def check(self) -> Health:
         """What was read."""
         read = self._report

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from playbooks.settings import Settings
 
 
+#: Characters a webhook secret needs at least.
+MIN_SECRET = 16
+
+
 class Purpose(StrEnum):
     """What an asset is for. Each has its own credentials and approvers."""
 

@@ -85,11 +85,6 @@ def known_cases(soar: SOARClient[Any], *, container_id: int | None = None) -> Kn
     return KnownCases(states, unreadable, found.truncated)
 
 
-def state_text(state: CaseState) -> str:
-    """The state as one JSON string, ASCII only."""
-    return json.dumps(state.model_dump(mode="json"), separators=(",", ":"))
-
-
 def last_look(states: Sequence[CaseState]) -> datetime:
     """When the container of at least one state was last looked at."""
     return max(each.looked_at for each in states)

@@ -6,13 +6,10 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from connectors.errors import InputError, ResponseError
-from playbooks.hosts.soar.asset import Asset, Purpose, misplaced_fields, settings_of
+from playbooks.hosts.soar.asset import MIN_SECRET, Asset, Purpose, misplaced_fields, settings_of
 from playbooks.hosts.soar.sources import sysmon_path
 from playbooks.report.display import safe_error
 from playbooks.report.wording import count
-
-#: Characters a webhook secret needs at least.
-MIN_SECRET = 16
 
 
 class SourceState(StrEnum):

@@ -20,17 +20,17 @@ from connectors.clock import utc_now
 from connectors.errors import InputError, NotFound, ResponseError
 from connectors.facts.notable import Notable
 from connectors.ports import EdrConnector
-from playbooks.case_steps import assess_case, decide_case, gather_cases, ungathered_cases
+from playbooks.case_steps import assess_case, decide_case, ungathered_cases
 from playbooks.hosts.soar import sources
 from playbooks.hosts.soar.answers.case_rows import SEVERITY, decision_fields
 from playbooks.hosts.soar.answers.given import mode_of, usable
 from playbooks.hosts.soar.asset import Asset, settings_of
-from playbooks.hosts.soar.case_states import KnownCases, known_cases, last_look, matched, state_text
+from playbooks.hosts.soar.case_states import KnownCases, known_cases, last_look, matched
 from playbooks.hosts.soar.container_notables import container_notables
 from playbooks.hosts.soar.outputs import ReenrichRow
 from playbooks.hosts.soar.params import ReenrichParams, Scope
 from playbooks.hosts.soar.soar_rest import get_row
-from playbooks.reenrich import CaseState, Reenrichment, compare, stop_reason
+from playbooks.reenrich import CaseState, Reenrichment, compare, state_text, stop_reason
 from playbooks.report import wording
 from playbooks.report.display import safe_error
 from playbooks.settings import Settings
@@ -185,7 +185,7 @@ def _look(
     if telemetry.edr is None:
         found = ungathered_cases(ready.notables, telemetry.why_not)
     else:
-        found = gather_cases(InProcess(), telemetry.edr, ready.notables, settings)
+        found = sources.gathered_from(telemetry.edr, ready.notables, settings)
     now = utc_now()
     reports = []
     for each in found:

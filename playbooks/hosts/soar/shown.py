@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from actions.risk import CaseVerdict
 from connectors.errors import InputError
 from connectors.facts.base import Fact
-from playbooks.case import CaseReport
 from playbooks.hosts.soar.facts_json import unpack
 from playbooks.hosts.soar.outputs import ReenrichRow
 
@@ -34,14 +34,18 @@ def shown_changes(rows: Sequence[ReenrichRow]) -> dict[str, Any]:
 
     changed = [
         ChangedCase(
-            report=report,
+            case_id=row.case_id,
             container_id=row.container_id,
+            process=row.process or "",
+            host=row.host or "",
+            verdict=CaseVerdict(row.case_verdict),
+            score=row.score,
             changes=tuple(row.changes or ()),
             stop=row.stop or "",
             changed=bool(row.changed),
         )
         for row in rows
-        for report in _facts(row, CaseReport)
+        if row.case_id and row.case_verdict in CaseVerdict and row.score is not None
     ]
     return {**changes_widget(changed), "unreadable": len(rows) - len(changed)}
 

@@ -10,12 +10,19 @@ from soar_sdk.abstract import SOARClient
 
 from actions.detection import Semantics
 from actions.profile_catalog import shipped_profiles
+from connectors.edr.sysmon_file.connector import SysmonFileEdr
 from connectors.errors import ConfigError, InputError
 from connectors.facts.notable import Notable
 from connectors.ports import EdrConnector
+from playbooks.case import log_notes
+from playbooks.case_steps import CaseFindings, gather_cases
 from playbooks.hosts.soar.asset import Asset
 from playbooks.logs import check_something_was_read, read_logs
 from playbooks.settings import Settings
+from playbooks.steps import InProcess
+
+#: Unreadable places of logs that are handed on; all are counted.
+LOG_NOTES = 50
 
 
 def edr_for(
@@ -55,6 +62,20 @@ def edr_for(
     )
     check_something_was_read(run.report)
     return run.edr
+
+
+def gathered_from(
+    edr: EdrConnector, notables: Sequence[Notable], settings: Settings
+) -> tuple[CaseFindings, ...]:
+    """What the EDR gives, one a case, and beside it what could not be read in the logs it stands for."""
+    found = gather_cases(InProcess(), edr, notables, settings)
+    if not isinstance(edr, SysmonFileEdr) or not edr.read.problem_count:
+        return found
+    unread = {
+        "log_notes": log_notes(edr.read)[:LOG_NOTES],
+        "log_problem_count": edr.read.problem_count,
+    }
+    return tuple(each.model_copy(update=unread) for each in found)
 
 
 def sysmon_path(asset: Asset) -> Path:

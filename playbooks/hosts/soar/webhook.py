@@ -21,7 +21,7 @@ from connectors.errors import ConfigError, ConnectorError, NotableError, Rejecte
 from connectors.facts.notable import Notable
 from connectors.siem.notable import NotableSettings, notables_from_object
 from connectors.siem.notable_input import Candidate, open_candidates, read_objects
-from playbooks.hosts.soar.asset import Asset, settings_of
+from playbooks.hosts.soar.asset import MIN_SECRET, Asset, settings_of
 from playbooks.hosts.soar.keep import keep
 from playbooks.hosts.soar.notable_artifact import (
     Parcel,
@@ -96,8 +96,8 @@ def answer(request: WebhookRequest[Asset], soar: SOARClient[Any]) -> WebhookResp
 
 def _is_authentic(request: WebhookRequest[Asset]) -> bool:
     expected = (request.asset.webhook_secret or "").encode("utf-8", "surrogatepass")
-    if not expected:
-        getLogger().warning("webhook: the asset has no webhook_secret, so everything is refused")
+    if len(expected) < MIN_SECRET:
+        getLogger().warning("webhook: webhook_secret is empty or too short, so everything is refused")
         return False
     # Every one is compared: a dict of headers may hold the name in several spellings.
     given = [value for name, value in request.headers.items() if name.lower() == SECRET_HEADER]

@@ -16,7 +16,7 @@ from playbooks.case import CaseReport
 from playbooks.case_steps import AssessedCase
 from playbooks.hosts.soar.facts_json import pack
 from playbooks.hosts.soar.outputs import ContributionRow, GuardOutput, IndicatorRow, RiskRow
-from playbooks.reenrich import ReenrichSettings, compare
+from playbooks.reenrich import ReenrichSettings, compare, state_text
 from playbooks.report import markdown, wording
 from playbooks.report.display import visible
 from playbooks.report.prompt import prompt
@@ -118,7 +118,7 @@ def decision_fields(report: CaseReport) -> dict[str, object]:
         "prompt": prompt(report, question),
         "note_title": note_title(report),
         "note": markdown.render(report),
-        "state": compare(report, None, ReenrichSettings()).state.model_dump_json(),
+        "state": state_text(compare(report, None, ReenrichSettings()).state),
         "facts": pack(report),
     }
 

@@ -11,12 +11,11 @@ from actions.isolation import IsolationMode
 from connectors.addresses import parse_ip
 from connectors.errors import ConnectorError, InputError
 from connectors.siem.notable import ParsedInput, notables_from_object, parse_notables
-from playbooks.case_steps import CaseFindings, gather_cases
+from playbooks.case_steps import CaseFindings
 from playbooks.hosts.soar import sources
 from playbooks.hosts.soar.asset import Asset
 from playbooks.hosts.soar.params import CallerMode, LineageParams
 from playbooks.settings import Settings
-from playbooks.steps import InProcess
 
 
 def notables_of(text: str, settings: Settings, *, field: str = "notable") -> ParsedInput:
@@ -87,7 +86,7 @@ def gathered(
         ConnectorError: the source answered for no case.
     """
     edr = sources.edr_for(asset, soar, parsed.notables, settings, vault_id=vault_id)
-    found = gather_cases(InProcess(), edr, parsed.notables, settings)
+    found = sources.gathered_from(edr, parsed.notables, settings)
     if all(each.failed for each in found):
         raise ConnectorError(edr.name, _reasons(found))
     return found
