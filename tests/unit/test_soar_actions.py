@@ -345,7 +345,7 @@ def test_one_action_gives_the_same_report_as_the_four(
 def test_a_log_that_is_partly_unreadable_is_named_in_the_report(examples: Path, tmp_path: Path) -> None:
     log = (examples / "installer" / "sysmon.ndjson").read_text(encoding="utf-8")
     (tmp_path / "sysmon.ndjson").write_text(f"{log}{{not json\n", encoding="utf-8")
-    asset = {"sysmon_path": str(tmp_path)}
+    asset: dict[str, object] = {"sysmon_path": str(tmp_path)}
     row = one(run_action("respond to notable", [{"notable": notable_of(examples, "installer")}], asset=asset))
     report = facts(row, CaseReport)
     assert report.log_problem_count == 1
