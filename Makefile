@@ -9,7 +9,7 @@ PYTHON := .venv/bin/python
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
-.PHONY: help setup demo test check format bench package manifest lock clean
+.PHONY: help setup demo test check format bench package manifest pictures lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-15s %s\n' "$$name" "$$text"; done
@@ -38,6 +38,11 @@ package: setup ## build the SOAR app and playbooks in dist/, install the app and
 
 manifest: setup ## write manifest.json and docs/bundled-packages.md from the app
 	@$(PYTHON) -m scripts.soar.manifest
+
+pictures: setup ## draw the pictures of docs/images again (needs Chromium)
+	@$(PYTHON) -m scripts.picture
+	@$(PYTHON) -m scripts.playbook_picture
+	@$(PYTHON) -m scripts.page_pictures
 
 lock: setup ## pin the requirements again from pyproject.toml (needs uv)
 	@$(PYTHON) -m scripts.lock

@@ -72,6 +72,8 @@ class CaseFacts(Fact):
         host: the resolved host; None when it could not be resolved to exactly one.
         lineage, evidence: None when not obtained.
         problems: what could not be gathered, and why, as unknowns.
+        not_looked_up: why no source has answered for host or process: none was given, or it failed; ""
+            where one has answered, whatever it found. The problems hold it too.
     """
 
     profile: Profile
@@ -81,3 +83,4 @@ class CaseFacts(Fact):
     lineage: Lineage | None = None
     evidence: ProcessEvidence | None = None
     problems: tuple[Unknown, ...] = ()
+    not_looked_up: str = ""

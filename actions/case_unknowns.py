@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from actions.case_facts import DestinationVerdict, Unknown
+from actions.case_users import users_of
 from actions.indicators.case_view import CaseView, directions, is_creator
 from actions.indicators.finding import named
 from actions.indicators.injection import is_source_known
@@ -56,8 +57,15 @@ def _given(view: CaseView) -> Iterator[Unknown]:
             yield Unknown(what=f"notable field {missing.field}", why=missing.effect)
 
 
+def _user(view: CaseView) -> Iterator[Unknown]:
+    users = users_of(view.facts)
+    if users.others:
+        said = ", ".join(sorted(users.others))
+        yield Unknown(what="user", why=f"the notable names {said}, the process's own record {users.own}")
+
+
 def _host(view: CaseView) -> Iterator[Unknown]:
-    if view.facts.host is None:
+    if view.facts.host is None and not view.facts.not_looked_up:  # else the problems say it
         yield Unknown(
             what="the host",
             why=f"{min(n.dest for n in view.facts.notables)} was not resolved to exactly one machine",
@@ -68,11 +76,12 @@ def _host(view: CaseView) -> Iterator[Unknown]:
 def _lineage(view: CaseView) -> Iterator[Unknown]:
     lineage = view.facts.lineage
     if lineage is None:
-        yield Unknown(
-            what="process lineage",
-            why="the process was not found in any telemetry",
-            remedy="Collect Sysmon event 1 (process creation), or search the EDR around that time",
-        )
+        if not view.facts.not_looked_up:  # else the problems say it
+            yield Unknown(
+                what="process lineage",
+                why="the process was not found in any telemetry",
+                remedy="Collect Sysmon event 1 (process creation), or search the EDR around that time",
+            )
         return
     for gap in lineage.gaps:
         yield Unknown(
@@ -202,6 +211,7 @@ def _destinations(view: CaseView) -> Iterator[Unknown]:
 
 _COLLECTORS: tuple[Callable[[CaseView], Iterator[Unknown]], ...] = (
     _given,
+    _user,
     _host,
     _lineage,
     _process,

@@ -81,7 +81,7 @@ def _summary(q: Question, verdict: IsolationVerdict, obstacles: list[str]) -> st
         case IsolationVerdict.SHADOW:
             return f"In mode {q.bar.value}, {would}; mode shadow only records it."
         case IsolationVerdict.REFUSE if obstacles == ["mode"]:
-            return f"{name} is not isolated because isolation is off. In mode {q.bar.value}, {would}."
+            return f"{name} would not be isolated: isolation is off. In mode {q.bar.value}, {would}."
         case IsolationVerdict.REFUSE:
             count, listed = f"{len(obstacles)} of {len(GUARDS)}", ", ".join(obstacles)
-            return f"{name} is not isolated: {count} guards stand in the way ({listed})."
+            return f"{name} would not be isolated: {count} guards stand in the way ({listed})."

@@ -8,20 +8,25 @@ neither is picked.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Annotated
 
 from pydantic import Field
 
+from actions.bounded_process import bounded_evidence, bounded_lineage
 from actions.case_facts import Unknown
+from actions.long_text import LONGEST_KEPT, shortened
 from connectors.errors import AmbiguousHost, ConnectorError, HostNotFound
-from connectors.facts.base import Fact
+from connectors.facts.base import EARLIEST_INSTANT, LATEST_INSTANT, Fact
 from connectors.facts.host import HostRef
 from connectors.facts.notable import Notable
 from connectors.facts.process import Lineage, ProcessEvidence, ProcessRef
 from connectors.ports import EdrConnector, Window
 
 _REMEDY_LOGS = "Give the host's Sysmon log or an EDR connector"
+
+#: Processes named where several fit; the rest is counted.
+CANDIDATES_LISTED = 100
 
 
 class LineageSettings(Fact):
@@ -30,13 +35,11 @@ class LineageSettings(Fact):
     Attributes:
         skew_s: seconds by which clocks may differ. Sysmon's EID 3 can carry a UtcTime before its own EID 1
             (0.7 s seen), and a SIEM's times can be rounded.
-        lookback_s: seconds before the first event in which the process may have started.
         max_depth: ancestors at most.
         max_nodes: processes of one lineage at most.
     """
 
     skew_s: Annotated[int, Field(ge=0, le=3600)] = 300
-    lookback_s: Annotated[int, Field(ge=0, le=31 * 86400)] = 86400
     max_depth: Annotated[int, Field(ge=1, le=100)] = 20
     max_nodes: Annotated[int, Field(ge=2, le=10_000)] = 200
 
@@ -114,6 +117,13 @@ def gather_process(
         evidence = edr.get_process_evidence(host, process, window=window)
     except ConnectorError as error:
         problems.append(_unknown("evidence of the process", str(error)))
+    if lineage is not None:
+        lineage, cut = bounded_lineage(lineage)
+        if cut:
+            why = f"{cut} of siblings and children are longer than {LONGEST_KEPT:,} characters and were cut"
+            problems.append(_unknown("the rest of some command lines", why, "Read them in the log"))
+    if evidence is not None:
+        evidence = bounded_evidence(evidence, notables)
     return ProcessFindings(lineage=lineage, evidence=evidence, problems=tuple(problems))
 
 
@@ -126,7 +136,7 @@ def search_window(notable: Notable, settings: LineageSettings) -> Window:
     first = notable.first_time or notable.last_time
     last = notable.last_time or notable.first_time
     if first is None or last is None:
-        return Window(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+        return Window(EARLIEST_INSTANT, LATEST_INSTANT)
     return Window(min(first, last) - skew, max(first, last) + skew)
 
 
@@ -151,8 +161,7 @@ def _find(edr: EdrConnector, host: HostRef, notable: Notable, settings: LineageS
     found = edr.find_process(host, name=notable.process_name, remote_ip=peer, window=window) if peer else ()
     problems: list[Unknown] = []
     if not found:
-        start = window.start - timedelta(seconds=settings.lookback_s) if notable.first_time else window.start
-        found = edr.find_process(host, name=notable.process_name, window=Window(start, window.end))
+        found = edr.find_process(host, name=notable.process_name, window=window)
         if found:
             problems.append(
                 _unknown(
@@ -164,6 +173,7 @@ def _find(edr: EdrConnector, host: HostRef, notable: Notable, settings: LineageS
             )
     if not found:
         why = f"no {notable.process_name} is recorded on {host.hostname} at that time"
+        why += _earlier_one(edr, host, notable, window)
         return Located(host=host, problems=(_unknown("process", why, _REMEDY_LOGS),))
     if len(found) > 1:
         named = "; ".join(_describe(each) for each in found[:10])
@@ -171,7 +181,7 @@ def _find(edr: EdrConnector, host: HostRef, notable: Notable, settings: LineageS
         remedy = "Run `lineage` with the --guid of the one that is meant"
         return Located(
             host=host,
-            process_candidates=tuple(_describe(each) for each in found),
+            process_candidates=_described(found),
             problems=(*problems, _unknown("process", why, remedy)),
         )
     return Located(host=host, processes=tuple(found), problems=tuple(problems))
@@ -190,9 +200,32 @@ def _by_guid(edr: EdrConnector, host: HostRef, notable: Notable, window: Window)
     return Located(host=host, processes=tuple(found), problems=tuple(problems))
 
 
+def _earlier_one(edr: EdrConnector, host: HostRef, notable: Notable, window: Window) -> str:
+    """When an earlier process of the name ended, the latest that can be found; "" where that is not told."""
+    before = Window(EARLIEST_INSTANT, window.start)
+    try:
+        found = edr.find_process(host, name=notable.process_name, window=before)
+        started = [each for each in found if each.start_time is not None]
+        if not started:
+            return ""
+        latest = max(started, key=lambda each: (each.start_time or EARLIEST_INSTANT, each.guid or ""))
+        ended = edr.get_lineage(host, latest, window=before, max_depth=1, max_nodes=2).target.end_time
+    except ConnectorError:
+        return ""  # the plain sentence stands without it
+    if ended is None or ended >= window.start:
+        return ""
+    return f"; an earlier one (pid {latest.pid}) ended at {ended.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _described(processes: Sequence[ProcessRef]) -> tuple[str, ...]:
+    lines = tuple(_describe(each) for each in processes[:CANDIDATES_LISTED])
+    more = len(processes) - len(lines)
+    return (*lines, f"and {more} more") if more else lines
+
+
 def _describe(process: ProcessRef) -> str:
     started = process.start_time.isoformat() if process.start_time is not None else "start unknown"
-    return f"{process.name} pid {process.pid} guid {process.guid or 'none'} ({started})"
+    return shortened(f"{process.name} pid {process.pid} guid {process.guid or 'none'} ({started})")
 
 
 def _unknown(what: str, why: str, remedy: str = "") -> Unknown:

@@ -16,7 +16,9 @@ from actions.steps.case import StepCase
 _STEPS: tuple[Callable[[StepCase], Iterator[str]], ...] = (
     respond.volatile,
     respond.containment,
+    respond.look_up,
     respond.candidates,
+    respond.benign,
     respond.loader,
     respond.image,
     respond.tasks,
@@ -25,6 +27,7 @@ _STEPS: tuple[Callable[[StepCase], Iterator[str]], ...] = (
     investigate.shared_services,
     investigate.channels,
     investigate.inbound,
+    investigate.internal,
     investigate.find_process,
     investigate.find_parent,
     investigate.read_command_line,
@@ -33,7 +36,6 @@ _STEPS: tuple[Callable[[StepCase], Iterator[str]], ...] = (
     investigate.unsigned_unknown,
     investigate.reputation,
     investigate.not_external,
-    respond.benign,
 )
 
 

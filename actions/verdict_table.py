@@ -104,7 +104,7 @@ VERDICTS: tuple[VerdictRow, ...] = (
     VerdictRow(
         CaseVerdict.UNDETERMINED,
         lambda t: not t.process_known,
-        "The process was not found in the telemetry: unresolved, which is not benign.",
+        "Nothing is known of the process itself: unresolved, which is not benign.",
     ),
     VerdictRow(
         CaseVerdict.UNDETERMINED,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import StringConstraints
 
 from actions.case_facts import CaseFacts
 from actions.isolation import IsolationDecision
@@ -12,6 +14,9 @@ from connectors.facts.base import Fact, Instant
 
 #: Version of the JSON document. The first number changes when a field is renamed, moved or removed.
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
+
+#: A case's id: stable, and safe as a file name and in a title.
+CaseId = Annotated[str, StringConstraints(pattern=r"^case-[0-9a-f]{16}$")]
 
 
 class StepOutcome(Fact):
@@ -54,7 +59,7 @@ class CaseReport(Fact):
     """
 
     schema_version: Literal["1.0"] = SCHEMA_VERSION
-    case_id: str
+    case_id: CaseId
     generated_at: Instant
     facts: CaseFacts
     risk: RiskAssessment

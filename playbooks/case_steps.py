@@ -6,7 +6,7 @@ results on as JSON. Both therefore come to the same report.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Annotated
@@ -28,7 +28,7 @@ from connectors.facts.host import HostRef
 from connectors.facts.notable import Notable
 from connectors.facts.process import Lineage, ProcessEvidence, ProcessRef
 from connectors.ports import Capability, EdrConnector
-from playbooks.case import CaseReport, LogNote, StepOutcome
+from playbooks.case import CaseId, CaseReport, LogNote, StepOutcome
 from playbooks.grouping import CaseDraft, group_cases
 from playbooks.settings import Settings
 from playbooks.steps import Call, StepFailed, Steps
@@ -52,7 +52,7 @@ class CaseFindings(Fact):
         log_notes, log_problem_count: what could not be read in the logs behind it, as in CaseReport.
     """
 
-    case_id: str
+    case_id: CaseId
     notables: Annotated[tuple[Notable, ...], Field(min_length=1)]
     host: HostRef | None = None
     process: ProcessRef | None = None
@@ -77,7 +77,7 @@ class AssessedCase(Fact):
         risk: what it comes to.
     """
 
-    case_id: str
+    case_id: CaseId
     facts: CaseFacts
     risk: RiskAssessment
     host_candidates: tuple[str, ...] = ()
@@ -101,14 +101,7 @@ def gather_cases(
     Returns:
         One a case, in the order of their first notable. What failed stands among the problems.
     """
-    found = steps.parallel(
-        [
-            Call("locate_process", partial(locate_process, edr, notable, settings.lineage))
-            for notable in notables
-        ]
-    )
-    located = [where if isinstance(where, Located) else _not_located(where) for where in found]
-    drafts = group_cases(zip(notables, located, strict=True))
+    drafts = _drafts(steps, edr, notables, settings)
     gathered = steps.parallel(
         [Call("get_process_lineage", partial(_gather, edr, draft, settings)) for draft in drafts]
     )
@@ -116,6 +109,26 @@ def gather_cases(
         _without_process(draft, edr, findings) if isinstance(findings, StepFailed) else findings
         for draft, findings in zip(drafts, gathered, strict=True)
     )
+
+
+def notables_left(
+    steps: Steps,
+    edr: EdrConnector,
+    notables: Sequence[Notable],
+    settings: Settings,
+    *,
+    worked: Collection[str],
+) -> tuple[Notable, ...]:
+    """Those of the notables whose case is not among the worked ones; nothing is gathered for them.
+
+    Args:
+        steps, edr, settings: as gather_cases.
+        notables: any number.
+        worked: ids of cases.
+    """
+    drafts = _drafts(steps, edr, notables, settings)
+    left = (notable for draft in drafts if draft.case_id not in worked for notable in draft.notables)
+    return tuple(dict.fromkeys(left))
 
 
 def ungathered_cases(notables: Sequence[Notable], why: str) -> tuple[CaseFindings, ...]:
@@ -128,6 +141,21 @@ def ungathered_cases(notables: Sequence[Notable], why: str) -> tuple[CaseFinding
     nowhere = Located(problems=(Unknown(what="host and process", why=why),))
     drafts = group_cases((notable, nowhere) for notable in notables)
     return tuple(_findings(draft, None) for draft in drafts)
+
+
+def without_telemetry(found: CaseFindings, why: str) -> CaseFindings:
+    """The same case without what telemetry gave.
+
+    Args:
+        found: what telemetry gave.
+        why: the fault that it led to, a few words.
+    """
+    lacking = Unknown(
+        what="lineage and evidence", why=f"left out, since the assessment failed with it: {why}"
+    )
+    return found.model_copy(
+        update={"lineage": None, "evidence": None, "problems": (*found.problems, lacking), "failed": True}
+    )
 
 
 def assess_case(
@@ -160,6 +188,7 @@ def assess_case(
         lineage=found.lineage,
         evidence=found.evidence,
         problems=found.problems,
+        not_looked_up=_not_looked_up(found),
     )
     return AssessedCase(
         case_id=found.case_id,
@@ -208,8 +237,30 @@ def decide_case(
 
 def profile_of(notable: Notable, profiles: Sequence[Profile]) -> Profile:
     """The profile that claims the notable's process name; the first where none does."""
-    name = notable.process_name.lower()
-    return next((each for each in profiles if name in each.process_names), profiles[0])
+    name = notable.process_name.casefold()
+    return next(
+        (each for each in profiles if name in {one.casefold() for one in each.process_names}), profiles[0]
+    )
+
+
+def _not_looked_up(found: CaseFindings) -> str:
+    """Why no source has answered for host or process; "" where one has."""
+    if found.connector and not found.failed:
+        return ""
+    return "; ".join(dict.fromkeys(problem.why.rstrip(".") for problem in found.problems))
+
+
+def _drafts(
+    steps: Steps, edr: EdrConnector | None, notables: Sequence[Notable], settings: Settings
+) -> list[CaseDraft]:
+    found = steps.parallel(
+        [
+            Call("locate_process", partial(locate_process, edr, notable, settings.lineage))
+            for notable in notables
+        ]
+    )
+    located = [where if isinstance(where, Located) else _not_located(where) for where in found]
+    return group_cases(zip(notables, located, strict=True))
 
 
 def _not_located(failure: StepFailed) -> Located:

@@ -6,18 +6,22 @@ not. It may lead to a question, never to an isolation.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from actions.case_facts import DestinationVerdict
 from actions.isolation import IsolationVerdict
 from actions.risk import CaseVerdict
 from actions.verdict_table import VERDICT_RANK
 from connectors.facts.base import Fact, Instant
-from playbooks.case import CaseReport
+from playbooks.case import CaseId, CaseReport
+
+#: Looks in a row without a change that are counted.
+MAX_ROUNDS = 100_000
 
 
 class ReenrichSettings(Fact):
@@ -52,16 +56,22 @@ class CaseState(Fact):
         unchanged_rounds: looks in a row without a change.
     """
 
-    case_id: str
+    case_id: CaseId
     first_at: Instant
     looked_at: Instant
     case_verdict: CaseVerdict
-    score: float
+    score: Annotated[float, Field(ge=0, le=100)]
     destinations: tuple[DestinationState, ...] = ()
     findings: tuple[str, ...] = ()
     unknowns: tuple[str, ...] = ()
     decision: IsolationVerdict
-    unchanged_rounds: Annotated[int, Field(ge=0)] = 0
+    unchanged_rounds: Annotated[int, Field(ge=0, le=MAX_ROUNDS)] = 0
+
+    @model_validator(mode="after")
+    def _in_order(self) -> CaseState:
+        if self.first_at > self.looked_at:
+            raise ValueError("the first look is later than the last")
+        return self
 
 
 class Reenrichment(Fact):
@@ -111,7 +121,7 @@ def compare(
         findings=tuple(sorted(each.id for each in report.risk.indicators)),
         unknowns=tuple(sorted({each.what for each in report.risk.unknowns})),
         decision=report.decision.verdict,
-        unchanged_rounds=0 if previous is None or changes else previous.unchanged_rounds + 1,
+        unchanged_rounds=0 if previous is None or changes else min(previous.unchanged_rounds + 1, MAX_ROUNDS),
     )
     return Reenrichment(
         report=report,
@@ -125,6 +135,16 @@ def compare(
 def state_text(state: CaseState) -> str:
     """The state as one JSON string, ASCII only."""
     return json.dumps(state.model_dump(mode="json"), separators=(",", ":"))
+
+
+def state_digest(state: CaseState) -> str:
+    """Eight hex digits of what a report says: the same for the same outcome, whenever it was looked at."""
+    said = state.model_dump(
+        mode="json",
+        include={"case_verdict", "score", "destinations", "findings", "unknowns", "decision"},
+    )
+    text = json.dumps(said, separators=(",", ":"), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def stop_reason(state: CaseState, settings: ReenrichSettings, now: datetime, *, closed: bool) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from tests.fakes.phantom_platform import Answer, Answered, Json, Platform
+from tests.fakes.phantom_platform import Answer, Answered, Json, Platform, Responses
 from tests.fakes.phantom_rules import Run
 from tests.soar_app import ActionAnswer, run_action
 
@@ -61,7 +62,27 @@ def canned(answers: Mapping[str, Sequence[Mapping[str, object]] | str]) -> Platf
     return Platform(act)
 
 
-def play(platform: Platform, container_id: int, answer: Answer | None = None, **how: Any) -> Run:
+def titles(platform: Platform, container_id: int) -> list[str]:
+    """The titles of a container's notes without digests of states and failures, and without times."""
+    return [_without_digests(title) for title in platform.titles(container_id)]
+
+
+def note(platform: Platform, container_id: int, title: str) -> str:
+    """The content of the last note of a title as `titles` gives it."""
+    *_, found = [each for each in platform.notes[container_id] if _without_digests(each.title) == title]
+    return found.content
+
+
+def _without_digests(title: str) -> str:
+    title = re.sub(r"Question \(until \d{4}-\d\d-\d\d \d\d:\d\d UTC\): ", "Question: ", title)
+    return re.sub(r", state [0-9a-f]{8}\)|(?<=[a-z]) \([0-9a-f]{8}\)", _end, title)
+
+
+def _end(found: re.Match[str]) -> str:
+    return ")" if found[0].startswith(",") else ""
+
+
+def play(platform: Platform, container_id: int, answer: Answer | Responses | None = None, **how: Any) -> Run:
     """Run regsvcs_network_connection; without an answer the question expires."""
     answers = {} if answer is None else {QUESTION: answer}
     return Run(platform, NETWORK_CONNECTION, container_id, answers=answers, **how).play()

@@ -730,11 +730,14 @@ def undetermined() -> CaseReport:
 
 
 def every_text[M: BaseModel](model: M, replace: Callable[[str], str]) -> M:
-    """The same model with every free text replaced; enum values, patterned names and versions stay."""
+    """The same model with every free text replaced; enum values, patterned names and versions stay.
+
+    The case's id is one of those: it is made of a hash.
+    """
     changes = {
         name: _replaced(value, replace)
         for name, value in model
-        if not (name == "schema_version" or (isinstance(model, Profile) and name == "name"))
+        if not (name in ("schema_version", "case_id") or (isinstance(model, Profile) and name == "name"))
     }
     return model.model_copy(update=changes)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from actions.long_text import shortened
 from actions.risk import EvidenceItem
 from connectors.facts.base import SourceRef
 from connectors.facts.process import Process
@@ -26,12 +27,15 @@ class Finding(NamedTuple):
 
 
 def finding(sentence: str, evidence: Iterable[EvidenceItem]) -> Finding:
-    """A finding with its evidence in one order, without repetitions, and capped with a count of the rest."""
-    kept = sorted(set(evidence), key=_order)
+    """A finding with its evidence in one order, without repetitions, and capped with a count of the rest.
+
+    Sentence and observations are cut where log text makes them too long.
+    """
+    kept = sorted({_bounded(item) for item in evidence}, key=_order)
     if len(kept) > EVIDENCE_KEPT:
         more = EvidenceItem(text=f"and {len(kept) - EVIDENCE_KEPT} more of the same kind")
         kept = [*kept[:EVIDENCE_KEPT], more]
-    return Finding(sentence, tuple(kept))
+    return Finding(shortened(sentence), tuple(kept))
 
 
 def named(process: Process) -> str:
@@ -49,6 +53,11 @@ def seen(process: Process, text: str) -> EvidenceItem:
 def listed(texts: Iterable[str]) -> str:
     """Distinct texts in one order, joined by commas."""
     return ", ".join(sorted(set(texts)))
+
+
+def _bounded(item: EvidenceItem) -> EvidenceItem:
+    text = shortened(item.text)
+    return item if text == item.text else item.model_copy(update={"text": text})
 
 
 def _order(item: EvidenceItem) -> tuple[float, str, str, int, str]:

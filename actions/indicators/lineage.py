@@ -15,6 +15,7 @@ from actions.indicators.known_programs import (
     names_of,
 )
 from actions.indicators.places import PARENT_PLACES, place_of
+from actions.risk import EvidenceItem
 from actions.windows_paths import is_known_image, lower
 from connectors.facts.process import Process, SignatureState
 
@@ -109,9 +110,7 @@ def parent_exited(view: CaseView) -> Finding | None:
         f"Its parent {named(parent)} ended {seconds:.1f} seconds after starting it; the process went on.",
         [
             seen(target, f"{named(target)} started"),
-            seen(parent, parent.ref.image).model_copy(
-                update={"text": f"{named(parent)} ended", "time": parent.end_time}
-            ),
+            EvidenceItem(text=f"{named(parent)} ended", time=parent.end_time, source=parent.end_source),
         ],
     )
 

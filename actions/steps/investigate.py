@@ -22,6 +22,9 @@ _INJECTION_EVENTS = (
     (EvidenceKind.PROCESS_ACCESS, 10),
 )
 
+#: Ranges in which somebody of the organisation, or of its provider, answers at an address.
+_OWNED = frozenset({IpCategory.PRIVATE, IpCategory.SHARED, IpCategory.UNIQUE_LOCAL, IpCategory.LINK_LOCAL})
+
 #: Holes behind which a process may still be found.
 _ENDS = (GapKind.PARENT_NOT_RECORDED, GapKind.PARENT_ID_MISSING, GapKind.TARGET_NOT_RECORDED)
 
@@ -58,10 +61,26 @@ def inbound(case: StepCase) -> Iterator[str]:
             )
 
 
+def internal(case: StepCase) -> Iterator[str]:
+    """What answers at an address that is not public."""
+    for destination in in_order(case.facts.destinations):
+        check = destination.check
+        if check.external or check.external_inside or inbound_only(case.facts, destination):
+            continue
+        if check.category is IpCategory.LOOPBACK:
+            yield f"Find out which program of {case.host} {case.process} talks to at {destination.ip}."
+        elif check.category in _OWNED and not check.organisation_owned:
+            kind = check.registry_row.name if check.registry_row else check.category.value.replace("_", " ")
+            yield (
+                f"Ask the owner of {destination.ip} (not public: {kind}) what {case.process} on {case.host}"
+                " wants there."
+            )
+
+
 def find_process(case: StepCase) -> Iterator[str]:
     """The process itself, where it was not found."""
-    if case.facts.lineage is not None:
-        return
+    if case.facts.lineage is not None or case.facts.not_looked_up:
+        return  # a look-up that did not take place is a step of its own
     span = ""
     if case.notable.first_time and case.notable.last_time:
         span = f" between {utc(case.notable.first_time)} and {utc(case.notable.last_time)}"

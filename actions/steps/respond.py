@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from actions.case_users import users_of
 from actions.indicators.case_view import inbound_only
 from actions.indicators.places import PARENT_PLACES, place_of
 from actions.isolation import IsolationVerdict
@@ -44,12 +45,22 @@ def containment(case: StepCase) -> Iterator[str]:
             return
 
 
+def look_up(case: StepCase) -> Iterator[str]:
+    """The look-up itself, where no source has answered."""
+    facts = case.facts
+    if facts.not_looked_up and facts.lineage is None:
+        yield (
+            f"Give the Sysmon log of {cut(case.host)} or repeat the look-up: {cut(case.process)} was not"
+            f" looked up ({cut(facts.not_looked_up)})."
+        )
+
+
 def candidates(case: StepCase) -> Iterator[str]:
     """Which machine it is."""
     others = sorted({other for n in case.facts.notables for other in n.other_dests})
     if others:
         yield f"Find out which host it was: the notable names {case.notable.dest}, {', '.join(others)}."
-    elif case.facts.host is None:
+    elif case.facts.host is None and not case.facts.not_looked_up:
         yield f"Find out which machine {case.notable.dest} is; it was not resolved to exactly one."
 
 
@@ -83,7 +94,7 @@ def credentials(case: StepCase) -> Iterator[str]:
     """What a stealer has had access to."""
     if case.risk.case_verdict is not CaseVerdict.MALICIOUS:
         return
-    users = sorted({n.user for n in case.facts.notables if n.user})
+    users = sorted(set(users_of(case.facts).all))
     if users:
         yield (
             f"Treat the passwords and sessions of {cut(', '.join(users))} on {case.host} as stolen until"

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 
+from connectors.facts.base import LATEST_INSTANT
 from connectors.facts.process import FileHash, Signature, SignatureState
 
 #: Sysmon's own names for a process it could not identify; the second is seen where XML was escaped twice.
@@ -20,6 +21,11 @@ _EARLIEST_YEAR = 1980
 
 _NULL_GUID = "00000000-0000-0000-0000-000000000000"
 _GUID_LENGTH_CAP = 64
+#: SHA256 is the longest that Sysmon writes, and it writes four at most.
+_HASH_LENGTH_CAP = 160
+_HASHES_CAP = 8
+#: A certificate's subject; X.520 ends its parts at 64 or 128 characters.
+_SIGNER_LENGTH_CAP = 1024
 
 
 #: Windows ends paths and command lines at 32,767 characters; a longer text was not written by Sysmon.
@@ -86,7 +92,8 @@ def instant(value: object) -> datetime | None:
     """A time as an aware UTC datetime.
 
     Accepts Sysmon's UtcTime (`2019-05-12 18:35:05.140`, always UTC) and ISO 8601 with an offset (with any
-    number of fraction digits). None for missing, unreadable, or a time before 1980 (an unset FILETIME).
+    number of fraction digits). None for missing, unreadable, a time before 1980 (an unset FILETIME), or one
+    that a fact cannot hold (after the year 9000).
     """
     if not isinstance(value, str) or not 19 <= len(value) <= 40:
         return None
@@ -95,7 +102,17 @@ def instant(value: object) -> datetime | None:
         when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return when if when.year >= _EARLIEST_YEAR else None
+    return when if when.year >= _EARLIEST_YEAR and when < LATEST_INSTANT else None
+
+
+def utc_text(value: object) -> str:
+    """A UtcTime as logged, "" when `instant` cannot read it: to compare times without parsing each."""
+    return text(value) if instant(value) is not None else ""
+
+
+def earlier(one: str, other: str) -> str:
+    """The earlier of two texts of `utc_text`; an unknown one ("") does not count."""
+    return min(one, other) if one and other else one or other
 
 
 def hashes(value: object) -> tuple[FileHash, ...]:
@@ -108,16 +125,16 @@ def _hashes(logged: str) -> tuple[FileHash, ...]:
     found = []
     for part in logged.split(","):
         algorithm, equals, digest = part.strip().partition("=")
-        if equals and algorithm.isalnum() and digest.isalnum():
+        if equals and algorithm.isalnum() and digest.isalnum() and len(part) <= _HASH_LENGTH_CAP:
             found.append(FileHash(algorithm=algorithm.upper(), digest=digest.upper()))
-    return tuple(found)
+    return tuple(found[:_HASHES_CAP])
 
 
 def signature(data: Mapping[str, object]) -> Signature:
     """The signature that Sysmon EID 7 states: Signed, SignatureStatus and Signature (the signer)."""
     signed = boolean(data.get("Signed"))
     status = text(data.get("SignatureStatus")).strip().lower()
-    signer = text(data.get("Signature"))
+    signer = text(data.get("Signature"))[:_SIGNER_LENGTH_CAP]
     if signed is False:
         return Signature(state=SignatureState.UNSIGNED)
     if signed is True and status == "valid":

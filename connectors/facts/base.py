@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-#: An instant with an offset. Facts never hold naive times.
-Instant = AwareDatetime
+#: The years a time of a fact may lie in: far enough from the ends of what datetime holds (years 1 to 9999)
+#: that adding or taking a tolerance, or changing the zone, cannot overflow. FILETIME zero is 1601.
+EARLIEST_INSTANT = datetime(1602, 1, 1, tzinfo=UTC)
+LATEST_INSTANT = datetime(9001, 1, 1, tzinfo=UTC)
+
+#: An instant with an offset, in the years 1602 to 9000. Facts never hold naive times.
+Instant = Annotated[AwareDatetime, Field(ge=EARLIEST_INSTANT, lt=LATEST_INSTANT)]
 
 #: A TCP or UDP port, 0..65535.
 Port = Annotated[int, Field(ge=0, le=65535)]

@@ -82,6 +82,7 @@ class Process(Fact):
         signature: of the image.
         parent_guid, parent_pid, parent_image, parent_command_line: as the process's own record says.
         end_time: termination; None when not recorded (it may still run).
+        end_source: where the termination stands; None when not recorded.
         source: where its record stands.
     """
 
@@ -99,6 +100,7 @@ class Process(Fact):
     parent_image: str = ""
     parent_command_line: str | None = None
     end_time: Instant | None = None
+    end_source: SourceRef | None = None
     source: SourceRef | None = None
 
     @property

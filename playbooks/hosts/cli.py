@@ -34,7 +34,8 @@ Reading = Annotated[
     typer.Option(
         "--semantics",
         metavar="escu|strict",
-        help="escu: the search as Splunk ships it; strict: a true public check of the peer.",
+        help="escu: the search as Splunk ships it; strict, the default: a true public check of the peer.",
+        show_default=False,  # Typer writes it with a backslash where no markup is read
     ),
 ]
 
@@ -61,7 +62,15 @@ def run(
     profile: Profiles = None,
     semantics: Reading = "strict",
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Write each case as JSON and Markdown here.")
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help=(
+                "Write each case as a page, as JSON and as Markdown here, with an index.html over them; "
+                "unusable notables are kept in DIR/rejected."
+            ),
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

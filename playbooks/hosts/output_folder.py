@@ -43,13 +43,19 @@ class OutputFolder:
         _replace(self.path / INDEX, case_page.render_index(reports).encode())
 
     def keep_rejected(self, rejected: Sequence[RejectedNotable]) -> None:
-        """Keep unusable notables as they came, each once."""
-        if rejected:
-            self._make(self.path / REJECTED)
+        """Keep unusable notables, each once; as they came, unless they say otherwise."""
         for each in rejected:
-            raw = each.raw.encode("utf-8", "surrogatepass")
-            name = hashlib.sha256(raw).hexdigest()[:16]
-            _replace(self.path / REJECTED / f"notable-{name}.json", raw)
+            self._keep("notable", each.raw.encode("utf-8", "surrogatepass"))
+
+    def keep_inputs(self, inputs: Sequence[bytes]) -> None:
+        """Keep whole inputs in which no notable could be found, as they came, each once."""
+        for raw in inputs:
+            self._keep("input", raw)
+
+    def _keep(self, kind: str, raw: bytes) -> None:
+        self._make(self.path / REJECTED)
+        name = hashlib.sha256(raw).hexdigest()[:16]
+        _replace(self.path / REJECTED / f"{kind}-{name}.json", raw)
 
     def _make(self, path: Path) -> None:
         try:

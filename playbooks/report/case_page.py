@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,9 @@ from playbooks.report.document import summary_row
 
 #: Cases in the list; a run of more is for the JSON.
 CASES_LISTED = 2000
+
+#: What a case's id does not hold. A link made of it can then lead nowhere else.
+_NOT_OF_A_NAME = re.compile(r"[^A-Za-z0-9_-]")
 
 
 def render(report: CaseReport) -> str:
@@ -50,7 +54,7 @@ def render_index(reports: Sequence[CaseReport]) -> str:
 def _index_row(report: CaseReport) -> IndexRow:
     row = summary_row(report)
     return IndexRow(
-        file=report.case_id,
+        file=_NOT_OF_A_NAME.sub("", report.case_id),
         verdict=wording.CASE_VERDICT[row.verdict],
         tone=VERDICT_TONE[row.verdict].value,
         score=f"{row.score:g}",

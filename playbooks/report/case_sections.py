@@ -14,7 +14,7 @@ from playbooks.report.process_nodes import ProcessTree, process_tree
 from playbooks.report.story import chain, story
 from playbooks.report.svg_tree import Picture, Size, picture
 from playbooks.report.timeline import Timeline, timeline
-from playbooks.report.tree import NO_TREE, tree_day
+from playbooks.report.tree import no_tree, tree_day
 from playbooks.report.view import view_of
 from playbooks.report.waterfall import Waterfall, waterfall
 
@@ -87,7 +87,7 @@ def sections_of(report: CaseReport) -> CaseSections:
         chain=chain(facts.lineage),
         glance=_glance(view.glance),
         tree=tree_section(facts.lineage),
-        no_tree=NO_TREE,
+        no_tree=no_tree(facts.not_looked_up),
         waterfall=waterfall(risk, profile),
         timeline=timeline(facts),
         findings=finding_rows(risk.indicators, tree_day(facts.lineage) if facts.lineage else None),

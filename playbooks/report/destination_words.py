@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from actions.case_facts import Destination, DestinationVerdict
 from connectors.facts.reputation import Leaning, SourceAnswer, SourceStatus
 from playbooks.case import CaseReport
 from playbooks.report import wording
 from playbooks.report.content import DestinationBlock, Row, Tone
+from playbooks.report.ip_words import embedded_words, registry_words
 
-#: Addresses, names of one address, and answers on it that are shown.
+#: Addresses, and answers on one of them, that are shown.
 DESTINATIONS_SHOWN = 20
-NAMES_SHOWN = 8
 _ANSWERS_SHOWN = 30
 
 _DESTINATION_TONE = {
@@ -50,22 +50,15 @@ def _block(destination: Destination) -> DestinationBlock:
     return DestinationBlock(wording.endpoint(destination.ip, destination.ports), tuple(rows))
 
 
-_REACH = {True: "globally reachable", False: "not globally reachable", None: "reach not stated"}
-
-
 def _registry(destination: Destination) -> Iterator[Row]:
     check = destination.check
     row = check.registry_row
     if row is not None:
-        text = f"{row.prefix} {row.name} ({row.rfc}), {_REACH[row.globally_reachable]}"
-        yield Row("registry", wording.sentence(f"{text}; registry of {row.registry_date}"))
+        yield Row("registry", registry_words(row))
     elif check.public:
         yield Row("registry", "in no special-purpose range of the IANA registries")
     if check.embedded is not None:
-        inner = check.embedded
-        weight = "decides" if inner.decides else "does not decide"
-        text = f"{inner.scheme} of {inner.ip}, {wording.CATEGORY[inner.category]}, which {weight}"
-        yield Row("embeds", wording.sentence(text))
+        yield Row("embeds", embedded_words(check.embedded))
     if check.note:
         yield Row("note", wording.sentence(check.note))
 
@@ -73,13 +66,7 @@ def _registry(destination: Destination) -> Iterator[Row]:
 def _names(destination: Destination) -> Row:
     if not destination.dns_names:
         return Row("DNS", "no look-up of it by this process is known", Tone.UNKNOWN)
-    return Row("DNS", f"{_listed(destination.dns_names)}, looked up by this process")
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(wording.name(each) for each in names[:NAMES_SHOWN])
-    more = len(names) - NAMES_SHOWN
-    return f"{shown} and {more} more" if more > 0 else shown
+    return Row("DNS", f"{wording.names(destination.dns_names)}, looked up by this process")
 
 
 def _reach(destination: Destination) -> str:
@@ -114,5 +101,5 @@ def destination_notes(report: CaseReport) -> tuple[Row, ...]:
     evidence = report.facts.evidence
     asked = dict.fromkeys(each.name for each in evidence.dns) if evidence else {}
     if asked:
-        rows.append(Row("looked up", _listed(list(asked))))
+        rows.append(Row("looked up", wording.names(list(asked))))
     return tuple(rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from actions.ip_facts import IpCheck
+from actions.ip_facts import EmbeddedIpv4, IpCheck, RegistryRow
 from playbooks.report import wording
 from playbooks.report.content import Row, Tone
 
@@ -33,6 +33,19 @@ def ip_row(check: IpCheck) -> IpRow:
     return IpRow(wording.name(check.ip), answer, tone, tuple(_rows(check)))
 
 
+def registry_words(row: RegistryRow) -> str:
+    """A row of the IANA special-purpose registries."""
+    text = f"{row.prefix} {row.name} ({row.rfc}), {_REACH[row.globally_reachable]}"
+    return wording.sentence(f"{text}; registry of {row.registry_date}")
+
+
+def embedded_words(inside: EmbeddedIpv4) -> str:
+    """An IPv4 address inside an IPv6 address, and whether it decides."""
+    weight = "decides" if inside.decides else "does not decide"
+    text = f"{inside.ip} ({inside.scheme.value}), {wording.CATEGORY[inside.category]}, which {weight}"
+    return wording.sentence(text)
+
+
 def _rows(check: IpCheck) -> Iterator[Row]:
     if check.public:
         yield Row("Kind", wording.CATEGORY[check.category])
@@ -42,13 +55,9 @@ def _rows(check: IpCheck) -> Iterator[Row]:
     if row is None:
         yield Row("Registry", "no row of the IANA special-purpose registries decides it")
     else:
-        text = f"{row.prefix} {row.name} ({row.rfc}), {_REACH[row.globally_reachable]}"
-        yield Row("Registry", wording.sentence(f"{text}; registry of {row.registry_date}"))
-    inside = check.embedded
-    if inside is not None:
-        weight = "decides" if inside.decides else "does not decide"
-        text = f"{inside.ip} ({inside.scheme.value}), {wording.CATEGORY[inside.category]}, which {weight}"
-        yield Row("Holds", wording.sentence(text))
+        yield Row("Registry", registry_words(row))
+    if check.embedded is not None:
+        yield Row("Holds", embedded_words(check.embedded))
     if check.external_inside:
         yield Row("Beware", "its traffic may leave the organisation all the same", Tone.WARN)
     if check.note:

@@ -13,7 +13,7 @@ from playbooks.report import display
 from playbooks.report.content import GuardRow, Item, Row, View
 from playbooks.report.display import fenced
 from playbooks.report.iocs import Ioc, defanging
-from playbooks.report.tree import NO_TREE, layout, tree_day
+from playbooks.report.tree import layout, no_tree, tree_day
 from playbooks.report.view import MESSAGE_LIMIT, view_of
 
 #: Text of the log, made harmless for one line of Markdown.
@@ -30,7 +30,7 @@ def render(report: CaseReport) -> str:
         _table(("Field", "Value"), _cells(view.glance, prose)),
         "## Risk message",
         f"> {prose(view.message)}",
-        *_tree(report),
+        *_tree(report, prose),
         *_score(view, prose),
         *_destinations(view, prose),
         *_unknowns(view, prose),
@@ -73,10 +73,10 @@ def _list(items: Iterable[Item], prose: Prose) -> str:
     return "\n".join(lines)
 
 
-def _tree(report: CaseReport) -> list[str]:
+def _tree(report: CaseReport, prose: Prose) -> list[str]:
     lineage = report.facts.lineage
     if lineage is None:
-        return ["## Process tree", NO_TREE]
+        return ["## Process tree", prose(no_tree(report.facts.not_looked_up))]
     day = tree_day(lineage)
     lines = [f"{line.lead}{line.plain}" for line in layout(lineage, unicode=True)]
     dated = [f"{day} UTC. The process that raised the notable is marked »."] if day else []

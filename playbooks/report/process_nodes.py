@@ -13,11 +13,11 @@ from enum import StrEnum
 from itertools import islice
 from typing import NamedTuple
 
-from connectors.facts.process import Gap, GapKind, KnownFrom, Lineage, Process, SignatureState
+from connectors.facts.process import KnownFrom, Lineage, Process, SignatureState
 from playbooks.report import wording
 from playbooks.report.content import Row, Tone
 from playbooks.report.display import visible
-from playbooks.report.tree import tree_day
+from playbooks.report.tree import ENDS, gap_text, tree_day
 
 #: Ancestors shown at the top and next to the process; those between are counted.
 TOP_SHOWN, NEAR_SHOWN = 4, 16
@@ -28,10 +28,6 @@ FULL_COMMAND = 4000
 #: Characters of a command line that a picture can show at best.
 _PICTURE_COMMAND = 600
 _GAPS_SHOWN = 20
-
-#: Gaps above the process they are at.
-_ENDS = {GapKind.PARENT_NOT_RECORDED, GapKind.PARENT_ID_MISSING, GapKind.DEPTH_CAP, GapKind.CYCLE}
-_ENDS_WORDS = "telemetry ends here"
 
 _SIGNATURE_TONE = {
     SignatureState.VALID: Tone.PLAIN,
@@ -111,7 +107,7 @@ def process_tree(lineage: Lineage) -> ProcessTree:
     growing = _Growing(lineage)
     level = growing.add_ancestors()
     growing.add_target(level)
-    gaps = (f"gap at {wording.name(each.at)}: {wording.sentence(each.detail)}" for each in growing.gaps)
+    gaps = (gap_text(each) for each in growing.gaps)
     return ProcessTree(
         tuple(growing.nodes),
         f"{growing.day} UTC" if growing.day else "",
@@ -134,13 +130,13 @@ class _Growing:
         self.lineage = lineage
         self.nodes: list[ProcessNode] = []
         self.day = tree_day(lineage)
-        self.gaps = [each for each in lineage.gaps if each.kind not in _ENDS]
+        self.gaps = [each for each in lineage.gaps if each.kind not in ENDS]
 
     def add_ancestors(self) -> _Level:
         """Where telemetry ends, then the ancestors; gives the level of the process itself."""
         level = _Level(0, None)
-        for gap in islice((each for each in self.lineage.gaps if each.kind in _ENDS), _GAPS_SHOWN):
-            level = _Level(0, self._add(ProcessNode(Role.END, 0, None, _end_text(gap))))
+        for gap in islice((each for each in self.lineage.gaps if each.kind in ENDS), _GAPS_SHOWN):
+            level = _Level(0, self._add(ProcessNode(Role.END, 0, None, gap_text(gap))))
         for ancestor in _ancestors(self.lineage):
             if isinstance(ancestor, int):
                 own = self._add(ProcessNode(Role.LEFT_OUT, *level, _more(ancestor, "ancestor")))
@@ -201,11 +197,6 @@ def _ancestors(lineage: Lineage) -> Iterator[Process | int]:
 def _more(number: int, singular: str, plural: str = "") -> str:
     noun = singular if number == 1 else plural or f"{singular}s"
     return f"{number} more {noun} in the JSON report"
-
-
-def _end_text(gap: Gap) -> str:
-    why = wording.sentence(gap.detail).removeprefix(_ENDS_WORDS).lstrip(": ")
-    return f"{_ENDS_WORDS}, above {wording.name(gap.at)}: {why}"
 
 
 def _summary(lineage: Lineage) -> str:

@@ -1,6 +1,8 @@
 """The question to an analyst, with the evidence it rests on: plain text, short, complete enough to answer.
 
-Nothing in it becomes a link: the case's own addresses and names are defanged wherever they stand.
+Nothing in it becomes a link, also where a platform renders the text as Markdown or HTML: the case's own
+addresses and names are defanged wherever they stand, and what opens a tag, a link or code is replaced by a
+look-alike. The note has the text as it is.
 """
 
 from __future__ import annotations
@@ -16,8 +18,8 @@ from playbooks.case import CaseReport
 from playbooks.report import wording
 from playbooks.report.display import visible
 from playbooks.report.iocs import defanging
-from playbooks.report.talk import Talk, talks
-from playbooks.report.view import host_name, process_name
+from playbooks.report.story import host_of, process_of, user_words
+from playbooks.report.talk import ONLY_SAID, Talk, talks
 
 #: Characters of a whole prompt at most.
 PROMPT_LIMIT = 6000
@@ -26,9 +28,53 @@ PROMPT_LIMIT = 6000
 _LINE_LIMIT = 300
 _PEERS_SHOWN = 3
 _FINDINGS_SHOWN = 5
-_GUARDS_SHOWN = 6
+_GUARDS_SHOWN = 3
 _STEPS_SHOWN = 3
 _ANCESTORS_SHOWN = 6
+_UNKNOWNS_SHOWN = 3
+
+#: How what is not known begins, one row a topic, from what an answer rests on most. Of a topic the first is
+#: told: without a process there is neither lineage nor evidence, and saying it three times hides the rest.
+_TOPICS = (
+    ("user",),
+    (
+        "host",
+        "lineage and evidence",
+        "process",
+        "the host",
+        "lineage",
+        "what else the process did",
+        "evidence of the process",
+    ),
+    ("the connection itself",),
+    ("tampering", "remote threads", "write access"),
+    ("reputation of", "the destination", "the real destination"),
+    ("who opened the connection",),
+    ("the parent process", "command line", "lineage at"),
+)
+
+#: Guards that ask the ledger. What they lack says nothing about the host or the case, so they come last.
+LEDGER_GUARDS = frozenset(
+    {
+        "kill_switch",
+        "not_released_recently",
+        "no_active_lease",
+        "cap_per_run",
+        "cap_per_hour",
+        "cap_per_day",
+        "cap_per_site",
+        "breaker",
+    }
+)
+
+#: How the next step begins that the question itself is.
+_ASKED_STEP = {
+    ContainmentQuestion.ISOLATE: "Approve or decline the isolation of ",
+    ContainmentQuestion.BY_HAND: "Contain ",
+}
+
+#: What opens or closes a tag, a link, an image or code, and what stands in its place.
+_LOOK_ALIKES = str.maketrans("<>[]`", "\u2039\u203a()'")
 
 _ASKED = {
     ContainmentQuestion.ISOLATE: (
@@ -51,7 +97,7 @@ def prompt(report: CaseReport, question: ContainmentQuestion) -> str:
     risk = report.risk
     verdict = wording.CASE_VERDICT[risk.case_verdict]
     lines = [
-        asked.format(host=safe(host_name(report))),
+        asked.format(host=safe(host_of(report.facts))),
         state,
         "",
         f"Verdict: {verdict}, score {risk.score:g} of 100. {safe(risk.verdict_reason)}",
@@ -59,25 +105,56 @@ def prompt(report: CaseReport, question: ContainmentQuestion) -> str:
         "",
         *_findings(report, safe),
         "",
+        *_unknowns(report),
+        "",
         *_guards(report, safe),
         "",
-        *_steps(report, safe),
+        *_steps(report, question, safe),
         "",
-        f"Case {wording.name(report.case_id)}. The note on this container holds the whole report.",
+        f"Case {safe(wording.name(report.case_id))}. The note on this container holds the whole report.",
     ]
     text = "\n".join(lines)
     return (
-        text if len(text) <= PROMPT_LIMIT else f"{text[: PROMPT_LIMIT - 40]}\n[...] The rest is in the note."
+        text if len(text) <= PROMPT_LIMIT else f"{text[: PROMPT_LIMIT - 40]}\n(...) The rest is in the note."
     )
 
 
+def not_known(report: CaseReport) -> tuple[str, ...]:
+    """The most important of what is not known, one sentence each: what could change the answer, first."""
+    safe = _defanging(report.facts)
+    ranked = sorted(report.risk.unknowns, key=lambda each: _rank(each.what))
+    told: dict[int, str] = {}
+    for number, each in enumerate(ranked):
+        topic, _ = _rank(each.what)
+        key = topic if topic < len(_TOPICS) else len(_TOPICS) + number
+        told.setdefault(key, safe(f"{each.what}: {each.why}"))
+    return tuple(told.values())[:_UNKNOWNS_SHOWN]
+
+
+def _rank(what: str) -> tuple[int, int]:
+    """Topic, and place in it: those of the longest beginning that fits."""
+    fitting = [
+        (len(start), topic, place)
+        for topic, starts in enumerate(_TOPICS)
+        for place, start in enumerate(starts)
+        if what.startswith(start)
+    ]
+    _, topic, place = max(fitting, default=(0, len(_TOPICS), 0))
+    return topic, place
+
+
 def _defanging(facts: CaseFacts) -> Callable[[str], str]:
-    """Makes a text of the log one safe line, in which no address or name of the case is a link."""
+    """Makes a text of the log one safe line, in which nothing is a link, an image, a tag or code."""
     defanged = defanging(facts)
 
     def safe(text: str) -> str:
-        shown = defanged(visible(text, limit=_LINE_LIMIT))
-        return re.sub(r"(?i)http(s?)://", r"hxxp\1://", shown).replace("://", "[:]//")
+        # The brackets of the log go first: those that are left were put there by defanging.
+        shown = defanged(visible(text, limit=_LINE_LIMIT).translate(_LOOK_ALIKES))
+        shown = re.sub(r"(?i)http(s?)://", r"hxxp\1://", shown).replace("://", "[:]//")
+        shown = re.sub(r"(?i)(?<![^\W_])(www)\.", r"\1[.]", shown).replace("@", "[@]")
+        # A bracket at the beginning could define a link, one before a parenthesis or bracket be one.
+        shown = re.sub(r"^\[(.)\]", r"(\1)", shown)
+        return re.sub(r"\](?=[(\[])", "] ", shown)
 
     return safe
 
@@ -85,14 +162,12 @@ def _defanging(facts: CaseFacts) -> Callable[[str], str]:
 def _subject(report: CaseReport, safe: Callable[[str], str]) -> list[str]:
     facts = report.facts
     lineage = facts.lineage
-    user = next((each.user for each in facts.notables if each.user), "")
-    lines = [f"Host: {safe(host_name(report))}", f"User: {safe(user) or 'unknown'}"]
+    lines = [f"Host: {safe(host_of(facts))}", f"User: {safe(user_words(facts)) or 'unknown'}"]
     if lineage is None:
-        return [
-            *lines,
-            f"Process: {safe(process_name(report))}, not found in telemetry",
-            *_peers(facts, safe),
-        ]
+        absent = (
+            f"not looked up: {safe(reason)}" if (reason := facts.not_looked_up) else "not found in telemetry"
+        )
+        return [*lines, f"Process: {safe(process_of(facts))}, {absent}", *_peers(facts, safe)]
     target = lineage.target
     lines.append(
         f"Process: {safe(wording.process_label(target))}, {safe(target.ref.image) or 'path unknown'}"
@@ -101,8 +176,8 @@ def _subject(report: CaseReport, safe: Callable[[str], str]) -> list[str]:
         f"Command line: {'not recorded' if target.command_line is None else safe(target.command_line)}"
     )
     names = [wording.name(each.name, unknown="unknown process") for each in lineage.ancestors]
-    started_by = " < ".join(names[:_ANCESTORS_SHOWN]) + (" < ..." if len(names) > _ANCESTORS_SHOWN else "")
-    lines.append(f"Started by: {safe(started_by) or 'unknown'}")
+    shown = [*map(safe, names[:_ANCESTORS_SHOWN]), *(["..."] if len(names) > _ANCESTORS_SHOWN else [])]
+    lines.append(f"Started by: {' < '.join(shown) or 'unknown'}")
     return [*lines, *_peers(facts, safe)]
 
 
@@ -122,6 +197,8 @@ def _peer(talk: Talk, safe: Callable[[str], str]) -> str:
         wording.count(talk.connections, "connection") if talk.connections is not None else "count unknown",
         wording.span(talk.first, talk.last),
     ]
+    if talk.only_said:
+        parts.append(ONLY_SAID)
     return ", ".join(parts)
 
 
@@ -132,25 +209,40 @@ def _findings(report: CaseReport, safe: Callable[[str], str]) -> list[str]:
     return ["Strong findings:", *_bullets((safe(each.sentence) for each in strong), _FINDINGS_SHOWN)]
 
 
+def _unknowns(report: CaseReport) -> list[str]:
+    sentences = not_known(report)
+    if not sentences:
+        return ["Not known: nothing of what was looked for"]
+    more = len(report.risk.unknowns) - len(sentences)
+    return ["Not known:", *_bullets(sentences, _UNKNOWNS_SHOWN, more=more)]
+
+
 def _guards(report: CaseReport, safe: Callable[[str], str]) -> list[str]:
     decision = report.decision
     if not decision.obstacles:
         return [f"Guards: all {len(decision.guards)} pass (mode {decision.effective_mode.value})"]
     head = f"In the way of the playbook (mode {decision.effective_mode.value}):"
     words = {GuardOutcome.REFUSE: "refuses", GuardOutcome.UNKNOWN: "not known"}
+    # What refuses the case tells more than what could not be asked.
+    ranked = sorted(
+        decision.obstacles,
+        key=lambda each: (each.id in LEDGER_GUARDS, each.outcome is not GuardOutcome.REFUSE),
+    )
     sentences = (
-        f"{wording.name(each.id)}, {words[each.outcome]}: {safe(each.detail)}" for each in decision.obstacles
+        f"{safe(wording.name(each.id))}, {words[each.outcome]}: {safe(each.detail)}" for each in ranked
     )
     return [head, *_bullets(sentences, _GUARDS_SHOWN)]
 
 
-def _steps(report: CaseReport, safe: Callable[[str], str]) -> list[str]:
-    if not report.next_steps:
+def _steps(report: CaseReport, question: ContainmentQuestion, safe: Callable[[str], str]) -> list[str]:
+    asked = _ASKED_STEP[question]
+    steps = [each for each in report.next_steps if not each.startswith(asked)]
+    if not steps:
         return ["Do first: no step is proposed"]
-    return ["Do first:", *_bullets((safe(each) for each in report.next_steps), _STEPS_SHOWN)]
+    return ["Do first:", *_bullets((safe(each) for each in steps), _STEPS_SHOWN)]
 
 
-def _bullets(sentences: Iterable[str], limit: int) -> list[str]:
+def _bullets(sentences: Iterable[str], limit: int, *, more: int = 0) -> list[str]:
     every = [f"- {each}" for each in sentences]
-    more = len(every) - limit
+    more += max(0, len(every) - limit)
     return [*every[:limit], f"- and {more} more, in the note"] if more > 0 else every

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from actions.case_facts import CaseFacts
+from actions.case_users import users_of
 from connectors.facts.notable import Direction
 from connectors.facts.process import Lineage
 from playbooks.report import wording
-from playbooks.report.talk import Talk, talks
+from playbooks.report.talk import Talk, others, talks
 
 _PEERS_NAMED = 2
 #: Names in the chain: the first ones and those next to the process.
@@ -16,6 +19,13 @@ _CONTACT = {
     Direction.OUTBOUND: "connected to",
     Direction.INBOUND: "was contacted by",
     Direction.UNKNOWN: "exchanged data, in an unknown direction, with",
+}
+
+_SAID = "as the notable says and not in the telemetry"
+_CONTACT_SAID = {
+    Direction.OUTBOUND: f"connected, {_SAID}, to",
+    Direction.INBOUND: f"was, {_SAID}, contacted by",
+    Direction.UNKNOWN: f"exchanged data, {_SAID}, with",
 }
 
 
@@ -29,12 +39,12 @@ def host_of(facts: CaseFacts) -> str:
     return wording.name(facts.host.hostname if facts.host else facts.notables[0].dest)
 
 
-def user_of(facts: CaseFacts) -> str:
-    """The first user a notable names, else the one of the process; "" if unknown."""
-    users = [each.user for each in facts.notables if each.user]
-    if not users and facts.lineage is not None and facts.lineage.target.user:
-        users = [facts.lineage.target.user]
-    return wording.name(users[0]) if users else ""
+def user_words(facts: CaseFacts) -> str:
+    """Who ran the process; where a notable contradicts the process's own record, both. "" if unknown."""
+    users = users_of(facts)
+    if not users.others:
+        return wording.names(users.all)
+    return f"{wording.name(users.own)} (the notable names {wording.names(users.others)})"
 
 
 def process_of(facts: CaseFacts) -> str:
@@ -45,15 +55,41 @@ def process_of(facts: CaseFacts) -> str:
 
 def story(facts: CaseFacts) -> str:
     """Who talked to what, one sentence."""
-    user = user_of(facts)
-    who = f"{subject_of(facts)}, run by {user}," if user else f"{subject_of(facts)}, run by an unknown user,"
+    who = f"{subject_of(facts)}, run by {user_words(facts) or 'an unknown user'},"
     found = talks(facts)
     if not found:
-        return f"{who} made a connection; with which address is unknown."
+        return f"{who} made a connection; with which address is unknown{_others(facts)}."
+    seen = [each for each in found if not each.only_said]
+    said = [each for each in found if each.only_said]
+    if not seen:
+        contact = f"{_CONTACT_SAID[_way(said)]} {_peers(said)}"
+        return f"{who} {contact}; {_how_often(said)}{_others(facts)}."
+    text = f"{who} {_CONTACT[_way(seen)]} {_peers(seen)}; {_how_often(seen)}{_others(facts)}"
+    if said:
+        text += f"; the notable also names {_peers(said)} ({_how_often(said)}), not in the telemetry"
+    return f"{text}."
+
+
+def _peers(found: Sequence[Talk]) -> str:
     peers = " and ".join(_peer(each) for each in found[:_PEERS_NAMED])
     if (more := len(found) - _PEERS_NAMED) > 0:
         peers += f" and {wording.count(more, 'more address', 'more addresses')}"
-    return f"{who} {_contact(found)} {peers}; {_how_often(found)}."
+    return peers
+
+
+def _others(facts: CaseFacts) -> str:
+    """Connections of the process with addresses that are no destinations of the case."""
+    found = others(facts)
+    parts = [
+        f"{number} with {one if number == 1 else several}"
+        for number, one, several in (
+            (found.not_public, "an address that is not public", "addresses that are not public"),
+            (found.own, "an address of the organisation's own", "addresses of the organisation's own"),
+            (found.unreadable, "an address that is not readable", "addresses that are not readable"),
+        )
+        if number
+    ]
+    return f", and {', '.join(parts)}" if parts else ""
 
 
 def _peer(talk: Talk) -> str:
@@ -61,12 +97,12 @@ def _peer(talk: Talk) -> str:
     return f"{wording.endpoint(talk.ip, talk.ports)}{named}"
 
 
-def _contact(found: tuple[Talk, ...]) -> str:
+def _way(found: Sequence[Talk]) -> Direction:
     ways = {each.direction for each in found}
-    return _CONTACT[ways.pop() if len(ways) == 1 else Direction.UNKNOWN]
+    return ways.pop() if len(ways) == 1 else Direction.UNKNOWN
 
 
-def _how_often(found: tuple[Talk, ...]) -> str:
+def _how_often(found: Sequence[Talk]) -> str:
     counts = [each.connections for each in found if each.connections is not None]
     number = (
         wording.count(sum(counts), "connection")

@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from actions.case_facts import CaseFacts
+from actions.check_ip import check_ip
+from connectors.addresses import canonical_ip
 from connectors.facts.notable import Direction, Notable
-from connectors.facts.process import Connection
+from connectors.facts.process import Connection, ProcessEvidence
 
 
 class Talk(NamedTuple):
@@ -19,6 +21,8 @@ class Talk(NamedTuple):
         names: names the process had resolved to it.
         connections: how many; None when unknown.
         first, last: None when unknown.
+        only_said: True where a notable alone names it, and the process's telemetry holds no connection with
+            it; count and times are then the notable's.
     """
 
     ip: str
@@ -28,6 +32,25 @@ class Talk(NamedTuple):
     connections: int | None
     first: datetime | None
     last: datetime | None
+    only_said: bool = False
+
+
+#: What is told of a peer that is only said.
+ONLY_SAID = "as the notable says; not in the telemetry"
+
+
+class Others(NamedTuple):
+    """Connections of the process that no destination of the case stands for, by the kind of their peer.
+
+    Attributes:
+        not_public: with addresses that are not public.
+        own: with public addresses, which are then the organisation's own.
+        unreadable: with what is no address.
+    """
+
+    not_public: int
+    own: int
+    unreadable: int
 
 
 def talks(facts: CaseFacts) -> tuple[Talk, ...]:
@@ -38,7 +61,7 @@ def talks(facts: CaseFacts) -> tuple[Talk, ...]:
     for ip in peers:
         notables = [each for each in facts.notables if each.peer_ip == ip]
         connections = [
-            each for each in (facts.evidence.connections if facts.evidence else ()) if _peer(each) == ip
+            each for each in (facts.evidence.connections if facts.evidence else ()) if peer_of(each) == ip
         ]
         destination = destinations.get(ip)
         ports = {
@@ -54,12 +77,30 @@ def talks(facts: CaseFacts) -> tuple[Talk, ...]:
                 connections=_count(notables, connections),
                 first=first,
                 last=last,
+                only_said=_only_said(facts.evidence, connections),
             )
         )
     return tuple(found)
 
 
-def _peer(connection: Connection) -> str:
+def others(facts: CaseFacts) -> Others:
+    """The connections seen that `talks` does not tell of."""
+    told = {each.ip for each in talks(facts)}
+    counted = {True: 0, False: 0, None: 0}
+    for each in facts.evidence.connections if facts.evidence else ():
+        if (peer := peer_of(each)) not in told:
+            ip = canonical_ip(peer)
+            counted[None if ip is None else check_ip(ip).public] += each.count
+    return Others(not_public=counted[False], own=counted[True], unreadable=counted[None])
+
+
+def _only_said(evidence: ProcessEvidence | None, connections: list[Connection]) -> bool:
+    """What was cut off may have held the connection, hence a cut telemetry denies nothing."""
+    return evidence is not None and not evidence.truncated and not connections
+
+
+def peer_of(connection: Connection) -> str:
+    """The other end, by direction, as logged."""
     return connection.src_ip if connection.initiated is False else connection.dest_ip
 
 

@@ -27,7 +27,7 @@ from playbooks.report.document import SummaryRow
 from playbooks.report.evidence_words import evidence_rows
 from playbooks.report.iocs import Ioc
 from playbooks.report.page import Page
-from playbooks.report.tree import NO_TREE, Part, TreeLine, layout, tree_day
+from playbooks.report.tree import Part, TreeLine, layout, no_tree, tree_day
 from playbooks.report.view import view_of
 
 _LABEL_WIDTH = 11
@@ -64,7 +64,7 @@ def render(report: CaseReport, *, width: int, color: bool, unicode: bool) -> str
     view = view_of(report)
     page = Page(width=width, color=color, unicode=unicode)
     _headline(page, view)
-    _tree(page, report.facts.lineage)
+    _tree(page, report.facts.lineage, report.facts.not_looked_up)
     _score(page, view)
     _destinations(page, view)
     _unknowns(page, view)
@@ -162,11 +162,11 @@ def _rows(page: Page, rows: Iterable[Row], *, indent: str = _INDENT) -> None:
         )
 
 
-def _tree(page: Page, lineage: Lineage | None) -> None:
+def _tree(page: Page, lineage: Lineage | None, not_looked_up: str = "") -> None:
     day = tree_day(lineage) if lineage else None
     page.section("Process tree", f"{day} UTC" if day else "")
     if lineage is None:
-        page.hang(_INDENT, NO_TREE, _STYLES[Tone.UNKNOWN])
+        page.hang(_INDENT, no_tree(not_looked_up), _STYLES[Tone.UNKNOWN])
         return
     for line in layout(lineage, unicode=page.unicode):
         page.hang(_INDENT + line.lead, _tree_text(page, line), lead_style="dim", hang=_INDENT + line.hang)

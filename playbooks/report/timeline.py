@@ -21,6 +21,7 @@ from connectors.facts.process import (
 )
 from playbooks.report import wording
 from playbooks.report.content import Tone
+from playbooks.report.talk import ONLY_SAID, peer_of
 
 #: Shown of each kind: the first ones and the last ones.
 FIRST_SHOWN, LAST_SHOWN = 20, 5
@@ -79,8 +80,12 @@ def timeline_of(
     What the notables say of connections stands for connections that no telemetry shows.
     """
     kinds = {**(_of_processes(lineage) if lineage else {}), **(_of_evidence(evidence) if evidence else {})}
-    if evidence is None or not evidence.connections:
-        kinds["connection"] = _of_notables(notables)
+    seen_peers = {peer_of(each) for each in evidence.connections} if evidence else set()
+    if seen_peers:
+        said = [each for each in notables if each.peer_ip is not None and each.peer_ip not in seen_peers]
+        kinds["notable"] = _of_notables(said, denied=_denied(evidence))
+    else:
+        kinds["connection"] = _of_notables(notables, denied=_denied(evidence))
     kept: list[tuple[str, _Seen, datetime]] = []
     notes: list[str] = []
     for kind, found in kinds.items():
@@ -140,7 +145,9 @@ def _of_processes(lineage: Lineage) -> dict[str, Iterable[_Seen]]:
             if each.ref.start_time is not None
         ],
         "process ended": [
-            _Seen(each.end_time, _ended(each), None) for each in all_known if each.end_time is not None
+            _Seen(each.end_time, _ended(each), each.end_source)
+            for each in all_known
+            if each.end_time is not None
         ],
     }
 
@@ -183,13 +190,19 @@ def _of_evidence(evidence: ProcessEvidence) -> dict[str, Iterable[_Seen]]:
     }
 
 
-def _of_notables(notables: Sequence[Notable]) -> Iterator[_Seen]:
+def _denied(evidence: ProcessEvidence | None) -> bool:
+    """Whether what the telemetry does not show is not in it; not so where some was cut off."""
+    return evidence is not None and not evidence.truncated
+
+
+def _of_notables(notables: Sequence[Notable], *, denied: bool) -> Iterator[_Seen]:
+    source = ONLY_SAID if denied else "as the notable says"
     for each in notables:
         peer = wording.name(each.peer_ip or "", unknown="an unknown address")
         if each.first_time is not None:
-            yield _Seen(each.first_time, f"the first with {peer}, as the notable says", None)
+            yield _Seen(each.first_time, f"the first with {peer}, {source}", None)
         if each.last_time is not None and each.last_time != each.first_time:
-            yield _Seen(each.last_time, f"the last with {peer}, as the notable says", None)
+            yield _Seen(each.last_time, f"the last with {peer}, {source}", None)
 
 
 def _modules(modules: Sequence[ModuleLoad]) -> Iterator[_Seen]:

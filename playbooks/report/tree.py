@@ -24,8 +24,8 @@ _CHILDREN_SHOWN = 12
 _DEEP = 8
 
 #: Gaps above the process they are at; the others concern the process or its link to its parent.
-_ENDS = {GapKind.PARENT_NOT_RECORDED, GapKind.PARENT_ID_MISSING, GapKind.DEPTH_CAP, GapKind.CYCLE}
-#: Said where there is no lineage.
+ENDS = {GapKind.PARENT_NOT_RECORDED, GapKind.PARENT_ID_MISSING, GapKind.DEPTH_CAP, GapKind.CYCLE}
+#: Said where there is no lineage, and the telemetry was searched.
 NO_TREE = "The process was not found in any telemetry; its lineage is unknown."
 _ENDS_WORDS = "telemetry ends here"
 
@@ -90,6 +90,17 @@ class _Node:
     children: list[_Node] = field(default_factory=list)
 
 
+def no_tree(not_looked_up: str) -> str:
+    """What is said where there is no lineage.
+
+    Args:
+        not_looked_up: why nothing was searched; "" where it was.
+    """
+    if not not_looked_up:
+        return NO_TREE
+    return f"The process was not looked up: {wording.sentence(not_looked_up)}; its lineage is unknown."
+
+
 def layout(lineage: Lineage, *, unicode: bool) -> list[TreeLine]:
     """All lines of the tree, from the root down, then the gaps that fit no process shown."""
     guides = _guides(len(lineage.ancestors), unicode=unicode)
@@ -98,7 +109,7 @@ def layout(lineage: Lineage, *, unicode: bool) -> list[TreeLine]:
     roots = _nodes(lineage, day, gaps, guides.mark)
     lines = [line for root in roots for line in _walk(root, "", "", guides)]
     ends = [TreeLine("", "  ", Part.UNKNOWN, False, text) for text in _ends(lineage.gaps)]
-    rest = [TreeLine("", "  ", Part.UNKNOWN, False, _gap_text(gap)) for gap in gaps if gap.kind not in _ENDS]
+    rest = [TreeLine("", "  ", Part.UNKNOWN, False, gap_text(gap)) for gap in gaps if gap.kind not in ENDS]
     return ends + lines + rest
 
 
@@ -120,14 +131,15 @@ def _guides(depth: int, *, unicode: bool) -> _Guides:
 
 def _ends(gaps: tuple[Gap, ...]) -> Iterator[str]:
     for gap in gaps:
-        if gap.kind in _ENDS:
-            yield _gap_text(gap)
+        if gap.kind in ENDS:
+            yield gap_text(gap)
 
 
-def _gap_text(gap: Gap) -> str:
+def gap_text(gap: Gap) -> str:
+    """One hole in the lineage, in a line."""
     detail = wording.sentence(gap.detail)
     where = wording.name(gap.at)
-    if gap.kind in _ENDS:
+    if gap.kind in ENDS:
         why = detail.removeprefix(_ENDS_WORDS).lstrip(": ")
         return f"{_ENDS_WORDS}, above {where}: {why}"
     return f"gap at {where}: {detail}"
@@ -185,7 +197,7 @@ def _node(
     lines += _details(process, parent, always=bool(mark))
     lines += _command(process)
     label = wording.process_label(process)
-    for gap in [each for each in gaps if each.kind not in _ENDS and each.at == label]:
+    for gap in [each for each in gaps if each.kind not in ENDS and each.at == label]:
         gaps.remove(gap)
         lines.append(_Said(Part.UNKNOWN, wording.sentence(gap.detail)))
     return _Node(lines, target=bool(mark))

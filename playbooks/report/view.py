@@ -9,20 +9,23 @@ import re
 from collections.abc import Iterable
 
 from actions.case_facts import Unknown
+from actions.case_users import users_of
 from actions.isolation import GuardOutcome
 from connectors.facts.notable import Direction
 from playbooks.case import CaseReport
 from playbooks.report import wording
 from playbooks.report.content import VERDICT_TONE, WOULD_TONE, GuardRow, Item, Row, Tone, UnknownRow, View
-from playbooks.report.destination_words import NAMES_SHOWN, destination_blocks, destination_notes
+from playbooks.report.destination_words import destination_blocks, destination_notes
 from playbooks.report.display import visible
 from playbooks.report.iocs import iocs
 from playbooks.report.score_words import not_seen, score_rows, score_total, unweighted
-from playbooks.report.talk import Talk, talks
+from playbooks.report.story import host_of, process_of, subject_of
+from playbooks.report.talk import ONLY_SAID, Talk, talks
 
 #: Characters shown of the risk message: ESCU's sentence and one for each strong finding.
 MESSAGE_LIMIT = 3000
 _PEERS_AT_A_GLANCE = 4
+_EVENTS_NAMED = 3
 _ITEMS_SHOWN = 30
 _NOTES_SHOWN = 10
 
@@ -78,20 +81,18 @@ def view_of(report: CaseReport) -> View:
 
 
 def subject(report: CaseReport) -> str:
-    """Process and host, the name of the case."""
-    return f"{process_name(report)} on {host_name(report)}"
+    """The name of the case; see story.subject_of."""
+    return subject_of(report.facts)
 
 
 def host_name(report: CaseReport) -> str:
-    """The resolved host, else the name the notable gives."""
-    host = report.facts.host
-    return wording.name(host.hostname if host else report.facts.notables[0].dest)
+    """The host of the case; see story.host_of."""
+    return host_of(report.facts)
 
 
 def process_name(report: CaseReport) -> str:
-    """The process as telemetry spells it, else as the notable does."""
-    lineage = report.facts.lineage
-    return wording.name((lineage.target.name if lineage else "") or report.facts.notables[0].process_name)
+    """The process of the case; see story.process_of."""
+    return process_of(report.facts)
 
 
 # --- at a glance -----------------------------------------------------------------------------------
@@ -105,17 +106,14 @@ def _glance(report: CaseReport) -> tuple[Row, ...]:
     ]
     if facts.host is None:
         rows.append(
-            Row("Host", f"{host_name(report)}, as the notable names it; no source knows it", Tone.UNKNOWN)
+            Row("Host", f"{host_name(report)}, as the notable names it; {_absent(report)}", Tone.UNKNOWN)
         )
     else:
         kind = facts.host.host_type.value.replace("_", " ")
         rows.append(Row("Host", f"{host_name(report)}, type {kind}"))
     if notable.other_dests:
-        others = ", ".join(wording.name(each) for each in notable.other_dests[:NAMES_SHOWN])
-        rows.append(Row("", f"the notable also names {others}", Tone.WARN))
-    users = dict.fromkeys(each.user for each in facts.notables if each.user)
-    named = ", ".join(wording.name(each) for each in list(users)[:NAMES_SHOWN])
-    rows.append(Row("User", named or "unknown", Tone.PLAIN if named else Tone.UNKNOWN))
+        rows.append(Row("", f"the notable also names {wording.names(notable.other_dests)}", Tone.WARN))
+    rows += _user_rows(report)
     rows.append(_process_row(report))
     found = talks(facts)
     rows += [
@@ -138,10 +136,28 @@ def _glance(report: CaseReport) -> tuple[Row, ...]:
     return (*rows, Row("Case", made, Tone.QUIET))
 
 
+def _user_rows(report: CaseReport) -> list[Row]:
+    users = users_of(report.facts)
+    if not users.others:
+        named = wording.names(users.all)
+        return [Row("User", named or "unknown", Tone.PLAIN if named else Tone.UNKNOWN)]
+    return [
+        Row("User", f"{wording.name(users.own)}, as the process's own record says"),
+        Row("", f"the notable names {wording.names(users.others)}", Tone.WARN),
+    ]
+
+
+def _absent(report: CaseReport, otherwise: str = "no source knows it") -> str:
+    """Why there is nothing on host or process."""
+    reason = report.facts.not_looked_up
+    return f"not looked up: {wording.sentence(reason)}" if reason else otherwise
+
+
 def _process_row(report: CaseReport) -> Row:
     lineage = report.facts.lineage
     if lineage is None:
-        return Row("Process", f"{process_name(report)}, not found in telemetry", Tone.UNKNOWN)
+        why = _absent(report, "not found in telemetry")
+        return Row("Process", f"{process_name(report)}, {why}", Tone.UNKNOWN)
     target = lineage.target
     place = wording.path(target.ref.image) if target.ref.image else "path unknown"
     return Row("Process", f"{wording.process_label(target)}, {place}")
@@ -154,7 +170,8 @@ def _talk_row(talk: Talk, *, label: str) -> Row:
     parts += [
         wording.count(talk.connections, "connection") if talk.connections is not None else "count unknown"
     ]
-    return Row(label, f"{', '.join(parts)}; {wording.span(talk.first, talk.last)}")
+    text = f"{', '.join(parts)}; {wording.span(talk.first, talk.last)}"
+    return Row(label, f"{text}; {ONLY_SAID}", Tone.WARN) if talk.only_said else Row(label, text)
 
 
 _DIRECTION_WORDS = {
@@ -172,7 +189,8 @@ def _raised_by(report: CaseReport) -> Row:
         if profile.techniques
         else ""
     )
-    number = wording.count(len(notables), "notable")
+    events = list(dict.fromkeys(each.event_id for each in notables))
+    number = wording.count(len(events), "notable")
     state = ", ".join(
         f"{label} {wording.name(value)}"
         for label, value in (
@@ -182,7 +200,9 @@ def _raised_by(report: CaseReport) -> Row:
         )
         if value
     )
-    event = wording.name(notables[0].event_id)
+    event = ", ".join(wording.name(each) for each in events[:_EVENTS_NAMED])
+    if len(events) > _EVENTS_NAMED:
+        event += f" and {len(events) - _EVENTS_NAMED} more"
     return Row(
         "Raised by", f"{search}{technique}, {number}: {event}{f' ({state})' if state else ''}", Tone.QUIET
     )

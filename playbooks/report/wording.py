@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from actions.case_facts import DestinationVerdict
@@ -18,6 +19,9 @@ NAME_LIMIT = 100
 PATH_LIMIT = 260
 COMMAND_LIMIT = 320
 SENTENCE_LIMIT = 480
+
+#: Names listed one by one.
+NAMES_SHOWN = 8
 
 CASE_VERDICT = {
     CaseVerdict.MALICIOUS: "malicious",
@@ -79,6 +83,13 @@ CATEGORY = {category: category.value.replace("_", " ") for category in IpCategor
 def name(text: str, *, unknown: str = "unknown") -> str:
     """A host, user or process name, or the word for a missing one."""
     return visible(text, limit=NAME_LIMIT) if text else unknown
+
+
+def names(texts: Sequence[str]) -> str:
+    """Several names, the first ones; "" for none."""
+    shown = ", ".join(name(each) for each in texts[:NAMES_SHOWN])
+    more = len(texts) - NAMES_SHOWN
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def path(text: str) -> str:

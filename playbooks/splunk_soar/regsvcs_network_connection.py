@@ -28,6 +28,7 @@ def read_notable(action=None, success=None, container=None, results=None, handle
     read_notable__usable = None
     read_notable__notable = None
     read_notable__ip = None
+    read_notable__problem = None
 
     ################################################################################
     ## Custom Code Start
@@ -37,9 +38,34 @@ def read_notable(action=None, success=None, container=None, results=None, handle
 
     # Where the app reads the host from; an artifact with none of them is no notable.
     hosts = ["dest", "Computer", "destinationHostName", "deviceHostname", "destinationAddress"]
-    hosts += ["risk_object", "entity", "_raw"]
+    hosts += ["risk_object", "entity"]
     # destinationAddress comes last: Splunk's connector writes both dest and dest_ip to it, and loses one.
     peers = ["dest_ip", "DestinationIp", "destinationAddress"]
+    # All that the app reads. What it does not read is not handed on: it may be of any size.
+    known = [
+        "Computer", "DestinationIp", "DestinationPort", "Image", "Initiated", "ProcessGuid", "SourceIp",
+        "User", "baseEventCount", "count", "dest", "dest_ip", "dest_port", "dest_ports",
+        "destinationAddress", "destinationHostName", "destinationPort", "destinationProcessName",
+        "destinationUserName", "deviceDirection", "deviceHostname", "direction", "endTime", "entity",
+        "entity_type", "event_id", "fileName", "finding_id", "finding_score", "firstTime", "first_time",
+        "info_max_time", "info_min_time", "initiated", "lastTime", "last_time", "orig_rid", "orig_sid",
+        "owner", "process_guid", "process_guids", "process_name", "process_path", "rid", "risk_object",
+        "risk_object_type", "risk_score", "rule_name", "rule_title", "search_name", "sid",
+        "sourceAddress", "sourceProcessName", "sourceUserName", "src", "src_ip", "startTime", "status",
+        "status_label", "urgency", "user",
+    ]
+
+    def kept(value, depth=0):
+        # What JSON can carry and the parser reads; it says itself what it cannot use.
+        if isinstance(value, str):
+            return value.encode("utf-8", "replace").decode()
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, (int, float)):
+            return value if abs(value) < 2**63 else None
+        if isinstance(value, list) and depth < 5:
+            return [kept(each, depth + 1) for each in value[:1001]]
+        return {}
 
     def texts(value):
         # A field of several values comes as a list, as the JSON text of a list, or as lines.
@@ -56,7 +82,8 @@ def read_notable(action=None, success=None, container=None, results=None, handle
             found = []
             for text in texts(cef.get(name)):
                 try:
-                    found.append(str(ipaddress.ip_address(text)))
+                    # A zone such as %eth0 belongs to one machine, and may hold anything.
+                    found += [str(ipaddress.ip_address(text))] if "%" not in text else []
                 except ValueError:
                     continue
             if found:
@@ -66,20 +93,37 @@ def read_notable(action=None, success=None, container=None, results=None, handle
     def named(**ids):
         # An identifier that the app made itself says nothing about the notable.
         made = ("derived:", "sha256:", "notable:", "rejected:")
-        return {name: text for name, text in ids.items() if text and not str(text).startswith(made)}
+        texts_of = {name: str(kept(str(text)))[:1024] for name, text in ids.items() if text}
+        return {name: text for name, text in texts_of.items() if not text.startswith(made)}
 
     # All of them, not the new ones alone: a later notable joins its case, and a run by hand finds the first.
     datapath = ["artifact:*.cef", "artifact:*.source_data_identifier"]
-    artifacts, ips = [], []
-    for cef, identifier in phantom.collect2(container=container, datapath=datapath, scope="all"):
-        if isinstance(cef, dict) and any(texts(cef.get(name)) for name in hosts):
-            artifacts.append({"cef": cef, **named(source_data_identifier=identifier)})
-            ips += addresses(cef)
+    rows = phantom.collect2(container=container, datapath=datapath, scope="all", limit=2000)
+    artifacts, ips, total, too_long = [], [], 0, 0
+    for cef, identifier in rows:
+        if not isinstance(cef, dict):
+            continue
+        fields = {name: kept(cef[name]) for name in known if name in cef}
+        if isinstance(cef.get("_raw"), str) and not any(fields.get(name) for name in hosts):
+            fields["_raw"] = kept(cef["_raw"])
+        size = len(json.dumps(fields))
+        if size > 65536 or total + size > 6291456:
+            too_long += 1
+        elif any(texts(fields.get(name)) for name in [*hosts, "_raw"]):
+            total += size
+            artifacts.append({"cef": fields, **named(source_data_identifier=identifier)})
+            ips += addresses(fields)
 
     case = named(name=container.get("name"), source_data_identifier=container.get("source_data_identifier"))
     read_notable__usable = "yes" if artifacts else "no"
     read_notable__notable = json.dumps({"container": case, "artifacts": artifacts})
-    read_notable__ip = ", ".join(dict.fromkeys(ips))
+    # As many as `check ip` takes at once; `assess risk` judges the others by itself.
+    read_notable__ip = ", ".join(list(dict.fromkeys(ips))[:1000])
+    read_notable__problem = ""
+    if too_long:
+        read_notable__problem = f"{too_long} of {len(rows)} artifacts are too long to be read"
+    if len(rows) >= 2000:
+        read_notable__problem = "the container has 2,000 artifacts or more; the others were not read"
 
     ################################################################################
     ## Custom Code End
@@ -88,6 +132,7 @@ def read_notable(action=None, success=None, container=None, results=None, handle
     phantom.save_block_result(key="read_notable:usable", value=json.dumps(read_notable__usable))
     phantom.save_block_result(key="read_notable:notable", value=json.dumps(read_notable__notable))
     phantom.save_block_result(key="read_notable:ip", value=json.dumps(read_notable__ip))
+    phantom.save_block_result(key="read_notable:problem", value=json.dumps(read_notable__problem))
 
     notable_usable(container=container)
 
@@ -134,17 +179,27 @@ def note_no_notable(action=None, success=None, container=None, results=None, han
     # Says what is missing
     ################################################################################
 
+    read_notable__problem = json.loads(_ if (_ := phantom.get_run_data(key="read_notable:problem")) != "" else "null")  # pylint: disable=used-before-assignment
+
     ################################################################################
     ## Custom Code Start
     ################################################################################
 
-    def titles_of(case):
-        notes = phantom.get_notes(container=case) or []
-        return {note["data"]["title"] for note in notes if note.get("success")}
+    def quoted(text, limit=300):
+        # In a code span nothing from outside is a link or markup; a line end or a backtick would end it.
+        shown = "".join(c if c.isprintable() else " " for c in str(text or "")).replace("`", "'")
+        shown = shown if len(shown) <= limit else f"{shown[:limit]}..."
+        return f"`{shown.strip() or 'unknown'}`"
+
+    def notes_of(case):
+        # (id, title), the oldest first
+        notes = [note["data"] for note in phantom.get_notes(container=case) or [] if note.get("success")]
+        return sorted((note["id"], str(note["title"] or "")) for note in notes)
 
     title = "Regsvcs response: no notable in this container"
     # An artifact added to a case later, such as a file, is no notable either, and needs no note.
-    if not any(each.startswith("Regsvcs response: ") for each in titles_of(container)):
+    if not any(each.startswith("Regsvcs response: ") for _, each in notes_of(container)):
+        problem = f" Besides, {quoted(read_notable__problem)}." if read_notable__problem else ""
         phantom.add_note(
             container=container,
             note_type="general",
@@ -152,7 +207,7 @@ def note_no_notable(action=None, success=None, container=None, results=None, han
             title=title,
             content=(
                 "No artifact of this container names the host the process ran on, so nothing was looked up "
-                "and nothing was decided. The container stays as it is.\n\n"
+                f"and nothing was decided. The container stays as it is.{problem}\n\n"
                 "Looked for: `dest` (CIM), `Computer` (Sysmon), `deviceHostname`, `destinationHostName`, "
                 "or a host name in `destinationAddress` (CEF). Of use as well: `process_name`, `user`, "
                 "`src_ip`, `dest_ip`, `firstTime`, `lastTime`.\n\n"
@@ -388,6 +443,8 @@ def write_case(action=None, success=None, container=None, results=None, handle=N
     decide_isolation_result_data = phantom.collect2(container=container, datapath=["decide_isolation:action_result.data.*.note_title","decide_isolation:action_result.data.*.note","decide_isolation:action_result.data.*.severity","decide_isolation:action_result.data.*.case_id","decide_isolation:action_result.data.*.state"], action_results=results)
     assess_risk_result_data = phantom.collect2(container=container, datapath=["assess_risk:action_result.data.*.case_id","assess_risk:action_result.data.*.case_verdict","assess_risk:action_result.data.*.score","assess_risk:action_result.data.*.severity","assess_risk:action_result.data.*.verdict_reason"], action_results=results)
     read_notable__ip = json.loads(_ if (_ := phantom.get_run_data(key="read_notable:ip")) != "" else "null")  # pylint: disable=used-before-assignment
+    read_notable__notable = json.loads(_ if (_ := phantom.get_run_data(key="read_notable:notable")) != "" else "null")  # pylint: disable=used-before-assignment
+    read_notable__problem = json.loads(_ if (_ := phantom.get_run_data(key="read_notable:problem")) != "" else "null")  # pylint: disable=used-before-assignment
 
     decide_isolation_result_item_0 = [item[0] for item in decide_isolation_result_data]
     decide_isolation_result_item_1 = [item[1] for item in decide_isolation_result_data]
@@ -410,9 +467,10 @@ def write_case(action=None, success=None, container=None, results=None, handle=N
         shown = shown if len(shown) <= limit else f"{shown[:limit]}..."
         return f"`{shown.strip() or 'unknown'}`"
 
-    def titles_of(case):
-        notes = phantom.get_notes(container=case) or []
-        return {note["data"]["title"] for note in notes if note.get("success")}
+    def notes_of(case):
+        # (id, title), the oldest first
+        notes = [note["data"] for note in phantom.get_notes(container=case) or [] if note.get("success")]
+        return sorted((note["id"], str(note["title"] or "")) for note in notes)
 
     def raise_severity(case, wanted):
         # Only ever raised, and never from a severity of the site's own, which has no place in this order.
@@ -420,6 +478,8 @@ def write_case(action=None, success=None, container=None, results=None, handle=N
         now = str(case.get("severity", "")).lower()
         if now in order and wanted in order and order.index(wanted) > order.index(now):
             phantom.set_severity(container=case, severity=wanted)
+
+    import hashlib
 
     def add_note(title, content):
         phantom.add_note(
@@ -437,6 +497,8 @@ def write_case(action=None, success=None, container=None, results=None, handle=N
         ("decide_isolation", "decide isolation", "Nothing was decided and nobody is asked."),
     ]
     failed = {}
+    if read_notable__problem:
+        failed["read notable"] = (read_notable__problem, "What they say is in no report.")
     for block, step, effect in steps:
         datapath = [f"{block}:action_result.status", f"{block}:action_result.message"]
         answers = phantom.collect2(container=container, datapath=datapath)
@@ -454,7 +516,7 @@ def write_case(action=None, success=None, container=None, results=None, handle=N
     # (title, note, severity, case id, state) of each case
     cases = list(
         zip(
-            decide_isolation_result_item_0,
+            (str(title)[:250] for title in decide_isolation_result_item_0),
             decide_isolation_result_item_1,
             decide_isolation_result_item_2,
             decide_isolation_result_item_3,
@@ -470,16 +532,35 @@ def write_case(action=None, success=None, container=None, results=None, handle=N
         assess_risk_result_item_4,
     ):
         if case_id not in decided:
-            title = f"Regsvcs risk: {verdict}, score {score:g} ({case_id})"
+            title = f"Regsvcs risk: {verdict}, score {score:g} ({case_id})"[:250]
             content = f"**{verdict}, score {score:g}**: {quoted(reason, 1000)}\n\n"
             content += "The isolation decision failed, and with it the whole report."
             cases.append((title, content, severity, case_id, ""))
 
     # A second trigger finds its notes and changes nothing, so that what a person has set since then stays.
-    titles = titles_of(container)
-    failure = f"Regsvcs response: failed: {', '.join(failed)}" if failed else ""
-    new_failure = bool(failure) and failure not in titles
-    new_cases = [each for each in cases if each[0] not in titles]
+    # The title of a report holds a digest of the case's state: a new destination or finding is a new report.
+    notes = notes_of(container)
+    ids = {title: note_id for note_id, title in notes}
+
+    def stands(title):
+        # Re-enrichment writes the same report under "Changed at ...".
+        return any(
+            each == title or each.startswith("Changed at ") and each.endswith(f": {title}") for each in ids
+        )
+
+    def mended_at(title):
+        return ids.get(f"Mended: {title}", 0)
+
+    failure = ""
+    if failed:
+        # Another reason, or another notable while it lasts, is another failure.
+        artifacts = json.loads(read_notable__notable)["artifacts"]
+        notables = sorted(json.dumps(each) for each in artifacts)
+        about = [[str(reason) for reason, _ in failed.values()], notables]
+        digest = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:8]
+        failure = f"Regsvcs response: failed: {', '.join(failed)} ({digest})"
+    new_failure = bool(failure) and ids.get(failure, 0) <= mended_at(failure)
+    new_cases = [each for each in cases if not stands(each[0])]
 
     if new_failure or new_cases:
         fresh = phantom.get_container(container["id"]) or container
@@ -512,6 +593,12 @@ def write_case(action=None, success=None, container=None, results=None, handle=N
         lines.append("`regsvcs_network_connection` on this container again.")
         add_note(failure, "\n".join(lines))
 
+    if not failed:
+        for title, note_id in ids.items():
+            if title.startswith("Regsvcs response: failed: ") and note_id > mended_at(title):
+                content = "A later run went through without a failure. The newest report of the case counts."
+                add_note(f"Mended: {title}", content)
+
     ################################################################################
     ## Custom Code End
     ################################################################################
@@ -529,19 +616,22 @@ def announce_question(action=None, success=None, container=None, results=None, h
     # Which host to ask about, if any; the note written here keeps it from being asked twice
     ################################################################################
 
-    decide_isolation_result_data = phantom.collect2(container=container, datapath=["decide_isolation:action_result.data.*.question","decide_isolation:action_result.data.*.host","decide_isolation:action_result.data.*.prompt","decide_isolation:action_result.data.*.note_title","decide_isolation:action_result.data.*.score"], action_results=results)
+    decide_isolation_result_data = phantom.collect2(container=container, datapath=["decide_isolation:action_result.data.*.question","decide_isolation:action_result.data.*.host","decide_isolation:action_result.data.*.prompt","decide_isolation:action_result.data.*.question_title","decide_isolation:action_result.data.*.score","decide_isolation:action_result.data.*.host_id","decide_isolation:action_result.data.*.not_known"], action_results=results)
 
     decide_isolation_result_item_0 = [item[0] for item in decide_isolation_result_data]
     decide_isolation_result_item_1 = [item[1] for item in decide_isolation_result_data]
     decide_isolation_result_item_2 = [item[2] for item in decide_isolation_result_data]
     decide_isolation_result_item_3 = [item[3] for item in decide_isolation_result_data]
     decide_isolation_result_item_4 = [item[4] for item in decide_isolation_result_data]
+    decide_isolation_result_item_5 = [item[5] for item in decide_isolation_result_data]
+    decide_isolation_result_item_6 = [item[6] for item in decide_isolation_result_data]
 
     announce_question__ask = None
     announce_question__question = None
     announce_question__host = None
     announce_question__titles = None
     announce_question__kind = None
+    announce_question__waiting = None
 
     ################################################################################
     ## Custom Code Start
@@ -553,63 +643,138 @@ def announce_question(action=None, success=None, container=None, results=None, h
         shown = shown if len(shown) <= limit else f"{shown[:limit]}..."
         return f"`{shown.strip() or 'unknown'}`"
 
-    def read_notes():
-        return [note["data"] for note in phantom.get_notes(container=container) or [] if note.get("success")]
+    def plain_host(text):
+        name = "".join(c if c.isascii() and (c.isalnum() or c in "._:-") else "_" for c in str(text or ""))
+        return name[:255] or "unknown"
 
-    def asked_in(notes, title):
-        # After a question that nobody answered it may be asked again; after an answer it may not.
-        unanswered = [note["id"] for note in notes if note["title"] == f"Nobody answered: {title}"]
-        since = max(unanswered, default=0)
-        return [note["id"] for note in notes if note["title"] == f"Question: {title}" and note["id"] > since]
+    def notes_of(case):
+        # (id, title), the oldest first
+        notes = [note["data"] for note in phantom.get_notes(container=case) or [] if note.get("success")]
+        return sorted((note["id"], str(note["title"] or "")) for note in notes)
 
-    rows = list(
-        zip(
+    def status_of(case):
+        return str((phantom.get_container(case["id"]) or case).get("status", "")).lower()
+
+    from datetime import UTC
+
+    ended_without = ("Nobody answered: ", "No valid answer: ")
+
+    def asked(notes, key):
+        # (answered, the questions that are open, those that ended without an outcome)
+        answered, open_ones, lost = False, [], []
+        for note_id, title in notes:
+            if title.strip().lower() == "ask again":
+                answered = False
+            if not title.endswith(f": {key}"):
+                continue
+            start = title[: -len(key)]
+            if start in ended_without:
+                open_ones, lost = [], []
+            elif start in ("Approved: ", "Declined: "):
+                answered, open_ones, lost = True, [], []
+            elif start.startswith("Question (until "):
+                # The runner may have ended with the question: then nobody can answer it any more.
+                over = start.removeprefix("Question (until ")[:16] < latest_over
+                (lost if over else open_ones).append(note_id)
+        return answered, open_ones, lost
+
+    now = datetime.now(UTC)
+    until = (now + timedelta(minutes=30 + 1)).strftime("%Y-%m-%d %H:%M")
+    latest_over = (now - timedelta(minutes=5)).strftime("%Y-%m-%d %H:%M")
+
+    # (question, host, prompt, title of the question, score, host id, what is not known)
+    rows = [
+        (asks, str(host), str(prompt), str(key)[:200], float(score or 0), str(machine or ""), unknown)
+        for asks, host, prompt, key, score, machine, unknown in zip(
             decide_isolation_result_item_0,
             decide_isolation_result_item_1,
             decide_isolation_result_item_2,
             decide_isolation_result_item_3,
             decide_isolation_result_item_4,
+            decide_isolation_result_item_5,
+            decide_isolation_result_item_6,
         )
-    )
-    notes = read_notes()
-    due = [row for row in rows if row[0] in ("isolate", "by_hand") and not asked_in(notes, row[3])]
+    ]
+
+    def machine_of(row):
+        # A case whose host is not known shares its question with no other case.
+        return row[5].lower() or f"case: {row[3]}"
+
+    due = []
+    # What a person has ended is not asked about.
+    if status_of(container) not in ("closed", "resolved"):
+        notes = notes_of(container)
+        for row in rows:
+            answered, open_ones, _ = asked(notes, row[3])
+            if row[0] in ("isolate", "by_hand") and not answered and not open_ones:
+                due.append(row)
 
     announce_question__ask = "no"
     announce_question__question = ""
     announce_question__host = ""
     announce_question__titles = []
     announce_question__kind = ""
+    announce_question__waiting = ""
     if due:
         # One answer is for one host: that of the highest score. Its cases are asked about together.
-        due.sort(key=lambda row: -float(row[4] or 0))
-        host = str(due[0][1])
-        mine = [row for row in due if str(row[1]).lower() == host.lower()]
-        others = sorted({str(row[1]) for row in due if str(row[1]).lower() != host.lower()})
-        content = (
-            f"The role `Incident Commander` is asked whether to contain {quoted(host)}. "
-            "The answer is awaited for 30 minutes; without one nothing is done."
-        )
-        for each in others:
-            content += f"\n\nNot asked yet: {quoted(each)}. Run the playbook again for it."
-        won = []
+        due.sort(key=lambda row: -row[4])
+        host = due[0][1]
+        mine = [row for row in due if machine_of(row) == machine_of(due[0])]
+        others = {machine_of(row): row[1] for row in due if machine_of(row) != machine_of(due[0])}
+        named = ", ".join(sorted(plain_host(each) for each in others.values())[:5])
+        named += f" and {len(others) - 5} more" if len(others) > 5 else ""
+        waiting = f"{len(others)} more host{'s wait' if len(others) > 1 else ' waits'}: {named}."
+        written = {}
         for row in mine:
+            content = (
+                f"The role `Incident Commander` is asked whether to contain {quoted(host)}. "
+                "The answer is awaited for 30 minutes; without one nothing is done."
+            )
+            unknown = [row[6]] if isinstance(row[6], str) else row[6] or []
+            if unknown:
+                content += "\n\nNot known:\n" + "".join(f"\n- {quoted(each)}" for each in unknown)
+            if asked(notes, row[3])[2]:
+                content += "\n\nAn earlier question ended without an outcome: its time is over, and no note"
+                content += " says what came of it. The run that asked it did not go on."
+            if others:
+                content += f"\n\n{waiting} Run the playbook again to be asked about it."
             success, message, note_id = phantom.add_note(
                 container=container,
                 note_type="general",
                 note_format="markdown",
-                title=f"Question: {row[3]}",
+                title=f"Question (until {until} UTC): {row[3]}",
                 content=content,
             )
-            # Two triggers at once both write their note before either reads them: the earlier note asks.
-            earlier = min(asked_in(read_notes(), row[3]), default=note_id)
-            if not success or earlier == note_id:
+            written[row[3]] = note_id if success else None
+        # Two triggers at once both write their notes before either reads them: the earlier note asks.
+        notes = notes_of(container)
+        won = []
+        for row in mine:
+            mark = written[row[3]]
+            answered, open_ones, _ = asked(notes, row[3])
+            if mark is None or (not answered and min(open_ones, default=mark) == mark):
                 won.append(row)
         if won:
+            shown, room = [], 20000
+            for row in won[:20]:
+                if len(row[2]) + 2 > room and shown:
+                    break
+                shown.append(row[2][:room])
+                room -= len(row[2]) + 2
+            more = len(won) - len(shown)
+            if more:
+                shown.append(
+                    f"{more} more case{'s' if more > 1 else ''} of this host: the evidence is in the notes. "
+                    f"The answer is for {'them' if more > 1 else 'it'} as well."
+                )
+            if others:
+                shown.append(f"{waiting} Run the playbook again to be asked about it.")
             announce_question__ask = "yes"
-            announce_question__question = "\n\n".join(str(row[2]) for row in won)
+            announce_question__question = "\n\n".join(shown)
             announce_question__host = host
             announce_question__titles = [row[3] for row in won]
             announce_question__kind = "isolate" if all(row[0] == "isolate" for row in won) else "by_hand"
+            announce_question__waiting = waiting if others else ""
 
     ################################################################################
     ## Custom Code End
@@ -620,6 +785,7 @@ def announce_question(action=None, success=None, container=None, results=None, h
     phantom.save_block_result(key="announce_question:host", value=json.dumps(announce_question__host))
     phantom.save_block_result(key="announce_question:titles", value=json.dumps(announce_question__titles))
     phantom.save_block_result(key="announce_question:kind", value=json.dumps(announce_question__kind))
+    phantom.save_block_result(key="announce_question:waiting", value=json.dumps(announce_question__waiting))
 
     question_due(container=container)
 
@@ -665,7 +831,7 @@ def nothing_asked(action=None, success=None, container=None, results=None, handl
     # Closing note where no question is due
     ################################################################################
 
-    decide_isolation_result_data = phantom.collect2(container=container, datapath=["decide_isolation:action_result.data.*.question","decide_isolation:action_result.data.*.note_title"], action_results=results)
+    decide_isolation_result_data = phantom.collect2(container=container, datapath=["decide_isolation:action_result.data.*.question","decide_isolation:action_result.data.*.question_title"], action_results=results)
 
     decide_isolation_result_item_0 = [item[0] for item in decide_isolation_result_data]
     decide_isolation_result_item_1 = [item[1] for item in decide_isolation_result_data]
@@ -674,21 +840,29 @@ def nothing_asked(action=None, success=None, container=None, results=None, handl
     ## Custom Code Start
     ################################################################################
 
-    def titles_of(case):
-        notes = phantom.get_notes(container=case) or []
-        return {note["data"]["title"] for note in notes if note.get("success")}
+    def notes_of(case):
+        # (id, title), the oldest first
+        notes = [note["data"] for note in phantom.get_notes(container=case) or [] if note.get("success")]
+        return sorted((note["id"], str(note["title"] or "")) for note in notes)
 
-    titles = titles_of(container)
-    for question, title in zip(decide_isolation_result_item_0, decide_isolation_result_item_1):
-        if question == "none" and f"Nothing asked: {title}" not in titles:
+    def status_of(case):
+        return str((phantom.get_container(case["id"]) or case).get("status", "")).lower()
+
+    titles = {title for _, title in notes_of(container)}
+    # In a case that a person has ended there is nothing to go on with.
+    ended = status_of(container) in ("closed", "resolved")
+    for question, key in zip(decide_isolation_result_item_0, decide_isolation_result_item_1):
+        title = f"Nothing asked: {str(key)[:200]}"
+        if question == "none" and not ended and title not in titles:
+            titles.add(title)
             phantom.add_note(
                 container=container,
                 note_type="general",
                 note_format="markdown",
-                title=f"Nothing asked: {title}",
+                title=title,
                 content=(
-                    "The run is complete. Nobody was asked about containment and nothing was isolated; the "
-                    "report says why, under *Isolation*. The case stays open: a person closes it, after the "
+                    "The run is complete. Nobody was asked about containment; the report says why, under "
+                    "*Isolation*. This playbook has isolated nothing. A person closes the case, after the "
                     "next steps of the report."
                 ),
             )
@@ -751,7 +925,7 @@ def answer(action=None, success=None, container=None, results=None, handle=None,
     phantom.debug("answer() called")
 
     ################################################################################
-    # Without an answer it is neither approved nor declined, so that is tested first
+    # Only Approve approves and only Decline declines; anything else is no answer, tested first
     ################################################################################
 
     # check for 'if' condition 1
@@ -788,8 +962,25 @@ def answer(action=None, success=None, container=None, results=None, handle=None,
         approved(action=action, success=success, container=container, results=results, handle=handle)
         return
 
-    # check for 'else' condition 3
-    declined(action=action, success=success, container=container, results=results, handle=handle)
+    # check for 'elif' condition 3
+    found_match_3 = phantom.decision(
+        container=container,
+        conditions=[
+            ["ask_about_containment:action_result.summary.responses.0", "==", "Decline"]
+        ],
+        conditions_dps=[
+            ["ask_about_containment:action_result.summary.responses.0", "==", "Decline"]
+        ],
+        name="answer:condition_3",
+        delimiter=None)
+
+    # call connected blocks if condition 3 matched
+    if found_match_3:
+        declined(action=action, success=success, container=container, results=results, handle=handle)
+        return
+
+    # check for 'else' condition 4
+    expired(action=action, success=success, container=container, results=results, handle=handle)
 
     return
 
@@ -804,6 +995,7 @@ def approved(action=None, success=None, container=None, results=None, handle=Non
 
     announce_question__titles = json.loads(_ if (_ := phantom.get_run_data(key="announce_question:titles")) != "" else "null")  # pylint: disable=used-before-assignment
     announce_question__host = json.loads(_ if (_ := phantom.get_run_data(key="announce_question:host")) != "" else "null")  # pylint: disable=used-before-assignment
+    announce_question__waiting = json.loads(_ if (_ := phantom.get_run_data(key="announce_question:waiting")) != "" else "null")  # pylint: disable=used-before-assignment
     announce_question__kind = json.loads(_ if (_ := phantom.get_run_data(key="announce_question:kind")) != "" else "null")  # pylint: disable=used-before-assignment
 
     ################################################################################
@@ -816,11 +1008,20 @@ def approved(action=None, success=None, container=None, results=None, handle=Non
         shown = shown if len(shown) <= limit else f"{shown[:limit]}..."
         return f"`{shown.strip() or 'unknown'}`"
 
+    def plain_host(text):
+        name = "".join(c if c.isascii() and (c.isalnum() or c in "._:-") else "_" for c in str(text or ""))
+        return name[:255] or "unknown"
+
+    def status_of(case):
+        return str((phantom.get_container(case["id"]) or case).get("status", "")).lower()
+
     def first(datapath):
         rows = phantom.collect2(container=container, datapath=[datapath])
         return next((row[0] for row in rows if row[0]), "")
 
     host = quoted(announce_question__host)
+    # Read now: a person may have ended the case while the question was open.
+    status = status_of(container)
     reason = first("ask_about_containment:action_result.summary.responses.1")
     if announce_question__kind == "isolate":
         why = "No guard stands in the way, but this version of the playbook has no isolation action yet."
@@ -829,30 +1030,37 @@ def approved(action=None, success=None, container=None, results=None, handle=Non
             "Guards stand in the way of the playbook (see *Isolation* in the report), and this version "
             "has no isolation action yet."
         )
-    approved_content = (
+    content = (
         f"**Approved** by {quoted(first('ask_about_containment:action_result.data.*.user'))}. "
         f"Reason: {quoted(reason or 'none given', 1000)}.\n\n"
-        f"**Task: contain {host} by hand.** {why} Nothing has been isolated.\n\n"
-        f"1. Make sure in the EDR console that {host} is the machine of this case.\n"
-        "2. Isolate it there, and wait until the console shows it as isolated.\n"
-        "3. Write into this case who isolated it, when, and when that is to be reviewed.\n"
-        "4. Go on with the next steps of the report."
+        f"**Task: contain {host} by hand.** {why} This playbook has isolated nothing.\n\n"
+        "1. First do the steps of the report that come before isolating, such as getting the memory of the "
+        "process: isolating or restarting may lose it.\n"
+        f"2. Make sure in the EDR console that {host} is the machine of this case.\n"
+        "3. Isolate it there, and wait until the console shows it as isolated.\n"
+        "4. Write into this case who isolated it, when, and when that is to be reviewed.\n"
+        "5. Go on with the next steps of the report."
     )
+
+    if status in ("closed", "resolved"):
+        content += f"\n\nThe container is {status} by now: make sure that this still counts."
+    if announce_question__waiting:
+        content += f"\n\n{announce_question__waiting} Run the playbook again to be asked about it."
     phantom.pin(
         container=container,
-        data=quoted(announce_question__host).strip("`"),
+        data=plain_host(announce_question__host),
         message="Approved: contain this host by hand",
         pin_type="card",
         pin_style="red",
     )
 
-    for title in announce_question__titles or []:
+    for key in announce_question__titles or []:
         phantom.add_note(
             container=container,
             note_type="general",
             note_format="markdown",
-            title=f"Approved: {title}",
-            content=approved_content,
+            title=f"{'Approved'}: {key}",
+            content=content,
         )
 
     ################################################################################
@@ -872,6 +1080,7 @@ def declined(action=None, success=None, container=None, results=None, handle=Non
 
     announce_question__titles = json.loads(_ if (_ := phantom.get_run_data(key="announce_question:titles")) != "" else "null")  # pylint: disable=used-before-assignment
     announce_question__host = json.loads(_ if (_ := phantom.get_run_data(key="announce_question:host")) != "" else "null")  # pylint: disable=used-before-assignment
+    announce_question__waiting = json.loads(_ if (_ := phantom.get_run_data(key="announce_question:waiting")) != "" else "null")  # pylint: disable=used-before-assignment
 
     ################################################################################
     ## Custom Code Start
@@ -883,27 +1092,43 @@ def declined(action=None, success=None, container=None, results=None, handle=Non
         shown = shown if len(shown) <= limit else f"{shown[:limit]}..."
         return f"`{shown.strip() or 'unknown'}`"
 
+    def plain_host(text):
+        name = "".join(c if c.isascii() and (c.isalnum() or c in "._:-") else "_" for c in str(text or ""))
+        return name[:255] or "unknown"
+
+    def status_of(case):
+        return str((phantom.get_container(case["id"]) or case).get("status", "")).lower()
+
     def first(datapath):
         rows = phantom.collect2(container=container, datapath=[datapath])
         return next((row[0] for row in rows if row[0]), "")
 
-    answer = first("ask_about_containment:action_result.summary.responses.0")
+    host = quoted(announce_question__host)
+    # Read now: a person may have ended the case while the question was open.
+    status = status_of(container)
     reason = first("ask_about_containment:action_result.summary.responses.1")
-    declined_content = (
-        f"**Not approved** by {quoted(first('ask_about_containment:action_result.data.*.user'))}; "
-        f"the answer was {quoted(answer)}. "
+    content = (
+        f"**Declined** by {quoted(first('ask_about_containment:action_result.data.*.user'))}. "
         f"Reason: {quoted(reason or 'none given', 1000)}.\n\n"
-        f"Nothing has been isolated: {quoted(announce_question__host)} stays as it is, and the case is open. "
-        "Go on with the next steps of the report."
+        f"This playbook has isolated nothing: not {host}, and no other host. "
+        "Go on with the next steps of the report.\n\n"
+        "Another verdict or score of the case is asked about again. To be asked about this one again, add a "
+        "note with the title `Ask again` to this container and run `regsvcs_network_connection`. To act "
+        "without the question, contain the host by hand and write into this case who did it, and when."
     )
 
-    for title in announce_question__titles or []:
+    if status in ("closed", "resolved"):
+        content += f"\n\nThe container is {status} by now: make sure that this still counts."
+    if announce_question__waiting:
+        content += f"\n\n{announce_question__waiting} Run the playbook again to be asked about it."
+
+    for key in announce_question__titles or []:
         phantom.add_note(
             container=container,
             note_type="general",
             note_format="markdown",
-            title=f"Declined: {title}",
-            content=declined_content,
+            title=f"{'Declined'}: {key}",
+            content=content,
         )
 
     ################################################################################
@@ -918,11 +1143,12 @@ def expired(action=None, success=None, container=None, results=None, handle=None
     phantom.debug("expired() called")
 
     ################################################################################
-    # Closing note: nobody answered, nothing was done
+    # Closing note: no answer, or none that counts; nothing was done
     ################################################################################
 
     announce_question__titles = json.loads(_ if (_ := phantom.get_run_data(key="announce_question:titles")) != "" else "null")  # pylint: disable=used-before-assignment
     announce_question__host = json.loads(_ if (_ := phantom.get_run_data(key="announce_question:host")) != "" else "null")  # pylint: disable=used-before-assignment
+    announce_question__waiting = json.loads(_ if (_ := phantom.get_run_data(key="announce_question:waiting")) != "" else "null")  # pylint: disable=used-before-assignment
 
     ################################################################################
     ## Custom Code Start
@@ -934,26 +1160,49 @@ def expired(action=None, success=None, container=None, results=None, handle=None
         shown = shown if len(shown) <= limit else f"{shown[:limit]}..."
         return f"`{shown.strip() or 'unknown'}`"
 
+    def plain_host(text):
+        name = "".join(c if c.isascii() and (c.isalnum() or c in "._:-") else "_" for c in str(text or ""))
+        return name[:255] or "unknown"
+
+    def status_of(case):
+        return str((phantom.get_container(case["id"]) or case).get("status", "")).lower()
+
     def first(datapath):
         rows = phantom.collect2(container=container, datapath=[datapath])
         return next((row[0] for row in rows if row[0]), "")
 
-    expired_content = (
-        f"The question about {quoted(announce_question__host)} ended without an answer: "
-        f"{quoted(first('ask_about_containment:action_result.message'))}.\n\n"
-        "**Nothing has been decided and nothing has been isolated.** "
+    host = quoted(announce_question__host)
+    # Read now: a person may have ended the case while the question was open.
+    status = status_of(container)
+    if first("ask_about_containment:action_result.status") == "success":
+        outcome = "No valid answer"
+        answer = first("ask_about_containment:action_result.summary.responses.0")
+        why = f"the answer was {quoted(answer)}" if answer else "it was answered without a choice"
+        why += f", by {quoted(first('ask_about_containment:action_result.data.*.user'))}"
+    else:
+        outcome = "Nobody answered"
+        why = quoted(first("ask_about_containment:action_result.message"))
+    missing = "a valid answer" if outcome == "No valid answer" else "an answer"
+    content = (
+        f"The question about {host} ended without {missing}: {why}.\n\n"
+        "**Nothing has been decided, and this playbook has isolated nothing.** "
         "That is neither an approval nor a refusal.\n\n"
         "To be asked again, run `regsvcs_network_connection` on this container. To act without the question, "
         "contain the host by hand and write into this case who did it, and when."
     )
 
-    for title in announce_question__titles or []:
+    if status in ("closed", "resolved"):
+        content += f"\n\nThe container is {status} by now: make sure that this still counts."
+    if announce_question__waiting:
+        content += f"\n\n{announce_question__waiting} Run the playbook again to be asked about it."
+
+    for key in announce_question__titles or []:
         phantom.add_note(
             container=container,
             note_type="general",
             note_format="markdown",
-            title=f"Nobody answered: {title}",
-            content=expired_content,
+            title=f"{outcome}: {key}",
+            content=content,
         )
 
     ################################################################################

@@ -56,7 +56,7 @@ def write_changes(action=None, success=None, container=None, results=None, handl
     # Changes into each case, its state for the next round, and a summary here
     ################################################################################
 
-    reenrich_cases_result_data = phantom.collect2(container=container, datapath=["reenrich_cases:action_result.data.*.case_id","reenrich_cases:action_result.data.*.container_id","reenrich_cases:action_result.data.*.changed","reenrich_cases:action_result.data.*.changes","reenrich_cases:action_result.data.*.stop","reenrich_cases:action_result.data.*.severity","reenrich_cases:action_result.data.*.note_title","reenrich_cases:action_result.data.*.note","reenrich_cases:action_result.data.*.question","reenrich_cases:action_result.data.*.state"], action_results=results)
+    reenrich_cases_result_data = phantom.collect2(container=container, datapath=["reenrich_cases:action_result.data.*.case_id","reenrich_cases:action_result.data.*.container_id","reenrich_cases:action_result.data.*.changed","reenrich_cases:action_result.data.*.changes","reenrich_cases:action_result.data.*.stop","reenrich_cases:action_result.data.*.severity","reenrich_cases:action_result.data.*.note_title","reenrich_cases:action_result.data.*.note","reenrich_cases:action_result.data.*.question","reenrich_cases:action_result.data.*.question_title","reenrich_cases:action_result.data.*.state"], action_results=results)
 
     reenrich_cases_result_item_0 = [item[0] for item in reenrich_cases_result_data]
     reenrich_cases_result_item_1 = [item[1] for item in reenrich_cases_result_data]
@@ -68,6 +68,7 @@ def write_changes(action=None, success=None, container=None, results=None, handl
     reenrich_cases_result_item_7 = [item[7] for item in reenrich_cases_result_data]
     reenrich_cases_result_item_8 = [item[8] for item in reenrich_cases_result_data]
     reenrich_cases_result_item_9 = [item[9] for item in reenrich_cases_result_data]
+    reenrich_cases_result_item_10 = [item[10] for item in reenrich_cases_result_data]
 
     ################################################################################
     ## Custom Code Start
@@ -79,9 +80,10 @@ def write_changes(action=None, success=None, container=None, results=None, handl
         shown = shown if len(shown) <= limit else f"{shown[:limit]}..."
         return f"`{shown.strip() or 'unknown'}`"
 
-    def titles_of(case):
-        notes = phantom.get_notes(container=case) or []
-        return {note["data"]["title"] for note in notes if note.get("success")}
+    def notes_of(case):
+        # (id, title), the oldest first
+        notes = [note["data"] for note in phantom.get_notes(container=case) or [] if note.get("success")]
+        return sorted((note["id"], str(note["title"] or "")) for note in notes)
 
     def raise_severity(case, wanted):
         # Only ever raised, and never from a severity of the site's own, which has no place in this order.
@@ -90,23 +92,64 @@ def write_changes(action=None, success=None, container=None, results=None, handl
         if now in order and wanted in order and order.index(wanted) > order.index(now):
             phantom.set_severity(container=case, severity=wanted)
 
+    def count(number, noun):
+        return f"{number} {noun}{'' if number == 1 else 's'}"
+
     def add_note(case, title, content):
         # A timer that fires twice looks at the same state twice, and writes its notes once.
-        if title not in titles_of(case):
-            phantom.add_note(
+        title = title[:250]
+        if title not in [each for _, each in notes_of(case)]:
+            success, message, _ = phantom.add_note(
                 container=case,
                 note_type="general",
                 note_format="markdown",
                 title=title,
                 content=content,
             )
+            if not success:
+                raise ValueError(f"the platform did not take the note: {message}")
+
+    def write(case, row):
+        case_id, _, changed, changes, stop, severity, title, note, question, key, state = row
+        if changed and changes:
+            at = str(json.loads(state)["looked_at"])[:19]
+            content = "Looked at again; this changed:\n"
+            content += "".join(f"\n- {quoted(each)}" for each in changes)
+            # As the other playbook writes the outcomes of a question.
+            outcomes = [f"{word}: {str(key)[:200]}" for word in ("Approved", "Declined")]
+            answered = any(each in outcomes for _, each in notes_of(case))
+            if question in ("isolate", "by_hand") and not answered:
+                content += "\n\n**The case calls for a decision about containment.** Run the playbook"
+                content += " `regsvcs_network_connection` on this container to be asked."
+            add_note(case, f"Changed at {at}: {str(title)[:200]}", f"{content}\n\n{note}")
+        elif changed:
+            add_note(case, str(title), str(note))
+        if changed:
+            raise_severity(case, severity)
+        if stop:
+            content = f"Re-enrichment of this case ends: {quoted(stop)}. A new notable starts it again."
+            add_note(case, f"Not looked at again: {case_id}", content)
+        if state:
+            # Kept last: a run that breaks off before it writes its notes again at the next look.
+            # Severity low: an artifact raises that of its container.
+            success, message, _ = phantom.add_artifact(
+                container=case,
+                raw_data={},
+                cef_data={"regsvcsCaseId": case_id, "regsvcsState": state},
+                label="regsvcs_case",
+                name="Regsvcs case state",
+                severity="low",
+                run_automation=False,
+            )
+            if not success:
+                raise ValueError(f"the platform did not take the state: {message}")
 
     datapaths = ["reenrich_cases:action_result.status", "reenrich_cases:action_result.message"]
     answers = phantom.collect2(container=container, datapath=datapaths)
     failures = [message for status, message in answers if status != "success"]
 
     looked, changed_count, lines = 0, 0, []
-    for case_id, number, changed, changes, stop, severity, title, note, question, state in zip(
+    for row in zip(
         reenrich_cases_result_item_0,
         reenrich_cases_result_item_1,
         reenrich_cases_result_item_2,
@@ -117,7 +160,9 @@ def write_changes(action=None, success=None, container=None, results=None, handl
         reenrich_cases_result_item_7,
         reenrich_cases_result_item_8,
         reenrich_cases_result_item_9,
+        reenrich_cases_result_item_10,
     ):
+        case_id, number, changed, changes, stop = row[:5]
         looked += 1
         where = f"{quoted(case_id)} in container {number}"
         case = phantom.get_container(number)
@@ -126,36 +171,16 @@ def write_changes(action=None, success=None, container=None, results=None, handl
             continue
         if str(case.get("status", "")).lower() in ("closed", "resolved"):
             continue
-        changes = [quoted(each) for each in changes or []]
-        if changed and changes:
-            at = str(json.loads(state)["looked_at"])[:19]
-            content = "Looked at again; this changed:\n\n" + "\n".join(f"- {each}" for each in changes)
-            if question in ("isolate", "by_hand"):
-                content += "\n\n**The case calls for a decision about containment.** Run the playbook"
-                content += " `regsvcs_network_connection` on this container to be asked."
-            add_note(case, f"Changed at {at}: {title}", f"{content}\n\n{note}")
-        elif changed:
-            add_note(case, title, str(note))
-        if changed:
-            changed_count += 1
-            raise_severity(case, severity)
-        if stop:
-            content = f"Re-enrichment of this case ends: {quoted(stop)}. A new notable starts it again."
-            add_note(case, f"Not looked at again: {case_id}", content)
+        try:
+            write(case, row)
+        except Exception as error:
+            # One case that cannot be written keeps no other from being written.
+            lines.append(f"- {where}: **not written, or not whole**: {quoted(error)}.")
+            continue
+        changed_count += bool(changed)
         if changes or stop:
-            lines.append(f"- {where}: {'; '.join(changes + [quoted(each) for each in [stop] if each])}")
-        if state:
-            # Kept last: a run that breaks off before it writes its notes again at the next look.
-            # Severity low: an artifact raises that of its container.
-            phantom.add_artifact(
-                container=case,
-                raw_data={},
-                cef_data={"regsvcsCaseId": case_id, "regsvcsState": state},
-                label="regsvcs_case",
-                name="Regsvcs case state",
-                severity="low",
-                run_automation=False,
-            )
+            said = [*(changes or []), *([stop] if stop else [])]
+            lines.append(f"- {where}: {'; '.join(quoted(each) for each in said)}")
 
     failed = bool(failures) or not answers
     if failed:
@@ -163,7 +188,7 @@ def write_changes(action=None, success=None, container=None, results=None, handl
         lines.append(f"- **reenrich case** failed: {reason}. What is known stays, for the next round.")
     else:
         lines.insert(0, f"{quoted(answers[0][1], 1000)}\n")
-    done = f"Regsvcs re-enrichment: {looked} cases, {changed_count} changed"
+    done = f"Regsvcs re-enrichment: {count(looked, 'case')}, {changed_count} changed"
     phantom.add_note(
         container=container,
         note_type="general",

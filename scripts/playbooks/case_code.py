@@ -2,16 +2,55 @@
 
 from __future__ import annotations
 
-from scripts.playbooks.snippets import QUOTED, RAISE, TITLES
+import json
+import textwrap
+from collections.abc import Iterable
 
-READ = """
+from connectors.siem.notable_fields import KNOWN_NAMES
+from scripts.playbooks.snippets import NOTES, QUOTED, RAISE, TITLE_LIMIT
+
+#: The fields of an artifact that the app reads; made names, in brackets, are the parser's own.
+_READ_NAMES = sorted(name for name in KNOWN_NAMES if "[" not in name)
+
+#: Characters of one artifact, and of all, that are handed on at most, as JSON. The parser takes 32 Ki
+#: characters a text, and refuses everything over 8 MiB at once.
+ARTIFACT_LIMIT = 64 * 1024
+TOTAL_LIMIT = 6 * 1024 * 1024
+
+#: Artifacts that are read; the vendor's reference of the playbook API advises against more.
+ARTIFACTS = 2000
+
+
+def _listed(names: Iterable[str]) -> str:
+    """The names as lines of a list in the code."""
+    text = textwrap.fill(json.dumps(list(names))[1:-1], 96, break_long_words=False)
+    return textwrap.indent(text, " " * 8)
+
+
+READ = f"""
     import ipaddress
 
     # Where the app reads the host from; an artifact with none of them is no notable.
     hosts = ["dest", "Computer", "destinationHostName", "deviceHostname", "destinationAddress"]
-    hosts += ["risk_object", "entity", "_raw"]
+    hosts += ["risk_object", "entity"]
     # destinationAddress comes last: Splunk's connector writes both dest and dest_ip to it, and loses one.
     peers = ["dest_ip", "DestinationIp", "destinationAddress"]
+    # All that the app reads. What it does not read is not handed on: it may be of any size.
+    known = [
+{_listed(_READ_NAMES)},
+    ]
+
+    def kept(value, depth=0):
+        # What JSON can carry and the parser reads; it says itself what it cannot use.
+        if isinstance(value, str):
+            return value.encode("utf-8", "replace").decode()
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, (int, float)):
+            return value if abs(value) < 2**63 else None
+        if isinstance(value, list) and depth < 5:
+            return [kept(each, depth + 1) for each in value[:1001]]
+        return {{}}
 
     def texts(value):
         # A field of several values comes as a list, as the JSON text of a list, or as lines.
@@ -28,7 +67,8 @@ READ = """
             found = []
             for text in texts(cef.get(name)):
                 try:
-                    found.append(str(ipaddress.ip_address(text)))
+                    # A zone such as %eth0 belongs to one machine, and may hold anything.
+                    found += [str(ipaddress.ip_address(text))] if "%" not in text else []
                 except ValueError:
                     continue
             if found:
@@ -38,28 +78,47 @@ READ = """
     def named(**ids):
         # An identifier that the app made itself says nothing about the notable.
         made = ("derived:", "sha256:", "notable:", "rejected:")
-        return {name: text for name, text in ids.items() if text and not str(text).startswith(made)}
+        texts_of = {{name: str(kept(str(text)))[:1024] for name, text in ids.items() if text}}
+        return {{name: text for name, text in texts_of.items() if not text.startswith(made)}}
 
     # All of them, not the new ones alone: a later notable joins its case, and a run by hand finds the first.
     datapath = ["artifact:*.cef", "artifact:*.source_data_identifier"]
-    artifacts, ips = [], []
-    for cef, identifier in phantom.collect2(container=container, datapath=datapath, scope="all"):
-        if isinstance(cef, dict) and any(texts(cef.get(name)) for name in hosts):
-            artifacts.append({"cef": cef, **named(source_data_identifier=identifier)})
-            ips += addresses(cef)
+    rows = phantom.collect2(container=container, datapath=datapath, scope="all", limit={ARTIFACTS})
+    artifacts, ips, total, too_long = [], [], 0, 0
+    for cef, identifier in rows:
+        if not isinstance(cef, dict):
+            continue
+        fields = {{name: kept(cef[name]) for name in known if name in cef}}
+        if isinstance(cef.get("_raw"), str) and not any(fields.get(name) for name in hosts):
+            fields["_raw"] = kept(cef["_raw"])
+        size = len(json.dumps(fields))
+        if size > {ARTIFACT_LIMIT} or total + size > {TOTAL_LIMIT}:
+            too_long += 1
+        elif any(texts(fields.get(name)) for name in [*hosts, "_raw"]):
+            total += size
+            artifacts.append({{"cef": fields, **named(source_data_identifier=identifier)}})
+            ips += addresses(fields)
 
     case = named(name=container.get("name"), source_data_identifier=container.get("source_data_identifier"))
     read_notable__usable = "yes" if artifacts else "no"
-    read_notable__notable = json.dumps({"container": case, "artifacts": artifacts})
-    read_notable__ip = ", ".join(dict.fromkeys(ips))
+    read_notable__notable = json.dumps({{"container": case, "artifacts": artifacts}})
+    # As many as `check ip` takes at once; `assess risk` judges the others by itself.
+    read_notable__ip = ", ".join(list(dict.fromkeys(ips))[:1000])
+    read_notable__problem = ""
+    if too_long:
+        read_notable__problem = f"{{too_long}} of {{len(rows)}} artifacts are too long to be read"
+    if len(rows) >= {ARTIFACTS}:
+        read_notable__problem = "the container has {ARTIFACTS:,} artifacts or more; the others were not read"
 """
 
 UNUSABLE = (
-    TITLES
+    QUOTED
+    + NOTES
     + """
     title = "Regsvcs response: no notable in this container"
     # An artifact added to a case later, such as a file, is no notable either, and needs no note.
-    if not any(each.startswith("Regsvcs response: ") for each in titles_of(container)):
+    if not any(each.startswith("Regsvcs response: ") for _, each in notes_of(container)):
+        problem = f" Besides, {quoted(read_notable__problem)}." if read_notable__problem else ""
         phantom.add_note(
             container=container,
             note_type="general",
@@ -67,7 +126,7 @@ UNUSABLE = (
             title=title,
             content=(
                 "No artifact of this container names the host the process ran on, so nothing was looked up "
-                "and nothing was decided. The container stays as it is.\\n\\n"
+                f"and nothing was decided. The container stays as it is.{problem}\\n\\n"
                 "Looked for: `dest` (CIM), `Computer` (Sysmon), `deviceHostname`, `destinationHostName`, "
                 "or a host name in `destinationAddress` (CEF). Of use as well: `process_name`, `user`, "
                 "`src_ip`, `dest_ip`, `firstTime`, `lastTime`.\\n\\n"
@@ -98,9 +157,11 @@ NO_FACTS = """
 
 WRITE = (
     QUOTED
-    + TITLES
+    + NOTES
     + RAISE
     + """
+    import hashlib
+
     def add_note(title, content):
         phantom.add_note(
             container=container,
@@ -117,6 +178,8 @@ WRITE = (
         ("decide_isolation", "decide isolation", "Nothing was decided and nobody is asked."),
     ]
     failed = {}
+    if read_notable__problem:
+        failed["read notable"] = (read_notable__problem, "What they say is in no report.")
     for block, step, effect in steps:
         datapath = [f"{block}:action_result.status", f"{block}:action_result.message"]
         answers = phantom.collect2(container=container, datapath=datapath)
@@ -134,7 +197,7 @@ WRITE = (
     # (title, note, severity, case id, state) of each case
     cases = list(
         zip(
-            decide_isolation_result_item_0,
+            (str(title)[:TITLE_LIMIT] for title in decide_isolation_result_item_0),
             decide_isolation_result_item_1,
             decide_isolation_result_item_2,
             decide_isolation_result_item_3,
@@ -150,16 +213,35 @@ WRITE = (
         assess_risk_result_item_4,
     ):
         if case_id not in decided:
-            title = f"Regsvcs risk: {verdict}, score {score:g} ({case_id})"
+            title = f"Regsvcs risk: {verdict}, score {score:g} ({case_id})"[:TITLE_LIMIT]
             content = f"**{verdict}, score {score:g}**: {quoted(reason, 1000)}\\n\\n"
             content += "The isolation decision failed, and with it the whole report."
             cases.append((title, content, severity, case_id, ""))
 
     # A second trigger finds its notes and changes nothing, so that what a person has set since then stays.
-    titles = titles_of(container)
-    failure = f"Regsvcs response: failed: {', '.join(failed)}" if failed else ""
-    new_failure = bool(failure) and failure not in titles
-    new_cases = [each for each in cases if each[0] not in titles]
+    # The title of a report holds a digest of the case's state: a new destination or finding is a new report.
+    notes = notes_of(container)
+    ids = {title: note_id for note_id, title in notes}
+
+    def stands(title):
+        # Re-enrichment writes the same report under "Changed at ...".
+        return any(
+            each == title or each.startswith("Changed at ") and each.endswith(f": {title}") for each in ids
+        )
+
+    def mended_at(title):
+        return ids.get(f"Mended: {title}", 0)
+
+    failure = ""
+    if failed:
+        # Another reason, or another notable while it lasts, is another failure.
+        artifacts = json.loads(read_notable__notable)["artifacts"]
+        notables = sorted(json.dumps(each) for each in artifacts)
+        about = [[str(reason) for reason, _ in failed.values()], notables]
+        digest = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:8]
+        failure = f"Regsvcs response: failed: {', '.join(failed)} ({digest})"
+    new_failure = bool(failure) and ids.get(failure, 0) <= mended_at(failure)
+    new_cases = [each for each in cases if not stands(each[0])]
 
     if new_failure or new_cases:
         fresh = phantom.get_container(container["id"]) or container
@@ -191,5 +273,11 @@ WRITE = (
         lines.append("\\nThe playbook went on without an answer. Mend the cause, then run")
         lines.append("`regsvcs_network_connection` on this container again.")
         add_note(failure, "\\n".join(lines))
-"""
+
+    if not failed:
+        for title, note_id in ids.items():
+            if title.startswith("Regsvcs response: failed: ") and note_id > mended_at(title):
+                content = "A later run went through without a failure. The newest report of the case counts."
+                add_note(f"Mended: {title}", content)
+""".replace("TITLE_LIMIT", str(TITLE_LIMIT))
 )

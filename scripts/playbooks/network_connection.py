@@ -22,6 +22,7 @@ _RISK = "assess_risk:action_result.data.*"
 _ASKED = (
     "announce_question:custom_function:titles",
     "announce_question:custom_function:host",
+    "announce_question:custom_function:waiting",
     "announce_question:custom_function:kind",
 )
 
@@ -38,7 +39,7 @@ NETWORK_CONNECTION = Playbook(
         Code(
             name="read_notable",
             about="Collects the notable from the artifacts, with CIM or CEF names; the app reads it",
-            outputs=("usable", "notable", "ip"),
+            outputs=("usable", "notable", "ip", "problem"),
             code=READ,
             to=("notable_usable",),
         ),
@@ -54,7 +55,12 @@ NETWORK_CONNECTION = Playbook(
                 Branch("else", ("note_no_notable",)),
             ),
         ),
-        Code(name="note_no_notable", about="Says what is missing", code=UNUSABLE),
+        Code(
+            name="note_no_notable",
+            about="Says what is missing",
+            inputs=("read_notable:custom_function:problem",),
+            code=UNUSABLE,
+        ),
         Action(
             name="check_ip",
             about="Is the destination public, and not the organisation's own?",
@@ -109,6 +115,8 @@ NETWORK_CONNECTION = Playbook(
             about="The report of each case, severity, status, and what failed; a second trigger adds nothing",
             inputs=(
                 "read_notable:custom_function:ip",
+                "read_notable:custom_function:notable",
+                "read_notable:custom_function:problem",
                 *(f"{_DECISION}.{name}" for name in ("note_title", "note", "severity", "case_id", "state")),
                 *(
                     f"{_RISK}.{name}"
@@ -122,9 +130,10 @@ NETWORK_CONNECTION = Playbook(
             name="announce_question",
             about="Which host to ask about, if any; the note written here keeps it from being asked twice",
             inputs=tuple(
-                f"{_DECISION}.{name}" for name in ("question", "host", "prompt", "note_title", "score")
+                f"{_DECISION}.{name}"
+                for name in ("question", "host", "prompt", "question_title", "score", "host_id", "not_known")
             ),
-            outputs=("ask", "question", "host", "titles", "kind"),
+            outputs=("ask", "question", "host", "titles", "kind", "waiting"),
             code=ANNOUNCE,
             to=("question_due",),
         ),
@@ -143,7 +152,7 @@ NETWORK_CONNECTION = Playbook(
         Code(
             name="nothing_asked",
             about="Closing note where no question is due",
-            inputs=(f"{_DECISION}.question", f"{_DECISION}.note_title"),
+            inputs=(f"{_DECISION}.question", f"{_DECISION}.question_title"),
             code=NOTHING_ASKED,
         ),
         Prompt(
@@ -160,7 +169,7 @@ NETWORK_CONNECTION = Playbook(
         ),
         Decision(
             name="answer",
-            about="Without an answer it is neither approved nor declined, so that is tested first",
+            about="Only Approve approves and only Decline declines; anything else is no answer, tested first",
             branches=(
                 Branch(
                     "no answer",
@@ -172,7 +181,12 @@ NETWORK_CONNECTION = Playbook(
                     ("approved",),
                     (("ask_about_containment:action_result.summary.responses.0", "==", "Approve"),),
                 ),
-                Branch("else", ("declined",)),
+                Branch(
+                    "declined",
+                    ("declined",),
+                    (("ask_about_containment:action_result.summary.responses.0", "==", "Decline"),),
+                ),
+                Branch("else", ("expired",)),
             ),
         ),
         Code(
@@ -181,11 +195,11 @@ NETWORK_CONNECTION = Playbook(
             inputs=_ASKED,
             code=APPROVED,
         ),
-        Code(name="declined", about="Closing note: who declined, and why", inputs=_ASKED[:2], code=DECLINED),
+        Code(name="declined", about="Closing note: who declined, and why", inputs=_ASKED[:3], code=DECLINED),
         Code(
             name="expired",
-            about="Closing note: nobody answered, nothing was done",
-            inputs=_ASKED[:2],
+            about="Closing note: no answer, or none that counts; nothing was done",
+            inputs=_ASKED[:3],
             code=EXPIRED,
         ),
     ),

@@ -2,120 +2,224 @@
 
 from __future__ import annotations
 
-from scripts.playbooks.snippets import QUOTED, TITLES
+from scripts.playbooks.snippets import ENDED, NOTES, PART_LIMIT, PLAIN_HOST, QUOTED, STATUS
 
 #: Who is asked about containment, and for how long, minutes.
 ROLE = "Incident Commander"
 MINUTES = 30
 
-ANNOUNCE = (
-    QUOTED
-    + """
-    def read_notes():
-        return [note["data"] for note in phantom.get_notes(container=container) or [] if note.get("success")]
+#: Minutes after the end of a question in which its outcome may still be written.
+GRACE_MINUTES = 5
 
-    def asked_in(notes, title):
-        # After a question that nobody answered it may be asked again; after an answer it may not.
-        unanswered = [note["id"] for note in notes if note["title"] == f"Nobody answered: {title}"]
-        since = max(unanswered, default=0)
-        return [note["id"] for note in notes if note["title"] == f"Question: {title}" and note["id"] > since]
+#: Cases whose evidence one question shows, and its characters.
+CASES_ASKED = 20
+PROMPT_LIMIT = 20_000
 
-    rows = list(
-        zip(
+_ANNOUNCE = """
+    from datetime import UTC
+
+    ended_without = ("Nobody answered: ", "No valid answer: ")
+
+    def asked(notes, key):
+        # (answered, the questions that are open, those that ended without an outcome)
+        answered, open_ones, lost = False, [], []
+        for note_id, title in notes:
+            if title.strip().lower() == "ask again":
+                answered = False
+            if not title.endswith(f": {key}"):
+                continue
+            start = title[: -len(key)]
+            if start in ended_without:
+                open_ones, lost = [], []
+            elif start in ("Approved: ", "Declined: "):
+                answered, open_ones, lost = True, [], []
+            elif start.startswith("Question (until "):
+                # The runner may have ended with the question: then nobody can answer it any more.
+                over = start.removeprefix("Question (until ")[:16] < latest_over
+                (lost if over else open_ones).append(note_id)
+        return answered, open_ones, lost
+
+    now = datetime.now(UTC)
+    until = (now + timedelta(minutes=MINUTES + 1)).strftime("%Y-%m-%d %H:%M")
+    latest_over = (now - timedelta(minutes=GRACE_MINUTES)).strftime("%Y-%m-%d %H:%M")
+
+    # (question, host, prompt, title of the question, score, host id, what is not known)
+    rows = [
+        (asks, str(host), str(prompt), str(key)[:PART_LIMIT], float(score or 0), str(machine or ""), unknown)
+        for asks, host, prompt, key, score, machine, unknown in zip(
             decide_isolation_result_item_0,
             decide_isolation_result_item_1,
             decide_isolation_result_item_2,
             decide_isolation_result_item_3,
             decide_isolation_result_item_4,
+            decide_isolation_result_item_5,
+            decide_isolation_result_item_6,
         )
-    )
-    notes = read_notes()
-    due = [row for row in rows if row[0] in ("isolate", "by_hand") and not asked_in(notes, row[3])]
+    ]
+
+    def machine_of(row):
+        # A case whose host is not known shares its question with no other case.
+        return row[5].lower() or f"case: {row[3]}"
+
+    due = []
+    # What a person has ended is not asked about.
+    if status_of(container) not in ENDED:
+        notes = notes_of(container)
+        for row in rows:
+            answered, open_ones, _ = asked(notes, row[3])
+            if row[0] in ("isolate", "by_hand") and not answered and not open_ones:
+                due.append(row)
 
     announce_question__ask = "no"
     announce_question__question = ""
     announce_question__host = ""
     announce_question__titles = []
     announce_question__kind = ""
+    announce_question__waiting = ""
     if due:
         # One answer is for one host: that of the highest score. Its cases are asked about together.
-        due.sort(key=lambda row: -float(row[4] or 0))
-        host = str(due[0][1])
-        mine = [row for row in due if str(row[1]).lower() == host.lower()]
-        others = sorted({str(row[1]) for row in due if str(row[1]).lower() != host.lower()})
-        content = (
-            f"The role `ROLE` is asked whether to contain {quoted(host)}. "
-            "The answer is awaited for MINUTES minutes; without one nothing is done."
-        )
-        for each in others:
-            content += f"\\n\\nNot asked yet: {quoted(each)}. Run the playbook again for it."
-        won = []
+        due.sort(key=lambda row: -row[4])
+        host = due[0][1]
+        mine = [row for row in due if machine_of(row) == machine_of(due[0])]
+        others = {machine_of(row): row[1] for row in due if machine_of(row) != machine_of(due[0])}
+        named = ", ".join(sorted(plain_host(each) for each in others.values())[:5])
+        named += f" and {len(others) - 5} more" if len(others) > 5 else ""
+        waiting = f"{len(others)} more host{'s wait' if len(others) > 1 else ' waits'}: {named}."
+        written = {}
         for row in mine:
+            content = (
+                f"The role `ROLE` is asked whether to contain {quoted(host)}. "
+                "The answer is awaited for MINUTES minutes; without one nothing is done."
+            )
+            unknown = [row[6]] if isinstance(row[6], str) else row[6] or []
+            if unknown:
+                content += "\\n\\nNot known:\\n" + "".join(f"\\n- {quoted(each)}" for each in unknown)
+            if asked(notes, row[3])[2]:
+                content += "\\n\\nAn earlier question ended without an outcome: its time is over, and no note"
+                content += " says what came of it. The run that asked it did not go on."
+            if others:
+                content += f"\\n\\n{waiting} Run the playbook again to be asked about it."
             success, message, note_id = phantom.add_note(
                 container=container,
                 note_type="general",
                 note_format="markdown",
-                title=f"Question: {row[3]}",
+                title=f"Question (until {until} UTC): {row[3]}",
                 content=content,
             )
-            # Two triggers at once both write their note before either reads them: the earlier note asks.
-            earlier = min(asked_in(read_notes(), row[3]), default=note_id)
-            if not success or earlier == note_id:
+            written[row[3]] = note_id if success else None
+        # Two triggers at once both write their notes before either reads them: the earlier note asks.
+        notes = notes_of(container)
+        won = []
+        for row in mine:
+            mark = written[row[3]]
+            answered, open_ones, _ = asked(notes, row[3])
+            if mark is None or (not answered and min(open_ones, default=mark) == mark):
                 won.append(row)
         if won:
+            shown, room = [], PROMPT_LIMIT
+            for row in won[:CASES_ASKED]:
+                if len(row[2]) + 2 > room and shown:
+                    break
+                shown.append(row[2][:room])
+                room -= len(row[2]) + 2
+            more = len(won) - len(shown)
+            if more:
+                shown.append(
+                    f"{more} more case{'s' if more > 1 else ''} of this host: the evidence is in the notes. "
+                    f"The answer is for {'them' if more > 1 else 'it'} as well."
+                )
+            if others:
+                shown.append(f"{waiting} Run the playbook again to be asked about it.")
             announce_question__ask = "yes"
-            announce_question__question = "\\n\\n".join(str(row[2]) for row in won)
+            announce_question__question = "\\n\\n".join(shown)
             announce_question__host = host
             announce_question__titles = [row[3] for row in won]
             announce_question__kind = "isolate" if all(row[0] == "isolate" for row in won) else "by_hand"
-""".replace("ROLE", ROLE).replace("MINUTES", str(MINUTES))
-)
+            announce_question__waiting = waiting if others else ""
+"""
+
+_VALUES = {
+    "ROLE": ROLE,
+    "GRACE_MINUTES": str(GRACE_MINUTES),
+    "MINUTES": str(MINUTES),
+    "PART_LIMIT": str(PART_LIMIT),
+    "PROMPT_LIMIT": str(PROMPT_LIMIT),
+    "CASES_ASKED": str(CASES_ASKED),
+    "ENDED": ENDED,
+}
+
+
+def _filled(code: str) -> str:
+    """Custom code with the values of the names in capitals."""
+    for name, value in _VALUES.items():
+        code = code.replace(name, value)
+    return code
+
+
+ANNOUNCE = QUOTED + PLAIN_HOST + NOTES + STATUS + _filled(_ANNOUNCE)
 
 NOTHING_ASKED = (
-    TITLES
-    + """
-    titles = titles_of(container)
-    for question, title in zip(decide_isolation_result_item_0, decide_isolation_result_item_1):
-        if question == "none" and f"Nothing asked: {title}" not in titles:
+    NOTES
+    + STATUS
+    + _filled("""
+    titles = {title for _, title in notes_of(container)}
+    # In a case that a person has ended there is nothing to go on with.
+    ended = status_of(container) in ENDED
+    for question, key in zip(decide_isolation_result_item_0, decide_isolation_result_item_1):
+        title = f"Nothing asked: {str(key)[:PART_LIMIT]}"
+        if question == "none" and not ended and title not in titles:
+            titles.add(title)
             phantom.add_note(
                 container=container,
                 note_type="general",
                 note_format="markdown",
-                title=f"Nothing asked: {title}",
+                title=title,
                 content=(
-                    "The run is complete. Nobody was asked about containment and nothing was isolated; the "
-                    "report says why, under *Isolation*. The case stays open: a person closes it, after the "
+                    "The run is complete. Nobody was asked about containment; the report says why, under "
+                    "*Isolation*. This playbook has isolated nothing. A person closes the case, after the "
                     "next steps of the report."
                 ),
             )
-"""
+""")
 )
 
 
-def _outcome(block: str, title: str, content: str, more: str = "") -> str:
-    """Code of a block that writes the outcome of the question, once a case that was asked about."""
-    return f"""{QUOTED}
+def _outcome(title: str, content: str, more: str = "") -> str:
+    """Code of a block that writes the outcome of the question, once a case that was asked about.
+
+    Args:
+        title: an expression that gives what the titles begin with.
+        content: code that sets `content`.
+        more: code between that and the notes.
+    """
+    return _filled(f"""{QUOTED}{PLAIN_HOST}{STATUS}
     def first(datapath):
         rows = phantom.collect2(container=container, datapath=[datapath])
         return next((row[0] for row in rows if row[0]), "")
 
-{content}{more}
-    for title in announce_question__titles or []:
+    host = quoted(announce_question__host)
+    # Read now: a person may have ended the case while the question was open.
+    status = status_of(container)
+{content}
+    if status in ENDED:
+        content += f"\\n\\nThe container is {{status}} by now: make sure that this still counts."
+    if announce_question__waiting:
+        content += f"\\n\\n{{announce_question__waiting}} Run the playbook again to be asked about it."
+{more}
+    for key in announce_question__titles or []:
         phantom.add_note(
             container=container,
             note_type="general",
             note_format="markdown",
-            title=f"{title}: {{title}}",
-            content={block}_content,
+            title=f"{{{title}}}: {{key}}",
+            content=content,
         )
-"""
+""")
 
 
 APPROVED = _outcome(
-    "approved",
-    "Approved",
-    """    host = quoted(announce_question__host)
-    reason = first("ask_about_containment:action_result.summary.responses.1")
+    "'Approved'",
+    """    reason = first("ask_about_containment:action_result.summary.responses.1")
     if announce_question__kind == "isolate":
         why = "No guard stands in the way, but this version of the playbook has no isolation action yet."
     else:
@@ -123,19 +227,21 @@ APPROVED = _outcome(
             "Guards stand in the way of the playbook (see *Isolation* in the report), and this version "
             "has no isolation action yet."
         )
-    approved_content = (
+    content = (
         f"**Approved** by {quoted(first('ask_about_containment:action_result.data.*.user'))}. "
         f"Reason: {quoted(reason or 'none given', 1000)}.\\n\\n"
-        f"**Task: contain {host} by hand.** {why} Nothing has been isolated.\\n\\n"
-        f"1. Make sure in the EDR console that {host} is the machine of this case.\\n"
-        "2. Isolate it there, and wait until the console shows it as isolated.\\n"
-        "3. Write into this case who isolated it, when, and when that is to be reviewed.\\n"
-        "4. Go on with the next steps of the report."
+        f"**Task: contain {host} by hand.** {why} This playbook has isolated nothing.\\n\\n"
+        "1. First do the steps of the report that come before isolating, such as getting the memory of the "
+        "process: isolating or restarting may lose it.\\n"
+        f"2. Make sure in the EDR console that {host} is the machine of this case.\\n"
+        "3. Isolate it there, and wait until the console shows it as isolated.\\n"
+        "4. Write into this case who isolated it, when, and when that is to be reviewed.\\n"
+        "5. Go on with the next steps of the report."
     )
 """,
     """    phantom.pin(
         container=container,
-        data=quoted(announce_question__host).strip("`"),
+        data=plain_host(announce_question__host),
         message="Approved: contain this host by hand",
         pin_type="card",
         pin_style="red",
@@ -144,27 +250,34 @@ APPROVED = _outcome(
 )
 
 DECLINED = _outcome(
-    "declined",
-    "Declined",
-    """    answer = first("ask_about_containment:action_result.summary.responses.0")
-    reason = first("ask_about_containment:action_result.summary.responses.1")
-    declined_content = (
-        f"**Not approved** by {quoted(first('ask_about_containment:action_result.data.*.user'))}; "
-        f"the answer was {quoted(answer)}. "
+    "'Declined'",
+    """    reason = first("ask_about_containment:action_result.summary.responses.1")
+    content = (
+        f"**Declined** by {quoted(first('ask_about_containment:action_result.data.*.user'))}. "
         f"Reason: {quoted(reason or 'none given', 1000)}.\\n\\n"
-        f"Nothing has been isolated: {quoted(announce_question__host)} stays as it is, and the case is open. "
-        "Go on with the next steps of the report."
+        f"This playbook has isolated nothing: not {host}, and no other host. "
+        "Go on with the next steps of the report.\\n\\n"
+        "Another verdict or score of the case is asked about again. To be asked about this one again, add a "
+        "note with the title `Ask again` to this container and run `regsvcs_network_connection`. To act "
+        "without the question, contain the host by hand and write into this case who did it, and when."
     )
 """,
 )
 
 EXPIRED = _outcome(
-    "expired",
-    "Nobody answered",
-    """    expired_content = (
-        f"The question about {quoted(announce_question__host)} ended without an answer: "
-        f"{quoted(first('ask_about_containment:action_result.message'))}.\\n\\n"
-        "**Nothing has been decided and nothing has been isolated.** "
+    "outcome",
+    """    if first("ask_about_containment:action_result.status") == "success":
+        outcome = "No valid answer"
+        answer = first("ask_about_containment:action_result.summary.responses.0")
+        why = f"the answer was {quoted(answer)}" if answer else "it was answered without a choice"
+        why += f", by {quoted(first('ask_about_containment:action_result.data.*.user'))}"
+    else:
+        outcome = "Nobody answered"
+        why = quoted(first("ask_about_containment:action_result.message"))
+    missing = "a valid answer" if outcome == "No valid answer" else "an answer"
+    content = (
+        f"The question about {host} ended without {missing}: {why}.\\n\\n"
+        "**Nothing has been decided, and this playbook has isolated nothing.** "
         "That is neither an approval nor a refusal.\\n\\n"
         "To be asked again, run `regsvcs_network_connection` on this container. To act without the question, "
         "contain the host by hand and write into this case who did it, and when."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scripts.playbooks.blocks import Action, Code, Playbook
 from scripts.playbooks.network_connection import ASSET
-from scripts.playbooks.snippets import QUOTED, RAISE, TITLES
+from scripts.playbooks.snippets import ENDED, NOTES, PART_LIMIT, QUOTED, RAISE, TITLE_LIMIT
 
 _COLUMNS = (
     "case_id",
@@ -16,66 +16,55 @@ _COLUMNS = (
     "note_title",
     "note",
     "question",
+    "question_title",
     "state",
 )
 
 _ROWS = "".join(f"        reenrich_cases_result_item_{index},\n" for index in range(len(_COLUMNS)))
 
-_WRITE = (
-    QUOTED
-    + TITLES
-    + RAISE
-    + """
+_CODE = (
+    """
+    def count(number, noun):
+        return f"{number} {noun}{'' if number == 1 else 's'}"
+
     def add_note(case, title, content):
         # A timer that fires twice looks at the same state twice, and writes its notes once.
-        if title not in titles_of(case):
-            phantom.add_note(
+        title = title[:TITLE_LIMIT]
+        if title not in [each for _, each in notes_of(case)]:
+            success, message, _ = phantom.add_note(
                 container=case,
                 note_type="general",
                 note_format="markdown",
                 title=title,
                 content=content,
             )
+            if not success:
+                raise ValueError(f"the platform did not take the note: {message}")
 
-    datapaths = ["reenrich_cases:action_result.status", "reenrich_cases:action_result.message"]
-    answers = phantom.collect2(container=container, datapath=datapaths)
-    failures = [message for status, message in answers if status != "success"]
-
-    looked, changed_count, lines = 0, 0, []
-    for case_id, number, changed, changes, stop, severity, title, note, question, state in zip(
-"""
-    + _ROWS
-    + """    ):
-        looked += 1
-        where = f"{quoted(case_id)} in container {number}"
-        case = phantom.get_container(number)
-        if not case:
-            lines.append(f"- {where}: the container could not be read; nothing was written.")
-            continue
-        if str(case.get("status", "")).lower() in ("closed", "resolved"):
-            continue
-        changes = [quoted(each) for each in changes or []]
+    def write(case, row):
+        case_id, _, changed, changes, stop, severity, title, note, question, key, state = row
         if changed and changes:
             at = str(json.loads(state)["looked_at"])[:19]
-            content = "Looked at again; this changed:\\n\\n" + "\\n".join(f"- {each}" for each in changes)
-            if question in ("isolate", "by_hand"):
+            content = "Looked at again; this changed:\\n"
+            content += "".join(f"\\n- {quoted(each)}" for each in changes)
+            # As the other playbook writes the outcomes of a question.
+            outcomes = [f"{word}: {str(key)[:PART_LIMIT]}" for word in ("Approved", "Declined")]
+            answered = any(each in outcomes for _, each in notes_of(case))
+            if question in ("isolate", "by_hand") and not answered:
                 content += "\\n\\n**The case calls for a decision about containment.** Run the playbook"
                 content += " `regsvcs_network_connection` on this container to be asked."
-            add_note(case, f"Changed at {at}: {title}", f"{content}\\n\\n{note}")
+            add_note(case, f"Changed at {at}: {str(title)[:PART_LIMIT]}", f"{content}\\n\\n{note}")
         elif changed:
-            add_note(case, title, str(note))
+            add_note(case, str(title), str(note))
         if changed:
-            changed_count += 1
             raise_severity(case, severity)
         if stop:
             content = f"Re-enrichment of this case ends: {quoted(stop)}. A new notable starts it again."
             add_note(case, f"Not looked at again: {case_id}", content)
-        if changes or stop:
-            lines.append(f"- {where}: {'; '.join(changes + [quoted(each) for each in [stop] if each])}")
         if state:
             # Kept last: a run that breaks off before it writes its notes again at the next look.
             # Severity low: an artifact raises that of its container.
-            phantom.add_artifact(
+            success, message, _ = phantom.add_artifact(
                 container=case,
                 raw_data={},
                 cef_data={"regsvcsCaseId": case_id, "regsvcsState": state},
@@ -84,6 +73,37 @@ _WRITE = (
                 severity="low",
                 run_automation=False,
             )
+            if not success:
+                raise ValueError(f"the platform did not take the state: {message}")
+
+    datapaths = ["reenrich_cases:action_result.status", "reenrich_cases:action_result.message"]
+    answers = phantom.collect2(container=container, datapath=datapaths)
+    failures = [message for status, message in answers if status != "success"]
+
+    looked, changed_count, lines = 0, 0, []
+    for row in zip(
+"""
+    + _ROWS
+    + """    ):
+        case_id, number, changed, changes, stop = row[:5]
+        looked += 1
+        where = f"{quoted(case_id)} in container {number}"
+        case = phantom.get_container(number)
+        if not case:
+            lines.append(f"- {where}: the container could not be read; nothing was written.")
+            continue
+        if str(case.get("status", "")).lower() in ENDED:
+            continue
+        try:
+            write(case, row)
+        except Exception as error:
+            # One case that cannot be written keeps no other from being written.
+            lines.append(f"- {where}: **not written, or not whole**: {quoted(error)}.")
+            continue
+        changed_count += bool(changed)
+        if changes or stop:
+            said = [*(changes or []), *([stop] if stop else [])]
+            lines.append(f"- {where}: {'; '.join(quoted(each) for each in said)}")
 
     failed = bool(failures) or not answers
     if failed:
@@ -91,7 +111,7 @@ _WRITE = (
         lines.append(f"- **reenrich case** failed: {reason}. What is known stays, for the next round.")
     else:
         lines.insert(0, f"{quoted(answers[0][1], 1000)}\\n")
-    done = f"Regsvcs re-enrichment: {looked} cases, {changed_count} changed"
+    done = f"Regsvcs re-enrichment: {count(looked, 'case')}, {changed_count} changed"
     phantom.add_note(
         container=container,
         note_type="general",
@@ -100,6 +120,15 @@ _WRITE = (
         content="\\n".join(lines),
     )
 """
+)
+
+_WRITE = (
+    QUOTED
+    + NOTES
+    + RAISE
+    + _CODE.replace("TITLE_LIMIT", str(TITLE_LIMIT))
+    .replace("PART_LIMIT", str(PART_LIMIT))
+    .replace("ENDED", ENDED)
 )
 
 _ROW = "reenrich_cases:action_result.data.*"

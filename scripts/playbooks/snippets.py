@@ -11,11 +11,25 @@ QUOTED = """
         return f"`{shown.strip() or 'unknown'}`"
 """
 
-#: Reads the titles of the notes a container has.
-TITLES = """
-    def titles_of(case):
-        notes = phantom.get_notes(container=case) or []
-        return {note["data"]["title"] for note in notes if note.get("success")}
+#: Shows the name of a host where no code span keeps it from being markup: in a prompt and in a pin.
+PLAIN_HOST = """
+    def plain_host(text):
+        name = "".join(c if c.isascii() and (c.isalnum() or c in "._:-") else "_" for c in str(text or ""))
+        return name[:255] or "unknown"
+"""
+
+#: Reads the notes a container has. A title of the platform's own notes may be missing.
+NOTES = """
+    def notes_of(case):
+        # (id, title), the oldest first
+        notes = [note["data"] for note in phantom.get_notes(container=case) or [] if note.get("success")]
+        return sorted((note["id"], str(note["title"] or "")) for note in notes)
+"""
+
+#: Reads the status of a container now: the one a block is handed is that of the beginning of the run.
+STATUS = """
+    def status_of(case):
+        return str((phantom.get_container(case["id"]) or case).get("status", "")).lower()
 """
 
 #: Raises the severity of a container; leaves one that this playbook does not know.
@@ -27,3 +41,10 @@ RAISE = """
         if now in order and wanted in order and order.index(wanted) > order.index(now):
             phantom.set_severity(container=case, severity=wanted)
 """
+
+#: What a container's status is called when a person has ended the case.
+ENDED = '("closed", "resolved")'
+
+#: Characters of a title at most; the platform takes a few more. Of a part that others are put before: fewer.
+TITLE_LIMIT = 250
+PART_LIMIT = 200

@@ -9,24 +9,13 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-import re
 import tarfile
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 
 #: Time of every entry, and of the manifest: 2026-01-01T00:00:00Z. It says nothing about the build.
 FIXED_TIME_S = 1_767_225_600
-
-_FORBIDDEN_NAME = re.compile(
-    r"(^|/)(tests?|\.[^/]*|__pycache__|conftest\.py|test_[^/]*|[^/]*_test\.py|id_(rsa|ed25519)[^/]*)(/|$)"
-    r"|\.(pyc|pyo|pem|key|p12|pfx|env|log|evtx)$"
-)
-_SECRETS = (
-    re.compile(rb"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY"),
-    re.compile(rb"://[^/\s:@'\"{}<>]+:[^/\s:@'\"{}<>]+@"),
-)
 
 
 def fixed_time_text() -> str:
@@ -74,23 +63,3 @@ def repacked_zip(data: bytes) -> bytes:
             entry.external_attr = 0o100644 << 16
             written.writestr(entry, given.read(name))
     return packed.getvalue()
-
-
-def private_contents(files: Mapping[str, bytes], private_paths: Iterable[Path]) -> list[str]:
-    """One sentence for each file that must not leave this machine: empty when all may.
-
-    Args:
-        files: path in the archive -> content, without other people's wheels.
-        private_paths: folders of this machine that no file may name, such as the checkout and the home.
-    """
-    # A folder right under the root, such as /root or /app, may be named by chance.
-    needles = [str(path).encode() for path in private_paths if len(path.parts) > 2]
-    found = []
-    for name, content in sorted(files.items()):
-        if _FORBIDDEN_NAME.search(name):
-            found.append(f"{name}: a file of this kind is not packaged")
-        elif any(needle in content for needle in needles):
-            found.append(f"{name}: holds a path of this machine")
-        elif any(pattern.search(content) for pattern in _SECRETS):
-            found.append(f"{name}: holds what looks like a secret")
-    return found

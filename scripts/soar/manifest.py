@@ -44,7 +44,7 @@ def app_manifest(files: Mapping[str, bytes], root: Path, wheels: Mapping[str, Se
     with tempfile.TemporaryDirectory() as work:
         # The SDK imports the stage as a package, so its name must be one.
         stage = Path(work) / APP
-        write_files(stage, dict(files))
+        write_files(stage, files)
         (stage / "pyproject.toml").write_text(app_pyproject(read_project(root)), encoding="utf-8")
         listed = [
             (name, (named(paths[0]) or ("", ""))[1], [path.name for path in paths])
@@ -119,12 +119,15 @@ def write(root: Path) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Write, or with --check compare; 1 when something is wrong."""
+    if list(arguments) not in ([], ["--check"]):
+        print("usage: python -m scripts.soar.manifest [--check]", file=sys.stderr)
+        return 2
     try:
-        if list(arguments) != ["--check"]:
+        if not arguments:
             write(ROOT)
             return 0
         problems = check(ROOT)
-    except (PackageError, OSError) as error:
+    except (PackageError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     for problem in problems:

@@ -8,16 +8,17 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import soar_sdk.paths
 
 from scripts.check_requirements import ROOT
-from scripts.soar.archive import private_contents, sha256, tar_gz
+from scripts.soar.archive import sha256, tar_gz
 from scripts.soar.install import manifest_wheels, prove, this_architecture
 from scripts.soar.manifest import CACHE, MANIFEST, app_manifest
 from scripts.soar.pins import SOURCE_ONLY, Architecture, bundled, soar_pins
+from scripts.soar.refused import private_contents, unfit_sources
 from scripts.soar.stage import APP, app_files, playbook_files
 from scripts.soar.wheels import PackageError, fill
 
@@ -49,15 +50,26 @@ def packaged(
     return {f"{APP}/{name}": content for name, content in whole.items()}
 
 
-def refuse_private(files: Mapping[str, bytes]) -> None:
-    """Stop when a file of ours must not be passed on.
+def refuse(found: Iterable[str]) -> None:
+    """Stop when a file must not be passed on.
+
+    Args:
+        found: one sentence for each.
 
     Raises:
         PackageError: it names each.
     """
-    found = private_contents(files, (ROOT, CACHE, Path.home()))
-    if found:
-        raise PackageError("Not packaged:\n" + "\n".join(found))
+    if sentences := "\n".join(found):
+        raise PackageError(f"Nothing was packaged:\n{sentences}")
+
+
+def refuse_private(files: Mapping[str, bytes]) -> None:
+    """Stop when a file of ours holds what must not leave this machine.
+
+    Raises:
+        PackageError: it names each.
+    """
+    refuse(private_contents(files, (ROOT, CACHE, Path.home())))
 
 
 def write_archive(name: str, files: Mapping[str, bytes]) -> Path:
@@ -79,6 +91,7 @@ def build() -> None:
         OSError: a source cannot be read, or dist/ not be written.
         ValueError: the pins or the playbooks are not in order.
     """
+    refuse(unfit_sources(ROOT))
     pins = soar_pins()
     wheels = fill(CACHE, pins)
     kept = {pin.name: wheels[pin.name] for pin in bundled(pins)}

@@ -7,7 +7,7 @@ src/ on the path; templates/ lies beside src/, where views look for it.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,12 +15,14 @@ APP = "regsvcs_response"
 MAIN_MODULE = "src.app:app"
 SHIM = "playbooks/hosts/soar/app.py"
 LAYERS = ("actions", "connectors", "playbooks")
+PLAYBOOKS = "playbooks/splunk_soar"
+TEMPLATES = "playbooks/templates"
 
 #: What the app never imports: the command line and its terminal report, and what has its own place.
 LEFT_OUT = (
     "playbooks/hosts",
-    "playbooks/splunk_soar",
-    "playbooks/templates",
+    PLAYBOOKS,
+    TEMPLATES,
     "playbooks/report/page.py",
     "playbooks/report/terminal.py",
 )
@@ -72,27 +74,31 @@ def app_files(root: Path) -> dict[str, bytes]:
     Raises:
         OSError: a file that must be there is not.
     """
-    files = {name: (root / source).read_bytes() for name, source in DOCUMENTS.items()}
-    files["src/__init__.py"] = b""
-    files["src/app.py"] = (root / SHIM).read_bytes()
-    for source in _modules(root):
-        files[f"src/{source}"] = (root / source).read_bytes()
-    templates = root / "playbooks/templates"
-    for path in sorted(templates.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
-            files[f"templates/{path.relative_to(templates).as_posix()}"] = path.read_bytes()
-    return files
+    files = {name: (root / source).read_bytes() for name, source in app_sources(root).items()}
+    return {**files, "src/__init__.py": b""}
 
 
-def _modules(root: Path) -> Iterator[str]:
+def app_sources(root: Path) -> dict[str, str]:
+    """Where the files of the package come from: path in the package -> path in the checkout.
+
+    Modules are *.py and templates *.html; other files and symbolic links are passed over.
+    """
+    sources = {**DOCUMENTS, "src/app.py": SHIM}
     for layer in LAYERS:
-        for path in sorted((root / layer).rglob("*.py")):
-            name = path.relative_to(root).as_posix()
-            if name != SHIM and not _left_out(name):
-                yield name
+        modules = _files(root, layer, "*.py")
+        sources |= {f"src/{name}": name for name in modules if name != SHIM and not is_left_out(name)}
+    templates = _files(root, TEMPLATES, "*.html")
+    return sources | {f"templates/{name.removeprefix(f'{TEMPLATES}/')}": name for name in templates}
 
 
-def _left_out(name: str) -> bool:
+def _files(root: Path, folder: str, pattern: str) -> Iterator[str]:
+    for path in sorted((root / folder).rglob(pattern)):
+        if path.is_file() and not path.is_symlink():
+            yield path.relative_to(root).as_posix()
+
+
+def is_left_out(name: str) -> bool:
+    """Whether the app never imports what has this path in the checkout."""
     return _within(name, LEFT_OUT) and not _within(name, KEPT)
 
 
@@ -106,14 +112,22 @@ def playbook_files(root: Path) -> dict[str, bytes]:
     Raises:
         ValueError: there is no playbook, or one lacks its other half.
     """
-    folder = root / "playbooks/splunk_soar"
+    return {name: (root / source).read_bytes() for name, source in playbook_sources(root).items()}
+
+
+def playbook_sources(root: Path) -> dict[str, str]:
+    """Where the files of the playbooks come from: path in their archive -> path in the checkout.
+
+    Raises:
+        ValueError: there is no playbook, or one lacks its other half.
+    """
     found = {
-        path.name: path.read_bytes()
-        for path in sorted(folder.glob("*"))
+        path.name: f"{PLAYBOOKS}/{path.name}"
+        for path in sorted((root / PLAYBOOKS).glob("*"))
         if path.suffix in {".py", ".json"} and path.stem != "__init__"
     }
     if not found:
-        raise ValueError(f"{folder.name} holds no playbook")
+        raise ValueError(f"{PLAYBOOKS} holds no playbook")
     for name in found:
         other = name.removesuffix(".py") + ".json" if name.endswith(".py") else f"{Path(name).stem}.py"
         if other not in found:
@@ -121,7 +135,7 @@ def playbook_files(root: Path) -> dict[str, bytes]:
     return found
 
 
-def write_files(folder: Path, files: dict[str, bytes]) -> None:
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write files under a folder, which is made where it is missing."""
     for name, content in files.items():
         path = folder / name

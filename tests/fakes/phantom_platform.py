@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
 type Json = dict[str, Any]
@@ -38,6 +39,13 @@ class Answer(NamedTuple):
     user: str = "analyst01"
 
 
+class Responses(NamedTuple):
+    """A prompt that ended well, whatever it holds."""
+
+    responses: object
+    data: list[Json | None]
+
+
 class Note(NamedTuple):
     """A note in a container."""
 
@@ -52,6 +60,8 @@ class Platform:
     def __init__(self, run_action: RunAction, assets: Sequence[str] = ("regsvcs_response",)) -> None:
         self.run_action = run_action
         self.assets = assets
+        #: The clock of the runners.
+        self.now = datetime(2026, 9, 25, 7, 0, tzinfo=UTC)
         self.containers: dict[int, Json] = {}
         self.artifacts: dict[int, list[Json]] = {}
         self.notes: dict[int, list[Note]] = {}
@@ -84,8 +94,8 @@ class Platform:
         return [note.title for note in self.notes[container_id]]
 
     def note(self, container_id: int, title: str) -> str:
-        """The content of the one note of this title."""
-        (found,) = [note.content for note in self.notes[container_id] if note.title == title]
+        """The content of the last note of this title."""
+        *_, found = [note.content for note in self.notes[container_id] if note.title == title]
         return found
 
     def next_id(self) -> int:

@@ -14,10 +14,11 @@ import sys
 import types
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.fakes.phantom_platform import Answer, ContainerApi, Json, Platform
+from tests.fakes.phantom_platform import Answer, ContainerApi, Json, Platform, Responses
 
 #: What a playbook may call; as the vendor's reference of the playbook API names it.
 API = (
@@ -70,7 +71,7 @@ class Run(ContainerApi):
         playbook: Path,
         container_id: int,
         *,
-        answers: Mapping[str, Answer] | None = None,
+        answers: Mapping[str, Answer | Responses] | None = None,
         fail: Iterable[str] = (),
         last_first: bool = False,
         together: bool = False,
@@ -147,6 +148,7 @@ class Run(ContainerApi):
                     del sys.modules[name]
                 else:
                     sys.modules[name] = before
+        module.__dict__["datetime"] = _clock(self.platform)
         return module
 
     # --- the API: blocks, log, data between blocks ---------------------------------------------------------
@@ -189,7 +191,8 @@ class Run(ContainerApi):
         (source,) = sources
         if source == "artifact":
             paths = [path.removeprefix("artifact:*.").split(".") for path in datapath]
-            return [[_dig(each, path) for path in paths] for each in self._artifacts(container, scope)]
+            found = self._artifacts(container, scope)[:limit]
+            return [[_dig(each, path) for path in paths] for each in found]
         assert hasattr(self._module, source), f"no block {source}"
         rows = []
         paths = [path.removeprefix(f"{source}:action_result.").split(".") for path in datapath]
@@ -318,6 +321,9 @@ class Run(ContainerApi):
         answer = self._answers.get(name)
         if answer is None:
             result = _result("failed", "The prompt expired before anyone answered it")
+        elif isinstance(answer, Responses):
+            given: Json = {"responses": answer.responses}
+            result = _result("success", "answered", summary=given, data=answer.data)
         else:
             choices = response_types[0]["options"]["choices"]
             assert answer.choice in choices, f"{name}: {answer.choice} is none of {choices}"
@@ -337,7 +343,7 @@ def _result(
     *,
     parameter: Json | None = None,
     summary: Json | None = None,
-    data: list[Json] | None = None,
+    data: Sequence[Json | None] | None = None,
 ) -> Json:
     return {
         "status": status,
@@ -348,12 +354,24 @@ def _result(
     }
 
 
+def _clock(platform: Platform) -> type[datetime]:
+    """What a playbook imports as `datetime`; it goes by the platform's clock."""
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Clock:
+            assert tz is not None, "a time without a zone"
+            return cls.fromtimestamp(platform.now.timestamp(), tz)
+
+    return Clock
+
+
 def _dig(value: Any, path: Sequence[str]) -> Any:
     """What stands at a path; a field that no row of the app has is a mistake of the playbook."""
     for part in path:
         if isinstance(value, list):
             value = value[int(part)] if int(part) < len(value) else None
-        elif part == "context":  # the platform's own
+        elif value is None or part == "context":  # the platform's own
             return None
         else:
             assert part in value, f"no field {part} among {sorted(value)}"

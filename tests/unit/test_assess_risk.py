@@ -90,9 +90,7 @@ def test_all_unknown_is_the_base_and_undetermined() -> None:
         ("ESCU base", 80, 100)
     ]
     assert risk.case_verdict is CaseVerdict.UNDETERMINED
-    assert (
-        risk.verdict_reason == "The process was not found in the telemetry: unresolved, which is not benign."
-    )
+    assert risk.verdict_reason == "Nothing is known of the process itself: unresolved, which is not benign."
     assert risk.destination_verdict is DestinationVerdict.UNDETERMINED
     assert risk.indicators == ()
 
@@ -626,3 +624,42 @@ def shuffled(facts: CaseFacts, chance: random.Random) -> CaseFacts:
             ),
         }
     )
+
+
+def users_case(said: str, own: str) -> CaseFacts:
+    return case(lineage=lineage(process(user=own)), notables=(notable(user=said),))
+
+
+@pytest.mark.parametrize(
+    ("said", "own"),
+    [(r"CORP\other", r"CORP\ann"), (r"OTHER\ann", r"CORP\ann"), ("bob@corp.example", r"CORP\ann")],
+)
+def test_a_user_that_contradicts_the_process_is_unknown(said: str, own: str) -> None:
+    risk = assess(users_case(said, own))
+    wanted = Unknown(what="user", why=f"the notable names {said}, the process's own record {own}")
+    assert wanted in risk.unknowns
+    assert f"by user {said}." in risk.message
+
+
+@pytest.mark.parametrize(
+    ("said", "own"),
+    [
+        (r"CORP\ann", r"corp\ANN"),
+        ("ann", r"CORP\ann"),
+        ("ann@corp.example", r"CORP\ann"),
+        (r"CORP\ann", ""),
+        (r"CORP\ann", "-"),
+        ("", r"CORP\ann"),
+    ],
+)
+def test_one_account_spelled_in_two_ways_is_no_contradiction(said: str, own: str) -> None:
+    assert "user" not in [each.what for each in assess(users_case(said, own)).unknowns]
+
+
+def test_what_was_not_looked_up_is_not_called_not_found() -> None:
+    nobody = Unknown(what="host and process", why="no log was given")
+    risk = assess(case(problems=(nobody,)).model_copy(update={"not_looked_up": "no log was given"}))
+    reasons = {each.what: each.why for each in risk.unknowns}
+    assert reasons["host and process"] == "no log was given"
+    assert not reasons.keys() & {"the host", "process lineage"}
+    assert not any("not found" in text for text in (risk.verdict_reason, *reasons.values()))

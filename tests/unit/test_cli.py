@@ -403,6 +403,78 @@ class TestRun:
         (tmp_path / "b.json").write_text("{bad")
         assert "b.json" in invoke("run", "--notable", tmp_path / "b.json").err
 
+    def test_another_program_is_rejected_and_not_judged_as_a_copy(
+        self, invoke: Invoke, examples: Path, tmp_path: Path
+    ) -> None:
+        log = examples / "stealer/sysmon.xml"
+        other = {"dest": "WS01", "process_name": "explorer.exe", "dest_ip": "149.154.167.220"}
+        result = invoke(
+            "run", "--notable", "-", "--sysmon", log, "--out", tmp_path, "--json",
+            stdin=json.dumps(other).encode(),
+        )  # fmt: skip
+        document = json.loads(result.out)
+        assert (result.code, document["cases"]) == (2, [])
+        assert document["rejected"][0]["problem"] == "'explorer.exe' belongs to no detection profile"
+        assert "'explorer.exe' belongs to no detection profile" in result.err
+        (kept,) = (tmp_path / "rejected").iterdir()
+        assert json.loads(kept.read_bytes())["process_name"] == "explorer.exe"
+        left = "not worked: 2 detections of the log on WS01.corp.example, beside the notables"
+        assert left in document["notes"][0]
+        assert left in result.err
+
+    def test_what_the_log_raises_besides_is_said_where_it_is_not_worked(
+        self, invoke: Invoke, examples: Path
+    ) -> None:
+        folder = examples / "stealer"
+        logs = [folder / "sysmon.xml", examples / "installer/sysmon.ndjson"]
+        result = invoke("run", "--notable", folder / "notable.json", "--sysmon", *logs)
+        left = (
+            "not worked: 1 detection of the log on WS02.corp.example, beside the notables that were given;"
+            " run without --notable to work what the log raises\n"
+        )
+        assert (result.code, result.err) == (0, left)
+        assert result.out.endswith(left)
+        alone = invoke("run", "--notable", folder / "notable.json", "--sysmon", logs[0], "--json")
+        assert (json.loads(alone.out)["notes"], alone.err) == ([], "")
+
+    def test_an_input_that_is_no_notable_is_kept_whole_and_stops_no_other(
+        self, invoke: Invoke, examples: Path, tmp_path: Path
+    ) -> None:
+        raw = b'{"foo": 1}\n'
+        result = invoke(
+            "run", "--notable", "-", "--notable", examples / "stealer/notable.json", "--out", tmp_path,
+            stdin=raw,
+        )  # fmt: skip
+        assert result.code == 2
+        assert "--notable -: " in result.err
+        assert f"1 report written to {tmp_path}\n" in result.err
+        (kept,) = (tmp_path / "rejected").iterdir()
+        assert kept.read_bytes() == raw
+
+    def test_an_input_over_the_limit_is_not_kept_in_part(self, invoke: Invoke, tmp_path: Path) -> None:
+        result = invoke("run", "--notable", "-", "--out", tmp_path, stdin=b" " * (8 * 2**20 + 1))
+        assert result.code == 2
+        assert "1 input over the limit not kept" in result.err
+        assert not (tmp_path / "rejected").exists()
+
+    def test_a_user_that_contradicts_the_process_is_told(self, invoke: Invoke, examples: Path) -> None:
+        notable = json.loads((examples / "stealer/notable.json").read_bytes()) | {"user": r"CORP\other"}
+        result = invoke(
+            "run", "--notable", "-", "--sysmon", examples / "stealer/sysmon.xml", "--json",
+            stdin=json.dumps(notable).encode(),
+        )  # fmt: skip
+        (case,) = json.loads(result.out)["cases"]
+        assert r"by user CORP\other." in case["risk"]["message"]
+        why = r"the notable names CORP\other, the process's own record CORP\user01"
+        assert {"what": "user", "why": why, "remedy": ""} in case["risk"]["unknowns"]
+        assert any(r"CORP\other, CORP\user01 on" in step for step in case["next_steps"])
+
+    def test_help_says_what_is_written_and_shows_no_stray_backslash(self, invoke: Invoke) -> None:
+        text = " ".join(invoke("run", "--help").out.replace("\u2502", " ").split())
+        assert "as a page, as JSON and as Markdown" in text
+        assert "strict, the default:" in text
+        assert "\\" not in text
+
 
 class TestLineage:
     def test_by_process_name(self, invoke: Invoke, examples: Path) -> None:

@@ -728,7 +728,7 @@ def test_a_site_that_is_not_listed_is_off_unless_the_policy_says_more(
 def test_off_says_what_it_would_do() -> None:
     asked = STOPS["mode"](ready(IsolationMode.APPROVE))
     assert decide(asked).summary == (
-        f"{HOST} is not isolated because isolation is off. In mode approve, a person would be asked whether"
+        f"{HOST} would not be isolated: isolation is off. In mode approve, a person would be asked whether"
         f" to isolate {HOST}."
     )
 
@@ -754,7 +754,7 @@ def test_approve_asks_even_when_auto_would_be_justified() -> None:
 
 def test_a_refusal_names_the_guards() -> None:
     assert decide(apply(["breaker", "score"])).summary == (
-        f"{HOST} is not isolated: 2 of {len(GUARDS)} guards stand in the way (breaker, score)."
+        f"{HOST} would not be isolated: 2 of {len(GUARDS)} guards stand in the way (breaker, score)."
     )
 
 

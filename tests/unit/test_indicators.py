@@ -16,6 +16,7 @@ from actions.organisation_ranges import OrganisationRanges
 from actions.profile import Profile
 from actions.risk import EvidenceItem, Indicator, IndicatorGroup, RiskPolicy, Strength
 from actions.risk_weights import WEIGHTS
+from connectors.facts.base import SourceRef
 from connectors.facts.notable import Direction
 from connectors.facts.process import (
     ModuleLoad,
@@ -403,6 +404,29 @@ def test_parent_exited(
         process(end=at(target_end)), process(r"C:\Tools\a.exe", pid=20, end=at(parent_end)), seen=seen
     )
     assert ("parent_exited" in found(facts)) is wanted
+
+
+@pytest.mark.parametrize("end_source", [SourceRef(source="log", record=20, event_id="5"), None])
+def test_the_parents_end_is_cited_where_it_stands(end_source: SourceRef | None) -> None:
+    parent = process(r"C:\Tools\a.exe", pid=20, end=after(2))
+    created_at = SourceRef(source="log", record=15, event_id="1")
+    parent = parent.model_copy(update={"source": created_at, "end_source": end_source})
+    facts = below(process(), parent, seen=evidence(connections=(connection(seconds=30),)))
+    started, ended = found(facts)["parent_exited"].evidence
+    assert (ended.text, ended.time, ended.source) == ("a.exe (pid 20) ended", after(2), end_source)
+    assert started.text.endswith("started")
+
+
+def test_long_log_texts_are_cut_in_findings() -> None:
+    line = "schtasks" + " " * 5000 + "/create /tn x" + "y" * 20_000
+    sibling = process(SCHTASKS, pid=61, command_line=line)
+    facts = below(process(), process(LOADER, pid=20), siblings=(sibling,))
+    (item,) = found(facts)["scheduled_task_beside"].evidence
+    assert item.text.startswith("schtasks /create /tn xyyy")
+    assert item.text.endswith("y [cut: 25,021 characters in the record]")
+    assert len(item.text) < 4200
+    named = finding("x" * 40_000, [])
+    assert len(named.sentence) < 4200
 
 
 # --- children -------------------------------------------------------------------------------------

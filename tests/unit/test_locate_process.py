@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from actions.describe_destinations import describe_destinations, with_direction
+from actions.detection import Semantics
 from actions.get_process_lineage import LineageSettings, Located, gather_process, locate_process
 from actions.organisation_ranges import NONE, OrganisationRanges
+from actions.profile_catalog import shipped_profiles
 from connectors.edr.sysmon_file.connector import SysmonFileEdr
 from connectors.edr.sysmon_file.event import RawEvent, ReadReport
 from connectors.edr.sysmon_file.store import SysmonStore
@@ -19,7 +22,8 @@ from connectors.facts.notable import Direction, Notable, NotableSource
 from connectors.facts.process import Connection, DnsAnswer, ProcessEvidence, ProcessRef
 from connectors.ports import Window
 from playbooks.grouping import group_cases
-from tests.events import HOST, REGSVCS, bare, connected, created
+from playbooks.logs import read_logs
+from tests.events import HOST, REGSVCS, bare, connected, created, event, guid
 
 SETTINGS = LineageSettings()
 PEER = "149.154.167.220"
@@ -53,7 +57,7 @@ def test_found_by_name_peer_and_time_with_skew() -> None:
     found = locate_process(edr, late, SETTINGS)
     assert [each.guid for each in found.processes] == [bare(3)]
     assert found.problems == ()
-    tight = LineageSettings(skew_s=0, lookback_s=0)
+    tight = LineageSettings(skew_s=0)
     assert locate_process(edr, late, tight).problems[0].what == "the connection itself"
 
 
@@ -93,6 +97,80 @@ def test_nothing_fits() -> None:
     found = locate_process(sysmon([created(3, None)]), notable(), SETTINGS)
     assert found.processes == ()
     assert "no RegSvcs.exe is recorded" in found.problems[0].why
+
+
+ENDED = (created(3, None, REGSVCS, second=1), connected(3, second=3), event(5, second=4, ProcessGuid=guid(3)))
+
+
+def at_time(hour: int, minute: int, second: int = 0) -> Notable:
+    when = datetime(2026, 9, 24, hour, minute, second, tzinfo=UTC)
+    return notable(first_time=when, last_time=when, dest_ip="93.184.220.29")
+
+
+def test_a_process_that_ended_before_is_no_candidate() -> None:
+    found = locate_process(sysmon(ENDED), at_time(14, 0), SETTINGS)
+    assert found.processes == ()
+    (problem,) = found.problems
+    assert problem.what == "process"
+    assert problem.why == (
+        f"no RegSvcs.exe is recorded on {HOST} at that time; "
+        "an earlier one (pid 1003) ended at 2026-09-24 07:00:04 UTC"
+    )
+
+
+def test_the_installers_process_is_not_blamed_for_a_connection_hours_later() -> None:
+    log = Path(__file__).parents[2] / "examples" / "installer" / "sysmon.ndjson"
+    read = read_logs([log], shipped_profiles(), semantics=Semantics.STRICT, organisation=NONE)
+    asked = notable(
+        dest="WS02",
+        dest_ip="93.184.220.29",
+        first_time=datetime(2026, 9, 24, 14, tzinfo=UTC),
+        last_time=datetime(2026, 9, 24, 14, 5, tzinfo=UTC),
+    )
+    found = locate_process(read.edr, asked, SETTINGS)
+    assert found.processes == ()
+    assert found.problems[0].why == (
+        "no RegSvcs.exe is recorded on WS02.corp.example at that time; "
+        "an earlier one (pid 5588) ended at 2026-09-24 11:05:24 UTC"
+    )
+
+
+@pytest.mark.parametrize(("second", "wanted"), [(4, [bare(3)]), (5, [])])
+def test_the_clock_skew_counts_for_the_end_too(second: int, wanted: list[str]) -> None:
+    found = locate_process(sysmon(ENDED), at_time(7, 5, second), SETTINGS)
+    assert [each.guid for each in found.processes] == wanted
+
+
+def test_a_process_of_unknown_end_may_still_run() -> None:
+    found = locate_process(sysmon(ENDED[:2]), at_time(14, 0), SETTINGS)
+    assert [each.guid for each in found.processes] == [bare(3)]
+    assert found.problems[0].what == "the connection itself"
+
+
+def test_connections_outside_the_window_make_no_candidate() -> None:
+    edr = sysmon([*ENDED, connected(4, "1.1.1.1", second=7 * 3600)])
+    found = locate_process(edr, at_time(14, 0), SETTINGS)
+    assert [each.guid for each in found.processes] == [bare(4)]
+
+
+def test_no_process_of_the_name_and_a_connector_that_breaks_meanwhile() -> None:
+    class Breaks(SysmonFileEdr):
+        def get_lineage(self, *args: object, **kwargs: object):  # type: ignore[no-untyped-def]
+            raise TimedOut("slow", "no answer within 30 s")
+
+    store = SysmonStore(["regsvcs.exe"])
+    for each in ENDED:
+        store.add(each)
+    found = locate_process(Breaks(store, ReadReport()), at_time(14, 0), SETTINGS)
+    assert [each.why for each in found.problems] == [f"no RegSvcs.exe is recorded on {HOST} at that time"]
+    assert not found.failed
+
+
+def test_many_candidates_are_counted() -> None:
+    edr = sysmon([created(number, None, REGSVCS, second=number) for number in range(1, 131)])
+    found = locate_process(edr, notable(dest_ip=None), SETTINGS)
+    assert len(found.process_candidates) == 101
+    assert found.process_candidates[-1] == "and 30 more"
 
 
 def test_host_problems_are_unknowns_not_errors() -> None:

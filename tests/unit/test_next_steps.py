@@ -14,7 +14,7 @@ from actions.organisation_ranges import OrganisationRanges
 from actions.risk import RiskPolicy
 from actions.steps.case import LONGEST_NAME
 from connectors.facts.notable import Direction, Notable
-from connectors.facts.process import CoverageState, Gap, GapKind
+from connectors.facts.process import CoverageState, EvidenceKind, Gap, GapKind
 from tests.case_builders import (
     CRL_IP,
     EXPLORER,
@@ -263,3 +263,62 @@ def test_long_texts_are_cut_and_steps_are_distinct() -> None:
         to(destination(TELEGRAM_IP), notables=(notable(TELEGRAM_IP), notable(TELEGRAM_IP, seconds=9)))
     )
     assert len(twice) == len(set(twice))
+
+
+@pytest.mark.parametrize(
+    "reason", ["no EDR connector and no log was given", "sysmon_file: no answer in time"]
+)
+def test_where_nothing_was_looked_up_the_look_up_comes_first(reason: str) -> None:
+    steps = steps_of(case().model_copy(update={"not_looked_up": reason}))
+    assert steps == (
+        (f"Give the Sysmon log of {HOST} or repeat the look-up: RegSvcs.exe was not looked up ({reason})."),
+        f"Look {PEER_IP} up by hand: no reputation source has answered.",
+    )
+
+
+def test_a_benign_case_is_confirmed_before_anything_is_collected() -> None:
+    facts = installer_case()
+    assert facts.evidence is not None
+    coverage = tuple(
+        each.model_copy(update={"state": CoverageState.NOT_COLLECTED})
+        if each.kind is EvidenceKind.REMOTE_THREAD
+        else each
+        for each in facts.evidence.coverage
+    )
+    steps = steps_of(
+        facts.model_copy(update={"evidence": facts.evidence.model_copy(update={"coverage": coverage})})
+    )
+    assert steps[0].startswith(f"Confirm the installation on {HOST}")
+    assert any(step.startswith("Collect EID 8") for step in steps[1:])
+
+
+@pytest.mark.parametrize(
+    ("ip", "wanted"),
+    [
+        (
+            "100.64.12.8",
+            (
+                "Ask the owner of 100.64.12.8 (not public: Shared Address Space) what RegSvcs.exe (pid 4711)"
+                f" on {HOST} wants there."
+            ),
+        ),
+        ("127.0.0.1", f"Find out which program of {HOST} RegSvcs.exe (pid 4711) talks to at 127.0.0.1."),
+    ],
+)
+def test_the_owner_of_an_internal_address_is_asked_before_anything_is_collected(ip: str, wanted: str) -> None:
+    facts = to(destination(ip)).model_copy(
+        update={"evidence": evidence(coverage=CoverageState.NOT_COLLECTED)}
+    )
+    steps = steps_of(facts)
+    assert steps[0] == wanted
+    assert any(step.startswith("Collect EID") for step in steps[1:])
+    for other in (destination("224.0.0.251"), destination()):
+        assert not any("owner" in step or "which program" in step for step in steps_of(to(other)))
+
+
+def test_the_passwords_of_both_users_are_named_where_notable_and_process_differ() -> None:
+    facts = stealer_case()
+    assert facts.lineage is not None
+    target = facts.lineage.target.model_copy(update={"user": r"CORP\bob"})
+    facts = facts.model_copy(update={"lineage": facts.lineage.model_copy(update={"target": target})})
+    assert any(r"sessions of CORP\ann, CORP\bob on" in step for step in steps_of(facts))

@@ -111,7 +111,7 @@ def test_the_package_holds_the_wheels_the_manifest_names_and_no_other(tmp_path: 
 
 
 def test_a_file_that_names_the_checkout_stops_the_package() -> None:
-    with pytest.raises(PackageError, match=r"Not packaged:\nsrc/a\.py: holds a path of this machine"):
+    with pytest.raises(PackageError, match=r"Nothing was packaged:\nsrc/a\.py: holds a path of this machine"):
         refuse_private({"src/a.py": f"x = '{ROOT}'".encode()})
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from scripts.soar import manifest
 from scripts.soar.manifest import app_manifest, drift
 from scripts.soar.pins import Pin
 from scripts.soar.stage import write_files
@@ -134,3 +135,20 @@ def test_a_wheel_of_one_architecture_left_behind_counts(committed: dict[str, Any
     entry = committed["pip313_dependencies"]["wheel"][0]
     entry["input_file_aarch64"] = "wheels/shared/fast-1.9-cp313-cp313-manylinux_2_28_aarch64.whl"
     assert drift(committed, committed, PINS) == ["fast==1.9 is not pinned"]
+
+
+def test_a_mistyped_word_writes_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delattr(manifest, "write")
+    assert manifest.main(["--chek"]) == 2
+    assert "usage: " in capsys.readouterr().err
+
+
+def test_pins_out_of_order_are_told_in_a_sentence(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_files(root, {"requirements/soar.txt": b"loose>=1\n"})
+    monkeypatch.setattr(manifest, "ROOT", root)
+    assert manifest.main(["--check"]) == 1
+    assert capsys.readouterr().err == "line 1 is not pinned and hashed: 'loose>=1'\n"

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import re
 import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from soar_sdk.app import App
 
+from playbooks.hosts.soar import webhook
 from scripts.check_requirements import ROOT
-from scripts.soar.archive import private_contents
 from scripts.soar.pins import bundled, soar_pins
+from scripts.soar.refused import private_contents
 from scripts.soar.stage import (
     LAYERS,
     Project,
@@ -192,12 +197,48 @@ def test_nothing_private_is_in_the_real_package() -> None:
     assert not [name for name in files if name.startswith("src/playbooks/templates")]
 
 
-def test_the_app_s_readme_names_every_action_and_asset_field() -> None:
+def readme_rows() -> dict[str, set[str]]:
+    """Section of the app's README -> first cells of its table."""
+    sections = (ROOT / "packaging/README.md").read_text().split("\n## ")[1:]
+    return {
+        section.splitlines()[0]: set(re.findall(r"^\| ([^|]+) \|", section, re.MULTILINE))
+        for section in sections
+    }
+
+
+def test_the_app_s_readme_names_every_action_field_and_status() -> None:
     manifest = json.loads((ROOT / "manifest.json").read_text())
+    rows = readme_rows()
+    assert rows["Actions"] == {"action", *(action["action"] for action in manifest["actions"])}
+    assert rows["Asset"] == {"field", *manifest["configuration"]}
+    answered = set(re.findall(r"\b[2-5]\d\d\b", str(webhook.__doc__)))
+    # Of the asset's purpose, and of an asset that cannot be read: the shim and the guard answer these.
+    assert rows["Webhook"] == {"status", "403", "500", *answered}
+
+
+def test_the_app_s_readme_names_both_playbooks() -> None:
     readme = (ROOT / "packaging/README.md").read_text()
-    rows = {line.split("|")[1].strip() for line in readme.splitlines() if line.startswith("| ")}
-    named = {*(action["action"] for action in manifest["actions"]), *manifest["configuration"]}
-    assert rows - {"action", "field"} == named
+    for name in playbook_files(ROOT):
+        if name.endswith(".json"):
+            (label,) = json.loads((ROOT / "playbooks/splunk_soar" / name).read_text())["labels"]
+            assert f"- `{name.removesuffix('.json')}` (label `{label}`)" in readme
+
+
+def test_the_webhook_s_address_is_as_the_sdk_builds_it() -> None:
+    """Asked of the SDK itself, with a platform that names neither port nor folder."""
+    manifest = json.loads((ROOT / "manifest.json").read_text())
+    app: Any = SimpleNamespace(
+        soar_client=SimpleNamespace(
+            get=lambda _path: SimpleNamespace(status_code=404, json=lambda: {"base_url": "https://<soar>/"}),
+            get_asset_id=lambda: "<asset id>",
+        ),
+        actions_manager=SimpleNamespace(get_config=dict, get_app_json=dict),
+        app_meta_info=manifest,
+    )
+    app._get_webhook_port = functools.partial(App._get_webhook_port, app)
+    (route,) = manifest["webhook"]["routes"]
+    url = App.get_webhook_url(app, route["url_pattern"])
+    assert url in (ROOT / "packaging/README.md").read_text()
 
 
 def test_logos_are_small_and_load_nothing() -> None:

@@ -6,25 +6,38 @@ import json
 
 import pytest
 
+from connectors.siem.notable_fields import KNOWN_NAMES
 from tests.fakes.phantom_platform import Answer, Json
 from tests.fakes.phantom_rules import Run
-from tests.playbook_runs import NETWORK_CONNECTION, QUESTION, asset_of, notable_of, platform_of, play
+from tests.playbook_runs import (
+    NETWORK_CONNECTION,
+    QUESTION,
+    asset_of,
+    notable_of,
+    note,
+    platform_of,
+    play,
+    titles,
+)
 from tests.soar_app import run_action
 
 STEALER = "Regsvcs response: malicious, score 100 (case-7d2678510007df6c)"
+ASKED = "malicious, score 100 (case-7d2678510007df6c)"
+UNLOCATED_ASKED = "undetermined, score 80 (case-842f5346e8a274a0)"
 UNLOCATED = "Regsvcs response: undetermined, score 80 (case-842f5346e8a274a0)"
 STEPS = ["check ip", "get process lineage", "assess risk", "decide isolation"]
 RERUN = (
     "\n\nThe playbook went on without an answer. Mend the cause, then run\n"
     "`regsvcs_network_connection` on this container again."
 )
-ASKED = (
+QUESTION_NOTE = (
     "The role `Incident Commander` is asked whether to contain `WS01.corp.example`. "
     "The answer is awaited for 30 minutes; without one nothing is done."
+    "\n\nNot known:\n"
 )
 NOTHING_ASKED = (
-    "The run is complete. Nobody was asked about containment and nothing was isolated; the report says why,"
-    " under *Isolation*. The case stays open: a person closes it, after the next steps of the report."
+    "The run is complete. Nobody was asked about containment; the report says why, under *Isolation*. This"
+    " playbook has isolated nothing. A person closes the case, after the next steps of the report."
 )
 CEF_ONLY: Json = {
     "destinationHostName": "WS01.corp.example",
@@ -43,18 +56,20 @@ def test_approved_ends_in_a_task_for_the_analyst() -> None:
 
     run = play(platform, case, Answer("Approve", "seen on the proxy too", "ic01"))
 
-    assert platform.titles(case) == [STEALER, f"Question: {STEALER}", f"Approved: {STEALER}"]
-    assert platform.note(case, STEALER).startswith("# Malicious: RegSvcs.exe on WS01.corp.example\n")
-    assert platform.note(case, f"Question: {STEALER}") == ASKED
-    assert platform.note(case, f"Approved: {STEALER}") == (
+    assert titles(platform, case) == [STEALER, f"Question: {ASKED}", f"Approved: {ASKED}"]
+    assert note(platform, case, STEALER).startswith("# Malicious: RegSvcs.exe on WS01.corp.example\n")
+    assert note(platform, case, f"Question: {ASKED}").startswith(QUESTION_NOTE)
+    assert note(platform, case, f"Approved: {ASKED}") == (
         "**Approved** by `ic01`. Reason: `seen on the proxy too`.\n\n"
         "**Task: contain `WS01.corp.example` by hand.** Guards stand in the way of the playbook (see"
         " *Isolation* in the report), and this version has no isolation action yet."
-        " Nothing has been isolated.\n\n"
-        "1. Make sure in the EDR console that `WS01.corp.example` is the machine of this case.\n"
-        "2. Isolate it there, and wait until the console shows it as isolated.\n"
-        "3. Write into this case who isolated it, when, and when that is to be reviewed.\n"
-        "4. Go on with the next steps of the report."
+        " This playbook has isolated nothing.\n\n"
+        "1. First do the steps of the report that come before isolating, such as getting the memory of the"
+        " process: isolating or restarting may lose it.\n"
+        "2. Make sure in the EDR console that `WS01.corp.example` is the machine of this case.\n"
+        "3. Isolate it there, and wait until the console shows it as isolated.\n"
+        "4. Write into this case who isolated it, when, and when that is to be reviewed.\n"
+        "5. Go on with the next steps of the report."
     )
     assert platform.pins == [
         {"container": case, "message": "Approved: contain this host by hand", "data": "WS01.corp.example"}
@@ -84,11 +99,14 @@ def test_declined_says_who_and_why() -> None:
 
     play(platform, case, Answer("Decline", "a test of ours", "ic01"))
 
-    assert platform.titles(case) == [STEALER, f"Question: {STEALER}", f"Declined: {STEALER}"]
-    assert platform.note(case, f"Declined: {STEALER}") == (
-        "**Not approved** by `ic01`; the answer was `Decline`. Reason: `a test of ours`.\n\n"
-        "Nothing has been isolated: `WS01.corp.example` stays as it is, and the case is open. "
-        "Go on with the next steps of the report."
+    assert titles(platform, case) == [STEALER, f"Question: {ASKED}", f"Declined: {ASKED}"]
+    assert note(platform, case, f"Declined: {ASKED}") == (
+        "**Declined** by `ic01`. Reason: `a test of ours`.\n\n"
+        "This playbook has isolated nothing: not `WS01.corp.example`, and no other host. "
+        "Go on with the next steps of the report.\n\n"
+        "Another verdict or score of the case is asked about again. To be asked about this one again, add a "
+        "note with the title `Ask again` to this container and run `regsvcs_network_connection`. To act "
+        "without the question, contain the host by hand and write into this case who did it, and when."
     )
     assert platform.pins == []
     assert platform.containers[case]["status"] == "open"
@@ -100,11 +118,11 @@ def test_an_expired_question_is_neither_approved_nor_declined() -> None:
 
     run = play(platform, case)
 
-    assert platform.titles(case) == [STEALER, f"Question: {STEALER}", f"Nobody answered: {STEALER}"]
-    assert platform.note(case, f"Nobody answered: {STEALER}") == (
+    assert titles(platform, case) == [STEALER, f"Question: {ASKED}", f"Nobody answered: {ASKED}"]
+    assert note(platform, case, f"Nobody answered: {ASKED}") == (
         "The question about `WS01.corp.example` ended without an answer: "
         "`The prompt expired before anyone answered it`.\n\n"
-        "**Nothing has been decided and nothing has been isolated.** "
+        "**Nothing has been decided, and this playbook has isolated nothing.** "
         "That is neither an approval nor a refusal.\n\n"
         "To be asked again, run `regsvcs_network_connection` on this container. To act without the question, "
         "contain the host by hand and write into this case who did it, and when."
@@ -119,8 +137,8 @@ def test_in_the_default_mode_nobody_is_asked() -> None:
 
     play(platform, case)
 
-    assert platform.titles(case) == [STEALER, f"Nothing asked: {STEALER}"]
-    assert platform.note(case, f"Nothing asked: {STEALER}") == NOTHING_ASKED
+    assert titles(platform, case) == [STEALER, f"Nothing asked: {ASKED}"]
+    assert note(platform, case, f"Nothing asked: {ASKED}") == NOTHING_ASKED
     assert platform.prompts == []
     assert platform.containers[case]["severity"] == "high"
 
@@ -131,7 +149,7 @@ def test_a_reason_that_was_not_given_is_said() -> None:
 
     play(platform, case, Answer("Approve"))
 
-    assert "Reason: `none given`." in platform.note(case, f"Approved: {STEALER}")
+    assert "Reason: `none given`." in note(platform, case, f"Approved: {ASKED}")
 
 
 @pytest.mark.parametrize(
@@ -145,10 +163,10 @@ def test_a_benign_or_private_case_asks_nothing_and_keeps_the_severity(example: s
 
     play(platform, case)
 
-    report, closing = platform.titles(case)
+    report, closing = titles(platform, case)
     assert report.startswith(f"Regsvcs response: {verdict}, score ")
-    assert closing == f"Nothing asked: {report}"
-    assert platform.note(case, closing) == NOTHING_ASKED
+    assert closing == f"Nothing asked: {report.removeprefix('Regsvcs response: ')}"
+    assert note(platform, case, closing) == NOTHING_ASKED
     assert platform.containers[case]["severity"] == "medium"
     assert platform.containers[case]["status"] == "open"
 
@@ -159,7 +177,7 @@ def test_cef_names_give_the_case_of_the_cim_names() -> None:
 
     play(platform, case)
 
-    assert platform.titles(case)[0] == STEALER
+    assert titles(platform, case)[0] == STEALER
     assert platform.actions[0] == ("check ip", [{"ip": "149.154.167.220"}])
 
 
@@ -181,8 +199,8 @@ def test_a_host_name_in_destination_address_is_no_peer(fields: Json, ip: str) ->
     play(platform, case)
 
     assert platform.actions[0] == ("check ip", [{"ip": ip}])
-    assert platform.titles(case)[0].startswith("Regsvcs response: ")
-    assert not any("failed" in title for title in platform.titles(case))
+    assert titles(platform, case)[0].startswith("Regsvcs response: ")
+    assert not any("failed" in title for title in titles(platform, case))
 
 
 def test_without_an_address_the_note_says_so_and_the_case_is_worked() -> None:
@@ -192,8 +210,8 @@ def test_without_an_address_the_note_says_so_and_the_case_is_worked() -> None:
 
     play(platform, case)
 
-    assert platform.titles(case)[:2] == [STEALER, "Regsvcs response: failed: check ip"]
-    assert platform.note(case, "Regsvcs response: failed: check ip") == (
+    assert titles(platform, case)[:2] == [STEALER, "Regsvcs response: failed: check ip"]
+    assert note(platform, case, "Regsvcs response: failed: check ip") == (
         "- **check ip** failed: `the notable holds no destination address`. "
         f"`assess risk` judged the addresses by itself.{RERUN}"
     )
@@ -205,15 +223,19 @@ FAILURES: list[tuple[list[str], list[str], str, list[str]]] = [
         [
             STEALER,
             "Regsvcs response: failed: check ip",
-            f"Question: {STEALER}",
-            f"Nobody answered: {STEALER}",
+            f"Question: {ASKED}",
+            f"Nobody answered: {ASKED}",
         ],
         "high",
         ["`assess risk` judged the addresses by itself."],
     ),
     (
         ["get process lineage"],
-        [UNLOCATED, "Regsvcs response: failed: get process lineage", f"Nothing asked: {UNLOCATED}"],
+        [
+            UNLOCATED,
+            "Regsvcs response: failed: get process lineage",
+            f"Nothing asked: {UNLOCATED_ASKED}",
+        ],
         "medium",
         ["The process tree is unknown. That lowered nothing."],
     ),
@@ -229,21 +251,21 @@ FAILURES: list[tuple[list[str], list[str], str, list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("fail", "titles", "severity", "effects"), FAILURES, ids=[f[0][0] for f in FAILURES])
+@pytest.mark.parametrize(("fail", "wanted", "severity", "effects"), FAILURES, ids=[f[0][0] for f in FAILURES])
 def test_an_action_that_fails_stops_nothing_and_is_named(
-    fail: list[str], titles: list[str], severity: str, effects: list[str]
+    fail: list[str], wanted: list[str], severity: str, effects: list[str]
 ) -> None:
     platform = platform_of("stealer")
     case = platform.add_container([{"cef": notable_of("stealer")}], severity="low")
 
     play(platform, case, fail=fail)
 
-    assert platform.titles(case) == titles
+    assert titles(platform, case) == wanted
     lines = [
         f"- **{step}** failed: `Action failure in {step}: the source did not answer`. {effect}"
         for step, effect in zip(fail, effects, strict=True)
     ]
-    assert platform.note(case, titles[1]) == "\n".join(lines) + RERUN
+    assert note(platform, case, wanted[1]) == "\n".join(lines) + RERUN
     assert platform.containers[case]["severity"] == severity
     assert platform.containers[case]["status"] == "open"
 
@@ -257,11 +279,11 @@ def test_without_a_risk_the_notable_still_leaves_a_note_and_an_open_case(fail: l
 
     steps = fail if fail == STEPS else ["assess risk", "decide isolation"]
     title = f"Regsvcs response: failed: {', '.join(steps)}"
-    assert platform.titles(case) == [title]
-    note = platform.note(case, title)
-    assert "- **assess risk** failed: `Action failure in assess risk: the source did not answer`." in note
-    assert "- **decide isolation** failed: `there is no risk assessment to decide on`." in note
-    assert ("**check ip** failed" in note) == (fail == STEPS)
+    assert titles(platform, case) == [title]
+    failure = note(platform, case, title)
+    assert "- **assess risk** failed: `Action failure in assess risk: the source did not answer`." in failure
+    assert "- **decide isolation** failed: `there is no risk assessment to decide on`." in failure
+    assert ("**check ip** failed" in failure) == (fail == STEPS)
     assert platform.containers[case]["severity"] == "medium"
     assert platform.containers[case]["status"] == "open"
     assert run.called[-1] == "on_finish"
@@ -275,8 +297,8 @@ def test_nothing_usable_says_what_is_missing_and_runs_no_action() -> None:
     play(platform, case)
 
     title = "Regsvcs response: no notable in this container"
-    assert platform.titles(case) == [title]
-    assert platform.note(case, title).startswith(
+    assert titles(platform, case) == [title]
+    assert note(platform, case, title).startswith(
         "No artifact of this container names the host the process ran on, so nothing was looked up and"
         " nothing was decided. The container stays as it is.\n\nLooked for: `dest` (CIM), "
     )
@@ -288,16 +310,16 @@ def test_an_artifact_that_comes_later_and_is_no_notable_leaves_no_note() -> None
     platform = platform_of("stealer")
     case = platform.add_container([{"cef": notable_of("stealer")}])
     play(platform, case, Answer("Decline"))
-    before = platform.titles(case)
+    before = titles(platform, case)
     platform.keep_artifact(case, {"label": "file", "severity": "low", "cef": {"fileName": "a.docx"}})
 
     play(platform, case)
-    assert platform.titles(case) == before
+    assert titles(platform, case) == before
     del platform.artifacts[case][0]
 
     play(platform, case)
 
-    assert platform.titles(case) == before
+    assert titles(platform, case) == before
 
 
 def test_a_later_notable_joins_the_case_of_its_process() -> None:
@@ -309,7 +331,7 @@ def test_a_later_notable_joins_the_case_of_its_process() -> None:
 
     play(platform, case)
 
-    assert platform.titles(case) == [STEALER, f"Question: {STEALER}", f"Declined: {STEALER}"]
+    assert titles(platform, case) == [STEALER, f"Question: {ASKED}", f"Declined: {ASKED}"]
     assert [p[0]["ip"] for action, p in platform.actions if action == "check ip"] == [
         "149.154.167.220",
         "149.154.167.220, 208.95.112.1",
@@ -329,13 +351,15 @@ def test_only_an_identifier_of_the_siem_is_handed_on() -> None:
     play(platform, made)
     play(platform, given)
 
+    read = {name: value for name, value in cef.items() if name in KNOWN_NAMES}
+    assert read != cef
     name = {"name": "Detect Regsvcs with Network Connection"}
     handed_on = [json.loads(p[0]["notable"]) for action, p in platform.actions if action == STEPS[1]]
     assert handed_on == [
-        {"container": name, "artifacts": [{"cef": cef}]},
+        {"container": name, "artifacts": [{"cef": read}]},
         {
             "container": {**name, "source_data_identifier": "B@@notable@@2"},
-            "artifacts": [{"cef": cef, "source_data_identifier": "A@@notable@@1"}],
+            "artifacts": [{"cef": read, "source_data_identifier": "A@@notable@@1"}],
         },
     ]
 
@@ -363,19 +387,19 @@ def test_either_branch_may_end_first_or_both_at_once(last_first: bool, together:
 
     assert run.called.count("join_gather_facts") == 2
     assert run.called.count("gather_facts") == 1
-    assert platform.titles(case) == [STEALER, f"Question: {STEALER}", f"Declined: {STEALER}"]
+    assert titles(platform, case) == [STEALER, f"Question: {ASKED}", f"Declined: {ASKED}"]
 
 
 def test_a_second_trigger_adds_nothing_and_keeps_what_a_person_set() -> None:
     platform = platform_of("stealer")
     case = platform.add_container([{"cef": notable_of("stealer")}])
     play(platform, case, Answer("Decline"))
-    before = platform.titles(case)
+    before = titles(platform, case)
     platform.containers[case] |= {"severity": "low", "status": "new"}
 
     play(platform, case, Answer("Approve"))
 
-    assert platform.titles(case) == before
+    assert titles(platform, case) == before
     assert len(platform.prompts) == 1
     assert platform.containers[case]["severity"] == "low"
     assert platform.containers[case]["status"] == "new"
@@ -396,8 +420,8 @@ def test_two_triggers_at_once_ask_once(policy: str | None) -> None:
         steps = [run.step() for run in runs]
         going = any(steps)
 
-    ending = [f"Question: {STEALER}", f"Declined: {STEALER}"]
-    assert platform.titles(case) == [STEALER, *(ending if policy is None else [f"Nothing asked: {STEALER}"])]
+    ending = [f"Question: {ASKED}", f"Declined: {ASKED}"]
+    assert titles(platform, case) == [STEALER, *(ending if policy is None else [f"Nothing asked: {ASKED}"])]
     assert len(platform.prompts) == (1 if policy is None else 0)
 
 
@@ -407,7 +431,7 @@ def test_a_trigger_between_reading_and_writing_the_question_note_asks_once() -> 
     second = Run(platform, NETWORK_CONNECTION, case, answers={QUESTION: Answer("Decline")})
 
     def other_run_comes_in(title: str) -> None:
-        if title == f"Question: {STEALER}":
+        if title.startswith("Question "):
             platform.before_note = lambda _title: None
             second.play()
 
@@ -417,8 +441,8 @@ def test_a_trigger_between_reading_and_writing_the_question_note_asks_once() -> 
     assert len(platform.prompts) == 1
     assert "approved" not in first.called
     assert "declined" in second.called
-    question = f"Question: {STEALER}"
-    assert platform.titles(case) == [STEALER, question, f"Declined: {STEALER}", question]
+    question = f"Question: {ASKED}"
+    assert titles(platform, case) == [STEALER, question, f"Declined: {ASKED}", question]
 
 
 def test_after_a_question_that_expired_the_next_run_asks_again() -> None:
@@ -429,12 +453,12 @@ def test_after_a_question_that_expired_the_next_run_asks_again() -> None:
     play(platform, case, Answer("Approve"))
     play(platform, case, Answer("Approve"))
 
-    assert platform.titles(case) == [
+    assert titles(platform, case) == [
         STEALER,
-        f"Question: {STEALER}",
-        f"Nobody answered: {STEALER}",
-        f"Question: {STEALER}",
-        f"Approved: {STEALER}",
+        f"Question: {ASKED}",
+        f"Nobody answered: {ASKED}",
+        f"Question: {ASKED}",
+        f"Approved: {ASKED}",
     ]
 
 
@@ -471,4 +495,4 @@ def test_the_playbook_gives_the_report_of_respond_to_notable() -> None:
     for report in (*reports, whole):
         del report["facts"]["generated_at"]
     assert reports == [whole]
-    assert row["note_title"] == STEALER
+    assert row["note_title"] == platform.titles(case)[0]

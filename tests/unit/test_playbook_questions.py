@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from tests.fakes.phantom_platform import Answer, Json, Platform
-from tests.playbook_runs import canned, play
+import pytest
+
+from tests.fakes.phantom_platform import Answer, Json, Platform, Responses
+from tests.playbook_runs import canned, note, play, titles
 
 
-def decision(case: str, host: str, question: str, score: float = 90.0) -> Json:
+def decision(case: str, host: str, question: str, score: float = 90.0, **fields: object) -> Json:
     """A row of decide isolation, with the fields the playbook reads."""
     return {
+        "host_id": host.lower(),
+        "question_title": f"malicious, score {score:g} ({case})",
+        "not_known": [],
         "case_id": case,
         "host": host,
         "question": question,
@@ -18,6 +23,7 @@ def decision(case: str, host: str, question: str, score: float = 90.0) -> Json:
         "note_title": f"Regsvcs response: malicious, score {score:g} ({case})",
         "note": f"report of {case}",
         "state": "",
+        **fields,
     }
 
 
@@ -51,11 +57,10 @@ def test_cases_of_one_host_are_asked_about_together() -> None:
 
     (prompt,) = platform.prompts
     assert prompt["message"] == "Contain ws01? (case-b)\n\nContain WS01? (case-a)"
-    a, b, c = (
-        f"Regsvcs response: malicious, score {n} (case-{x})" for n, x in ((90, "a"), (95, "b"), (99, "c"))
-    )
+    a, b, c = (f"malicious, score {n} (case-{x})" for n, x in ((90, "a"), (95, "b"), (99, "c")))
+    reports = [f"Regsvcs response: {each}" for each in (a, b, c)]
     asked = [f"Question: {b}", f"Question: {a}"]
-    assert platform.titles(case) == [a, b, c, *asked, f"Approved: {b}", f"Approved: {a}"]
+    assert titles(platform, case) == [*reports, *asked, f"Approved: {b}", f"Approved: {a}"]
     assert len(platform.pins) == 1
 
 
@@ -66,9 +71,10 @@ def test_one_answer_is_for_one_host_and_the_next_run_asks_about_the_other() -> N
 
     play(platform, case, Answer("Approve"))
 
-    assert [each["message"] for each in platform.prompts] == ["Contain WS02? (case-b)"]
-    question = "Question: Regsvcs response: malicious, score 95 (case-b)"
-    assert platform.note(case, question).endswith("Not asked yet: `WS01`. Run the playbook again for it.")
+    waits = "1 more host waits: WS01. Run the playbook again to be asked about it."
+    assert [each["message"] for each in platform.prompts] == [f"Contain WS02? (case-b)\n\n{waits}"]
+    for word in ("Question", "Approved"):
+        assert note(platform, case, f"{word}: malicious, score 95 (case-b)").endswith(f"\n\n{waits}")
     assert [pin["data"] for pin in platform.pins] == ["WS02"]
 
     play(platform, case, Answer("Decline"))
@@ -82,8 +88,8 @@ def test_where_no_guard_stands_in_the_way_the_task_says_so() -> None:
 
     play(platform, case, Answer("Approve"))
 
-    note = platform.note(case, "Approved: Regsvcs response: malicious, score 90 (case-a)")
-    assert "No guard stands in the way, but this version of the playbook has no isolation action yet." in note
+    task = note(platform, case, "Approved: malicious, score 90 (case-a)")
+    assert "No guard stands in the way, but this version of the playbook has no isolation action yet." in task
 
 
 def test_a_case_that_was_not_decided_keeps_its_risk() -> None:
@@ -106,3 +112,106 @@ def test_each_case_is_decided_with_its_own_facts() -> None:
     (_, parameters) = platform.actions[-1]
     assert [each["case_facts"] for each in parameters] == ["facts of case-a", "facts of case-b"]
     assert {each["caller_mode"] for each in parameters} == {"approve"}
+
+
+def test_cases_are_joined_by_their_host_and_not_by_its_shown_name() -> None:
+    rows = [
+        decision("case-a", "WS01", "by_hand", 95, host_id="ws01.a.example"),
+        decision("case-b", "WS01", "by_hand", 90, host_id="ws01.b.example"),
+        decision("case-c", "ws01.a.example", "by_hand", 85, host_id="WS01.a.example"),
+    ]
+    platform, case = platform_with(rows)
+
+    play(platform, case, Answer("Approve"))
+
+    approved = [title for title in platform.titles(case) if title.startswith("Approved: ")]
+    assert approved == [
+        "Approved: malicious, score 95 (case-a)",
+        "Approved: malicious, score 85 (case-c)",
+    ]
+    (prompt,) = platform.prompts
+    assert "case-b" not in prompt["message"]
+    assert prompt["message"].endswith("1 more host waits: WS01. Run the playbook again to be asked about it.")
+
+
+def test_cases_whose_host_is_not_known_share_no_answer() -> None:
+    platform, case = platform_with(
+        [decision("case-a", "", "by_hand", 95, host_id=""), decision("case-b", "", "by_hand", host_id="")]
+    )
+
+    play(platform, case, Answer("Approve"))
+
+    assert [title for title in platform.titles(case) if title.startswith("Approved: ")] == [
+        "Approved: malicious, score 95 (case-a)"
+    ]
+
+
+def test_a_question_about_many_cases_stays_readable() -> None:
+    rows = [decision(f"case-{i:03}", "WS01", "isolate") for i in range(100)]
+    short, case = platform_with(rows)
+    long, other = platform_with([row | {"prompt": "E" * 6000} for row in rows])
+
+    play(short, case, Answer("Approve"))
+    play(long, other, Answer("Approve"))
+
+    shown = short.prompts[0]["message"].split("\n\n")
+    assert shown[:20] == [row["prompt"] for row in rows[:20]]
+    rest = "more cases of this host: the evidence is in the notes. The answer is for them as well."
+    assert shown[20:] == [f"80 {rest}"]
+    assert len(long.prompts[0]["message"]) < 20_200
+    assert long.prompts[0]["message"].endswith(f"\n\n97 {rest}")
+    assert sum(title.startswith("Approved: ") for title in short.titles(case)) == 100
+
+
+def test_a_hundred_hosts_that_wait_are_counted() -> None:
+    platform, case = platform_with([decision(f"case-{i:03}", f"WS{i:03}", "isolate") for i in range(100)])
+
+    play(platform, case, Answer("Approve"))
+
+    assert platform.prompts[0]["message"] == (
+        "Contain WS000? (case-000)\n\n"
+        "99 more hosts wait: WS001, WS002, WS003, WS004, WS005 and 94 more. "
+        "Run the playbook again to be asked about it."
+    )
+
+
+@pytest.mark.parametrize(
+    ("responses", "says"),
+    [
+        ([], "it was answered without a choice, by `ic01`"),
+        (None, "it was answered without a choice, by `ic01`"),
+        ([None, None], "it was answered without a choice, by `ic01`"),
+        (["", "why"], "it was answered without a choice, by `ic01`"),
+        (["approve", ""], "the answer was `approve`, by `ic01`"),
+        (["Approve ", ""], "the answer was `Approve`, by `ic01`"),
+        ([["Approve"], ""], "the answer was `['Approve']`, by `ic01`"),
+        (["Decline\nApprove", ""], "the answer was `Decline Approve`, by `ic01`"),
+    ],
+)
+def test_only_the_exact_answers_count(responses: object, says: str) -> None:
+    platform, case = platform_with([decision("case-a", "WS01", "by_hand")])
+
+    play(platform, case, Responses(responses, [{"user": "ic01"}]))
+
+    key = "malicious, score 90 (case-a)"
+    assert titles(platform, case)[-1] == f"No valid answer: {key}"
+    content = note(platform, case, f"No valid answer: {key}")
+    assert content.startswith(f"The question about `WS01` ended without a valid answer: {says}.\n\n")
+    assert "That is neither an approval nor a refusal." in content
+    assert platform.pins == []
+
+    play(platform, case, Answer("Approve"))
+
+    assert titles(platform, case)[-1] == f"Approved: {key}"
+
+
+def test_a_pin_and_a_prompt_name_a_hostile_host_without_markup() -> None:
+    hostile = "<img src=x onerror=alert(1)> [x](//evil.example)"
+    rows = [decision("case-a", hostile, "by_hand", 95), decision("case-b", hostile + "2", "by_hand")]
+    platform, case = platform_with(rows)
+
+    play(platform, case, Answer("Approve"))
+
+    shown = "_img_src_x_onerror_alert_1____x____evil.example_"
+    assert [pin["data"] for pin in platform.pins] == [shown]
+    assert f"1 more host waits: {shown}2." in platform.prompts[0]["message"]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from playbooks.hosts.soar.outputs import ReenrichRow
 from tests.fakes.phantom_platform import Json, Platform
 from tests.fakes.phantom_rules import Run
 from tests.playbook_runs import REENRICH, canned
 
 CASE = "case-00000000000000aa"
+KEY = f"malicious, score 100 ({CASE})"
 TITLE = f"Regsvcs response: malicious, score 100 ({CASE})"
 LOOKED_AT = "2026-09-25T07:00:00.123456Z"
 
@@ -30,6 +33,9 @@ def row(container_id: int, **fields: Any) -> Json:
         "severity": "high",
         "question": "none",
         "note_title": TITLE,
+        "question_title": KEY,
+        "host_id": "ws01",
+        "not_known": [],
         "note": "the report",
         "state": state,
         "container_id": container_id,
@@ -71,7 +77,7 @@ def test_a_change_is_written_once_and_raises_the_severity() -> None:
     )
     assert platform.containers[case]["severity"] == "high"
     assert states(platform, case) == [changed["state"]] * 2
-    assert platform.titles(first) == ["Regsvcs re-enrichment: 1 cases, 1 changed"]
+    assert platform.titles(first) == ["Regsvcs re-enrichment: 1 case, 1 changed"]
     assert platform.notes[first][0].content == (
         f"`done`\n\n- `{CASE}` in container {case}: `verdict: undetermined before, malicious now`"
     )
@@ -88,7 +94,7 @@ def test_an_unchanged_case_only_keeps_its_state() -> None:
     assert platform.titles(case) == []
     assert platform.containers[case]["severity"] == "low"
     assert len(states(platform, case)) == 1
-    assert platform.titles(tick) == ["Regsvcs re-enrichment: 1 cases, 0 changed"]
+    assert platform.titles(tick) == ["Regsvcs re-enrichment: 1 case, 0 changed"]
 
 
 def test_a_first_look_writes_the_report_unless_it_stands_there() -> None:
@@ -177,3 +183,47 @@ def test_a_failed_round_says_so_and_writes_nothing_else() -> None:
         "What is known stays, for the next round."
     )
     assert platform.containers[tick]["status"] == "new"
+
+
+def test_a_row_that_cannot_be_written_is_named_and_costs_the_others_nothing() -> None:
+    answers, platform, case = setting()
+    broken = row(case, case_id="case-b", changed=True, changes=["x"], state="no JSON")
+    answers["reenrich case"] = [broken, row(case, changed=True, changes=["verdict: worse"])]
+    tick = timer(platform)
+
+    Run(platform, REENRICH, tick).play()
+
+    assert platform.titles(tick) == ["Regsvcs re-enrichment: 2 cases, 1 changed"]
+    _, first, second = platform.notes[tick][0].content.split("\n- ")
+    assert first.startswith(f"`case-b` in container {case}: **not written, or not whole**: `Expecting value")
+    assert second == f"`{CASE}` in container {case}: `verdict: worse`"
+    assert platform.titles(case) == [f"Changed at 2026-09-25T07:00:00: {TITLE}"]
+    assert len(states(platform, case)) == 1
+
+
+def test_long_ids_and_titles_of_forged_rows_are_cut() -> None:
+    answers, platform, case = setting()
+    long = {"case_id": "Z" * 3000, "note_title": "T" * 3000, "question_title": "Q" * 3000}
+    changed = row(case, changed=True, changes=["x"], stop="14 days are over", **long)
+    answers["reenrich case"] = [changed, row(case, changed=True, note_title="U" * 3000)]
+    tick = timer(platform)
+
+    Run(platform, REENRICH, tick).play()
+
+    assert [len(title) for title in platform.titles(case)] == [232, 250, 250]
+    assert platform.titles(tick) == ["Regsvcs re-enrichment: 2 cases, 2 changed"]
+    assert len(platform.notes[tick][0].content) < 1000
+
+
+@pytest.mark.parametrize("outcome", ["Approved", "Declined"])
+def test_a_question_that_was_answered_is_not_pointed_out(outcome: str) -> None:
+    answers, platform, case = setting()
+    changed = row(case, changed=True, changes=["a new destination"], question="by_hand")
+    answers["reenrich case"] = [changed]
+    tick = Run(platform, REENRICH, timer(platform))
+    tick.add_note(container=case, note_type="general", title=f"{outcome}: {KEY}", content="")
+
+    tick.play()
+
+    assert "calls for a decision" not in platform.notes[case][-1].content
+    assert platform.notes[case][-1].content.startswith("Looked at again")

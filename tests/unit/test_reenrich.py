@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import permutations
@@ -14,7 +16,15 @@ from actions.case_facts import Destination, DestinationVerdict, Unknown
 from actions.isolation import IsolationVerdict
 from actions.risk import CaseVerdict, Indicator, IndicatorGroup, Strength
 from playbooks.case import CaseReport
-from playbooks.reenrich import CaseState, Reenrichment, ReenrichSettings, compare, stop_reason
+from playbooks.reenrich import (
+    CaseState,
+    Reenrichment,
+    ReenrichSettings,
+    compare,
+    state_digest,
+    state_text,
+    stop_reason,
+)
 from tests.case_builders import T0, destination
 from tests.report_cases import benign, malicious, undetermined
 
@@ -86,6 +96,57 @@ class TestFirstLook:
         )
         assert [each.ip for each in state.destinations] == ["1.1.1.1", "9.9.9.9"]
         assert (state.findings, state.unknowns) == (("a", "b"), ("y", "z"))
+
+
+class TestDigest:
+    """A note is written once for each digest."""
+
+    def test_it_is_the_same_whenever_the_same_is_said(self) -> None:
+        one = first_look(report(destinations=(destination("1.1.1.1"), destination("8.8.8.8"))))
+        other = first_look(
+            report(at=T0 + HOUR, destinations=(destination("8.8.8.8"), destination("1.1.1.1")))
+        )
+        later = other.model_copy(update={"unchanged_rounds": 4, "case_id": "case-0123456789abcdef"})
+        assert state_digest(one) == state_digest(other) == state_digest(later)
+        assert re.fullmatch("[0-9a-f]{8}", state_digest(one))
+
+    def test_each_thing_said_changes_it(self) -> None:
+        said = [
+            report(),
+            report(verdict=CaseVerdict.MALICIOUS),
+            report(score=81),
+            report(destinations=(destination("1.1.1.1"),)),
+            report(destinations=(destination("1.1.1.1", verdict=DestinationVerdict.MALICIOUS),)),
+            report(findings=("a",)),
+            report(unknowns=("a",)),
+            report(decision=IsolationVerdict.ASK),
+        ]
+        assert len({state_digest(first_look(each)) for each in said}) == len(said)
+
+
+class TestBounds:
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"case_id": "case-1"},
+            {"case_id": "case-0123456789ABCDEF"},
+            {"score": 100.5},
+            {"score": -0.5},
+            {"unchanged_rounds": -1},
+            {"unchanged_rounds": 100_001},
+            {"first_at": (T0 + HOUR).isoformat()},
+        ],
+    )
+    def test_what_no_look_gives_is_no_state(self, fields: dict[str, object]) -> None:
+        kept = json.loads(state_text(first_look(report())))
+        CaseState.model_validate(kept)
+        with pytest.raises(ValueError, match="1 validation error"):
+            CaseState.model_validate({**kept, **fields})
+
+    def test_rounds_are_counted_to_the_bound_only(self) -> None:
+        most = first_look(report()).model_copy(update={"unchanged_rounds": 100_000})
+        after = report(at=T0 + HOUR)
+        assert compare(after, most, SETTINGS).state.unchanged_rounds == 100_000
 
 
 class TestChanges:

@@ -12,7 +12,8 @@ from actions.risk import Contribution
 from connectors.facts.notable import Direction, MissingField
 from connectors.facts.process import Signature, SignatureState
 from playbooks.case import CaseReport
-from playbooks.report import wording
+from playbooks.report import markdown, terminal, wording
+from playbooks.report.case_sections import sections_of
 from playbooks.report.content import Tone, View
 from playbooks.report.iocs import IocKind, iocs
 from playbooks.report.talk import talks
@@ -94,6 +95,60 @@ def test_unresolved_host_and_missing_peer_are_told_as_unknown() -> None:
     rows = {row.label: row for row in view.glance}
     assert rows["Host"].text == "ws-310, as the notable names it; no source knows it"
     assert {rows[label].tone for label in ("Host", "User", "Process", "Talked to")} == {Tone.UNKNOWN}
+
+
+def test_a_peer_that_only_the_notable_names_keeps_the_notables_count_and_says_so() -> None:
+    elsewhere = stealer_notable().model_copy(update={"dest_ip": "9.9.9.9", "dest_ports": ()})
+    report = with_facts(malicious(), notables=(elsewhere,))
+    seen, said = talks(report.facts)
+    assert (seen.ip, seen.connections, seen.only_said) == (TELEGRAM, 3, False)
+    assert (said.ip, said.connections, said.only_said) == ("9.9.9.9", elsewhere.count, True)
+    assert (said.first, said.last) == (elsewhere.first_time, elsewhere.last_time)
+    rows = glance(view_of(report), "Talked to")
+    assert rows[1].endswith("; as the notable says; not in the telemetry")
+    assert "notable" not in rows[0]
+
+
+def test_telemetry_that_was_cut_denies_nothing() -> None:
+    report = malicious()
+    assert report.facts.evidence is not None
+    for evidence in (None, report.facts.evidence.model_copy(update={"connections": (), "truncated": True})):
+        (talk,) = talks(report.facts.model_copy(update={"evidence": evidence}))
+        assert not talk.only_said
+
+
+def test_a_notable_of_two_addresses_is_one_notable() -> None:
+    first = stealer_notable()
+    second = first.model_copy(update={"dest_ip": "9.9.9.9"})
+    other = first.model_copy(update={"event_id": "another"})
+    (row,) = glance(view_of(with_facts(malicious(), notables=(first, second))), "Raised by")
+    assert f", 1 notable: {first.event_id}" in row
+    (row,) = glance(view_of(with_facts(malicious(), notables=(first, second, other))), "Raised by")
+    assert f", 2 notables: {first.event_id}, another" in row
+
+
+def test_two_users_are_both_at_a_glance() -> None:
+    other = stealer_notable().model_copy(update={"user": r"CORP\other"})
+    view = view_of(with_facts(malicious(), notables=(other,)))
+    assert glance(view, "User") == [
+        r"CORP\user01, as the process's own record says",
+        r"the notable names CORP\other",
+    ]
+
+
+def test_what_was_not_looked_up_says_why() -> None:
+    report = with_facts(undetermined(), not_looked_up="no EDR connector and no log was given")
+    view = view_of(report)
+    reason = "not looked up: no EDR connector and no log was given"
+    assert glance(view, "Host") == [f"ws-310, as the notable names it; {reason}"]
+    assert glance(view, "Process") == [f"regsvcs.exe, {reason}"]
+    for text in (
+        markdown.render(report),
+        terminal.render(report, width=200, color=False, unicode=True),
+        sections_of(report).no_tree,
+    ):
+        assert "not found" not in text
+        assert "was not looked up: no EDR connector and no log was given; its lineage is unknown." in text
 
 
 # --- score -----------------------------------------------------------------------------------------

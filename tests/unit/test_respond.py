@@ -9,13 +9,16 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
+from actions.assess_risk import assess_risk
+from actions.case_facts import CaseFacts
 from actions.profile_catalog import shipped_profiles
-from actions.risk import CaseVerdict
+from actions.risk import CaseVerdict, RiskAssessment
 from connectors.edr.sysmon_file.connector import SysmonFileEdr
 from connectors.edr.sysmon_file.event import RawEvent, ReadReport
 from connectors.edr.sysmon_file.store import SysmonStore
-from connectors.errors import InputError
+from connectors.errors import InputError, TimedOut
 from connectors.facts.notable import Notable, NotableSource
 from connectors.ports import EdrConnector
 from connectors.siem.notable import RejectedNotable, parse_notables
@@ -105,6 +108,51 @@ def test_a_connector_that_breaks_costs_evidence_not_the_case() -> None:
     assert report.risk.case_verdict is not CaseVerdict.LIKELY_BENIGN
     assert any("ZeroDivisionError" in each.why for each in report.facts.problems)
     assert report.risk.score >= 80
+
+
+def test_a_fault_in_one_assessment_costs_its_telemetry_and_no_other_case(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    events = [*MALICIOUS, created(4, None, REGSVCS, second=5), connected(4, second=6)]
+    notables = [notable(process_guids=(bare(3),)), notable(event_id="e2", process_guids=(bare(4),))]
+
+    def picky(facts: CaseFacts, *rest: object) -> RiskAssessment:
+        if facts.lineage is not None and facts.lineage.target.ref.guid == bare(3):
+            raise KeyError("a bug of ours")
+        return assess_risk(facts, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("playbooks.case_steps.assess_risk", picky)
+    broken, other = work(notables, sysmon(events))
+    assert broken.risk.case_verdict is CaseVerdict.UNDETERMINED
+    assert broken.facts.lineage is None
+    assert "the assessment failed with it: KeyError: 'a bug of ours'" in broken.facts.not_looked_up
+    assert other.facts.lineage is not None
+    assert other.facts.lineage.target.ref.guid == bare(4)
+
+
+def test_what_was_not_looked_up_is_known_to_the_report() -> None:
+    (alone,) = work([notable()], None)
+    assert alone.facts.not_looked_up == "no EDR connector and no log was given"
+    (absent,) = work([notable(dest="WS99")], sysmon(MALICIOUS))
+    assert absent.facts.host is None
+    assert absent.facts.not_looked_up == ""
+
+    class Silent(SysmonFileEdr):
+        def resolve_host(self, *, hostname=None, ip=None, at=None):  # type: ignore[no-untyped-def]
+            raise TimedOut("sysmon_file", "no answer in time")
+
+    (failed,) = work([notable()], Silent(SysmonStore(["regsvcs.exe"]), ReadReport()))
+    assert failed.facts.not_looked_up == "sysmon_file: no answer in time"
+    old = failed.model_dump(mode="json")
+    del old["facts"]["not_looked_up"]
+    assert CaseReport.model_validate(old).facts.not_looked_up == ""
+
+
+@pytest.mark.parametrize("wrong", ["", "case-1", "../x", "case-0123456789ABCDEF", "case-0123456789abcdef\n"])
+def test_an_id_that_is_none_is_refused(wrong: str) -> None:
+    (report,) = work([notable()], None)
+    with pytest.raises(ValidationError, match="case_id"):
+        CaseReport.model_validate({**report.model_dump(mode="json"), "case_id": wrong})
 
 
 def test_every_notable_is_worked_even_when_one_cannot_be_located() -> None:

@@ -6,19 +6,22 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from actions.ip_facts import IpCheck
+from connectors.errors import InputError
 from connectors.facts.notable import Notable, NotableSource
 from playbooks.case import CaseReport
-from playbooks.case_steps import AssessedCase, CaseFindings, gather_cases
+from playbooks.case_steps import AssessedCase, CaseFindings, assess_case, gather_cases
 from playbooks.hosts.soar import sources
 from playbooks.hosts.soar.answers import case_rows, decision, process_lineage, response, risk
 from playbooks.hosts.soar.answers.process_lineage import status_of
 from playbooks.hosts.soar.facts_json import unpack
-from playbooks.reenrich import CaseState
+from playbooks.reenrich import CaseState, state_digest
+from playbooks.report.display import defang
 from playbooks.settings import Settings
 from playbooks.steps import InProcess
 from tests.events import REGSVCS, connected, created
@@ -26,6 +29,11 @@ from tests.soar_app import ActionAnswer, app, run_action
 from tests.soar_platform import Platform
 from tests.unit.test_respond import sysmon
 
+type ReadRows = tuple[Any, ...]
+
+NOTABLE = json.dumps(
+    {"dest": "WS01", "process_name": "regsvcs.exe", "dest_ip": "149.154.167.220", "event_id": "e1"}
+)
 NOW = datetime(2026, 9, 24, 8, 30, tzinfo=UTC)
 APPROVE = """
 [isolation]
@@ -110,6 +118,37 @@ def test_several_parameter_sets_carry_nothing_over() -> None:
     assert [len(each.data) for each in answers] == [1, 0, 0, 1]
 
 
+def test_one_bad_address_costs_the_others_nothing() -> None:
+    (answer,) = run_action("check ip", [{"ip": "8.8.8.8, no\x1bnsense, 10.0.0.1, evil.example"}])
+    assert answer.status
+    assert [row["ip"] for row in answer.data] == ["8.8.8.8", "10.0.0.1"]
+    assert answer.message == (
+        "1 of 2 addresses public, 1 outside the organisation."
+        " 2 of 4 could not be judged: 'no\\x1bnsense', 'evil.example'."
+    )
+    assert answer.summary == {"checked": 2, "public": 1, "external": 1}
+
+
+def test_several_bad_addresses_and_no_good_one_fail() -> None:
+    (answer,) = run_action("check ip", [{"ip": ", ".join("abcdefg")}])
+    assert not answer.status
+    assert answer.message == (
+        "Action failure in check ip: ip: none of 7 is an IP address: 'a', 'b', 'c', 'd', 'e' and 2 more."
+        " Give IPv4 or IPv6; a host name has to be resolved first"
+    )
+
+
+def test_check_ip_takes_addresses_as_our_notes_write_them() -> None:
+    given = ["149.154.167.220", "2606:4700::1111", "10.0.0.1"]
+    written = [defang(each) for each in given]
+    assert written == ["149.154.167[.]220", "2606:4700[:]:1111", "10.0.0[.]1"]
+    (answer,) = run_action("check ip", [{"ip": ",".join([*written, given[0]])}])
+    assert [row["ip"] for row in answer.data] == given
+    assert answer.summary["checked"] == 3
+    (lineage,) = run_action("get process lineage", [{"host": "WS01", "ip": written[0]}])
+    assert not lineage.status
+
+
 @pytest.mark.parametrize("ip", ["", " , ", ",".join(["10.0.0.1"] * 3 + [f"10.0.{n}.1" for n in range(1001)])])
 def test_check_ip_refuses_no_address_and_too_many(ip: str) -> None:
     (answer,) = run_action("check ip", [{"ip": ip}])
@@ -152,7 +191,7 @@ def test_a_host_that_is_not_in_the_logs_is_a_success_that_says_so(examples: Path
 
 def test_each_outcome_of_a_search_has_its_status() -> None:
     found = CaseFindings(
-        case_id="c",
+        case_id="case-0000000000000000",
         notables=(
             Notable(source=NotableSource.WEBHOOK, event_id="e", dest="WS01", process_name="regsvcs.exe"),
         ),
@@ -200,6 +239,17 @@ def test_an_attached_log_is_read_instead_of_the_assets(examples: Path) -> None:
     assert row["status"] == "found"
     assert not elsewhere.status
     assert "vault_id: no such file is attached to container 6" in elsewhere.message
+
+
+def test_an_attachment_without_a_vault_id_is_not_the_one() -> None:
+    nameless = SimpleNamespace(vault_id=None, container_id=1, path="/x")
+    named = SimpleNamespace(vault_id="AB", container_id=1, path="/y")
+    vault = SimpleNamespace(get_attachment=lambda **_: [nameless, named])
+    soar = cast("Any", SimpleNamespace(vault=vault))
+    assert sources.attached_file(soar, "ab", 1) == Path("/y")
+    vault.get_attachment = lambda **_: [nameless]
+    with pytest.raises(InputError, match="no such file is attached to container 1"):
+        sources.attached_file(soar, "ab", 1)
 
 
 @pytest.mark.parametrize(
@@ -271,7 +321,13 @@ def test_the_decision_holds_all_the_playbook_writes(examples: Path, frozen: None
     row = one(run_action("decide isolation", [{"case_facts": assessed["facts"]}], asset=asset))
     assert (row["decision"], row["effective_mode"], row["question"]) == ("refuse", "approve", "by_hand")
     assert row["prompt"].startswith("Contain WS01.corp.example by hand?\n")
-    assert row["note_title"] == f"Regsvcs response: malicious, score 100 ({row['case_id']})"
+    case_id = row["case_id"]
+    digest = state_digest(CaseState.model_validate_json(row["state"]))
+    assert row["note_title"] == f"Regsvcs response: malicious, score 100 ({case_id}, state {digest})"
+    assert row["question_title"] == f"malicious, score 100 ({case_id})"
+    assert row["host_id"] == "ws01.corp.example"
+    assert 1 <= len(row["not_known"]) <= 3
+    assert all(f"- {each}" in row["prompt"] for each in row["not_known"])
     assert row["note"].startswith("# Malicious: RegSvcs.exe on WS01.corp.example\n")
     assert "kill_switch" in row["obstacles"]
     refused = {each["id"] for each in row["guards"] if each["outcome"] != "pass"}
@@ -316,7 +372,153 @@ def test_bad_input_names_the_field(action: str, parameters: dict[str, object], s
     assert answer.data == []
 
 
+def forged(row: Any, **claims: object) -> str:
+    document = json.loads(row["facts"])
+    document["facts"]["risk"].update(claims)
+    return json.dumps(document)
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"score": 0.0, "case_verdict": "likely_benign", "indicators": [], "contributions": []},
+        {"score": 1e308},
+        {"score": -5.0, "verdict_reason": "Trust me.", "unknowns": []},
+    ],
+)
+def test_what_a_caller_claims_as_risk_counts_for_nothing(
+    examples: Path, frozen: None, claims: dict[str, object]
+) -> None:
+    asset = asset_of(examples, "stealer", APPROVE)
+    found = one(
+        run_action("get process lineage", [{"notable": notable_of(examples, "stealer")}], asset=asset)
+    )
+    assessed = one(run_action("assess risk", [{"process_facts": found["facts"]}], asset=asset))
+    honest = one(run_action("decide isolation", [{"case_facts": assessed["facts"]}], asset=asset))
+    row = one(run_action("decide isolation", [{"case_facts": forged(assessed, **claims)}], asset=asset))
+    assert row == honest
+
+
+@pytest.mark.parametrize("case_id", ["x" * 5000, "case-1", "../case-0123456789abcdef", "# h <b>"])
+def test_facts_of_a_case_without_a_case_id_are_refused(case_id: str) -> None:
+    assessed = one(run_action("assess risk", [{"notable": NOTABLE}]))
+    document = json.loads(assessed["facts"])
+    document["facts"]["case_id"] = case_id
+    (answer,) = run_action("decide isolation", [{"case_facts": json.dumps(document)}])
+    assert not answer.status
+    assert answer.message.startswith("Action failure in decide isolation: case_facts: case_id: ")
+    assert len(answer.message) < 300
+
+
+def test_ip_facts_of_an_address_no_case_talked_to_are_named() -> None:
+    (checked,) = run_action("check ip", [{"ip": "149.154.167.220, 8.8.8.8, 9.9.9.9, 1.1.1.1, 1.0.0.1"}])
+    ip_facts = json.dumps([row["facts"] for row in checked.data])
+    (answer,) = run_action("assess risk", [{"notable": NOTABLE, "ip_facts": ip_facts}])
+    assert answer.status
+    assert answer.message.endswith(
+        " ip_facts of 8.8.8.8, 9.9.9.9, 1.1.1.1 and 1 more were not used: no case here talked to it."
+    )
+    (answer,) = run_action("assess risk", [{"notable": NOTABLE, "ip_facts": checked.data[0]["facts"]}])
+    assert "ip_facts" not in answer.message
+
+
+def with_name(row: Any, name: str) -> str:
+    document = json.loads(row["facts"])
+    for notable in document["facts"]["notables"]:
+        notable["process_name"] = name
+    return json.dumps(document)
+
+
+def test_a_program_without_a_profile_is_not_judged_as_another(examples: Path) -> None:
+    known = one(run_action("get process lineage", [{"host": "WS01"}], asset=asset_of(examples, "stealer")))
+    other = with_name(known, "explorer.exe")
+    (answer,) = run_action("assess risk", [{"process_facts": other}])
+    assert not answer.status
+    said = "process_facts: 'explorer.exe' belongs to no detection profile. The profiles in use name "
+    assert answer.message.startswith(f"Action failure in assess risk: {said}")
+    (answer,) = run_action("assess risk", [{"process_facts": json.dumps([other, known["facts"]])}])
+    assert answer.status
+    assert len(answer.data) == 1
+    assert answer.message.endswith(" 1 case not assessed: 'explorer.exe' belongs to no detection profile.")
+    notable = {**json.loads(NOTABLE), "process_name": "cmd.exe"}
+    for action in ("assess risk", "respond to notable"):
+        (answer,) = run_action(action, [{"notable": json.dumps(notable)}])
+        said = "notable: process_name: 'cmd.exe' belongs to no detection profile"
+        assert answer.message.startswith(f"Action failure in {action}: {said}")
+    (answer,) = run_action("assess risk", [{"notable": json.dumps([notable, json.loads(NOTABLE)])}])
+    assert answer.message.endswith(" 1 notable could not be used.")
+
+
 # --- respond to notable
+
+
+def hosts(number: int) -> str:
+    named = ({"dest": f"WS0{at}", "event_id": f"e{at}"} for at in range(number))
+    return json.dumps([{**json.loads(NOTABLE), **each} for each in named])
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_one_case_that_fails_costs_the_others_nothing(
+    monkeypatch: pytest.MonkeyPatch, *, again: bool
+) -> None:
+    failing: list[str] = []
+
+    def second_fails(found: CaseFindings, **options: Any) -> AssessedCase:
+        second = found.notables[0].dest == "WS01"
+        if second and (again or not failing):
+            failing.append(found.case_id)
+            raise OverflowError("secret detail")
+        return assess_case(found, **options)
+
+    monkeypatch.setattr(response, "assess_case", second_fails)
+    (answer,) = run_action("respond to notable", [{"notable": hosts(3)}])
+    assert answer.status
+    told = ["WS00", "WS02"] if again else ["WS00", "WS01", "WS02"]
+    assert [row["host"] for row in answer.data] == told
+    assert answer.summary["cases"] == len(told)
+    how = "1 of them without an answer." if again else "What is told of it leaves telemetry out."
+    assert answer.message.endswith(
+        f" 1 case failed: {failing[0]} (OverflowError); where it came from is in the app's debug log. {how}"
+    )
+    assert "secret" not in answer.message + json.dumps(answer.data)
+    if not again:
+        assert "left out, since the assessment failed with it: OverflowError" in str(answer.data[1]["note"])
+
+
+def test_when_every_case_fails_the_action_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> Any:
+        raise OverflowError("secret detail")
+
+    monkeypatch.setattr(response, "response_fields", fails)
+    (answer,) = run_action("respond to notable", [{"notable": hosts(7)}])
+    assert (answer.status, answer.data) == (False, [])
+    assert answer.message.startswith("Action failure in respond to notable: no case could be worked: case-")
+    assert answer.message.count("(OverflowError)") == 5
+    assert " and 2 more; where it came from" in answer.message
+    assert "secret" not in answer.message
+
+
+def long_lines(number: int) -> ReadRows:
+    """A process with many children, each with the longest command line Windows takes, of accented letters."""
+    children = [
+        created(10 + at, 1, "C:\\Windows\\System32\\cmd.exe", CommandLine="\u00e9" * 32_700)
+        for at in range(number)
+    ]
+    return (created(1, None, REGSVCS), connected(1), *children)
+
+
+def test_the_apps_own_facts_are_never_too_long_for_it(monkeypatch: pytest.MonkeyPatch, frozen: None) -> None:
+    edr = sysmon(long_lines(300))
+    monkeypatch.setattr(sources, "edr_for", lambda *_, **__: edr)
+    (whole,) = run_action("respond to notable", [{"notable": NOTABLE}])
+    report = facts(one([whole]), CaseReport)
+    assert len(report.facts.lineage.children) > 100
+    found = one(run_action("get process lineage", [{"notable": NOTABLE}]))
+    parameters: dict[str, object] = {"process_facts": json.dumps([found["facts"]])}
+    assessed = one(run_action("assess risk", [parameters]))
+    decided = one(run_action("decide isolation", [{"case_facts": json.dumps([assessed["facts"]])}]))
+    assert decided["case_verdict"] == whole.data[0]["case_verdict"]
+    assert facts(decided, CaseReport) == report
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -11,9 +11,11 @@ import pytest
 from soar_sdk.app_client import AppClient
 
 from connectors.errors import AuthRejected, BadResponse, NotableError, NotFound, TimedOut, Transient
-from connectors.siem.notable import NotableSettings
+from connectors.siem.notable import NotableSettings, parse_notables
+from connectors.siem.notable_input import open_candidates
 from playbooks.hosts.soar import container_notables as module
 from playbooks.hosts.soar.container_notables import container_notables
+from playbooks.hosts.soar.notable_artifact import notable_parcel
 from playbooks.hosts.soar.soar_rest import get_row, get_rows, post_row, whole_number
 from tests.soar_platform import Platform, soar_client
 
@@ -26,6 +28,11 @@ CEF = {
     "destinationProcessName": "RegSvcs.exe",
     "sourceAddress": "10.20.4.17",
 }
+
+
+def _without(row: dict[str, object], name: str) -> dict[str, object]:
+    return {key: value for key, value in row.items() if key != name}
+
 
 type Client = AppClient[Any]
 
@@ -91,11 +98,48 @@ class TestReading:
         number = platform.add_container()
         for _ in range(3):
             platform.add_artifact(number, CIM)
-        parsed = container_notables(client, number, SETTINGS)
-        assert len(parsed.notables) == 2
-        assert str(parsed.rejected[0].error) == (
-            "container: has more than 2 artifacts; the others were not read"
+        found = container_notables(client, number, SETTINGS)
+        assert (len(found.notables), found.rejected) == (2, ())
+        assert found.left_out == "1 artifact of the container was not read."
+        for _ in range(2000):
+            platform.artifacts[len(platform.artifacts) + 1] = {
+                **platform.artifacts[1],
+                "id": len(platform.artifacts) + 1,
+            }
+        found = container_notables(client, number, SETTINGS)
+        assert found.left_out == "2,001 artifacts of the container were not read."
+
+    def test_the_true_notable_behind_many_others_is_read(self, client: Client, platform: Platform) -> None:
+        number = platform.add_container()
+        for _ in range(1500):
+            platform.add_artifact(number, {"fileName": "x"})
+        platform.add_artifact(number, CIM)
+        found = container_notables(client, number, SETTINGS)
+        assert (len(found.notables), len(found.rejected), found.left_out) == (1, 1500, "")
+
+    def test_a_platform_that_does_not_count_is_said_too(
+        self, client: Client, platform: Platform, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "MAX_ARTIFACTS", 1)
+        number = platform.add_container()
+        answer = {"num_pages": 9, "data": [{"id": 1, "container": number, "cef": CIM}]}
+        platform.fails = lambda request: (
+            httpx.Response(200, json=answer) if request.url.path == "/rest/artifact" else None
         )
+        found = container_notables(client, number, SETTINGS)
+        assert found.left_out == "The container has more than 1 artifacts; the others were not read."
+
+    def test_the_name_of_our_own_container_is_no_search(self, client: Client, platform: Platform) -> None:
+        fields = {name: value for name, value in CIM.items() if name != "search_name"}
+        (candidate,) = open_candidates([fields])
+        notables = parse_notables(json.dumps(fields)).notables
+        parcel = notable_parcel(candidate, notables, label="events")
+        number = platform.add_container(**parcel.container)
+        platform.add_artifact(number, parcel.artifact["cef"], **_without(parcel.artifact, "cef"))
+        (notable,) = container_notables(client, number, SETTINGS).notables
+        assert parcel.container["name"] == "RegSvcs.exe on WS01.corp.example"
+        assert notable.search_name == ""
+        assert notable == notables[0].model_copy(update={"source": notable.source, "notes": notable.notes})
 
     def test_states_of_cases_are_no_notables(self, client: Client, platform: Platform) -> None:
         number = platform.add_container()
@@ -178,7 +222,25 @@ class TestRest:
 
     def test_an_empty_page_ends_a_list_that_promises_more(self, client: Client, platform: Platform) -> None:
         platform.fails = lambda _: httpx.Response(200, json={"num_pages": 7, "data": []})
-        assert get_rows(client, "rest/artifact", cap=250) == ((), False)
+        assert get_rows(client, "rest/artifact", cap=250) == ((), False, 0)
+        assert len(platform.requests) == 1
+
+    @pytest.mark.parametrize("count", [1, 10**9])
+    def test_short_pages_of_a_list_that_promises_more_end(
+        self, client: Client, platform: Platform, count: int
+    ) -> None:
+        answer = {"count": count, "num_pages": 10**9, "data": [{"id": 1}]}
+        platform.fails = lambda _: httpx.Response(200, json=answer)
+        found = get_rows(client, "rest/artifact", cap=250)
+        assert (len(found.rows), found.truncated) == (3, True)
+        assert found.left_out == (count - 3 if count > 3 else None)
+        assert len(platform.requests) == 3
+
+    def test_rows_that_are_no_objects_are_no_list(self, client: Client, platform: Platform) -> None:
+        answer = {"data": [1], "num_pages": 10**9}
+        platform.fails = lambda _: httpx.Response(200, json=answer)
+        with pytest.raises(BadResponse, match="gave a list with something that is no object"):
+            get_rows(client, "rest/artifact", cap=250)
         assert len(platform.requests) == 1
 
     def test_exactly_the_cap_is_not_cut(self, client: Client, platform: Platform) -> None:
@@ -190,7 +252,7 @@ class TestRest:
 
     def test_a_page_larger_than_asked_for(self, client: Client, platform: Platform) -> None:
         platform.fails = lambda _: httpx.Response(200, json={"num_pages": 1, "data": [{}, {}, {}]})
-        assert get_rows(client, "rest/artifact", cap=2) == (({}, {}), True)
+        assert get_rows(client, "rest/artifact", cap=2) == (({}, {}), True, None)
 
     def test_what_the_platform_says_is_shown_escaped(self, client: Client, platform: Platform) -> None:
         platform.fails = lambda _: httpx.Response(404, json={"message": "no \x1b[31m" + "x" * 500})
@@ -205,7 +267,7 @@ class TestRest:
             post_row(client, "rest/container", {})
         assert len(platform.requests) == 1
 
-    @pytest.mark.parametrize("value", [None, 0, -1, True, "x", "1.5", 1.5, "", "²"])
+    @pytest.mark.parametrize("value", [None, 0, -1, True, "x", "1.5", 1.5, "", "²", "9" * 5000, 10**30])
     def test_no_number(self, value: object) -> None:
         with pytest.raises(BadResponse, match="no usable id"):
             whole_number({"id": value}, "id")

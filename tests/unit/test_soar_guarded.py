@@ -13,6 +13,7 @@ import soar_sdk.app
 from soar_sdk.abstract import SOARClientAuth
 from soar_sdk.app_client import AppClient
 from soar_sdk.shims.phantom_common.app_interface.app_interface import SoarRestClient
+from soar_sdk.webhooks.models import WebhookResponse
 
 from actions.check_ip import check_ip
 from connectors.errors import BadResponse
@@ -24,7 +25,7 @@ from playbooks.hosts.soar.answers import risk
 from playbooks.hosts.soar.guarded import GuardedActions
 from playbooks.hosts.soar.later_client import LaterClient
 from playbooks.hosts.soar.redaction import without_secrets
-from tests.soar_app import STATE_FOLDER, app, run_action
+from tests.soar_app import ASSET_ID, STATE_FOLDER, app, run_action
 
 SECRET = 'planted "\\ secret ü'
 NOTABLE = json.dumps(
@@ -172,6 +173,60 @@ def test_a_wrong_asset_value_is_named_and_not_shown(field: str, value: object, s
     assert second.param == {"ip": "9.9.9.9"}
 
 
+NOT_ENCRYPTED: list[tuple[object, str]] = [
+    ("planted-secret-not-encrypted", "Error"),
+    (12345678901234567890, "TypeError"),
+    (["planted-secret-in-a-list"], "AttributeError"),
+    ({"planted-secret-in-a-dict": 1}, "AttributeError"),
+]
+
+
+@pytest.mark.parametrize(("value", "kind"), NOT_ENCRYPTED, ids=lambda each: type(each).__name__)
+def test_a_secret_that_cannot_be_decrypted_fails_each_set_in_a_sentence(
+    value: object, kind: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    request = {
+        "asset_id": ASSET_ID,
+        "identifier": "check_ip",
+        "action": "check ip",
+        "container_id": 1,
+        "config": {
+            "app_version": "0",
+            "directory": "d",
+            "main_module": "src.app:app",
+            "webhook_secret": value,
+        },
+        "parameters": [{"ip": "8.8.8.8"}, {"ip": "9.9.9.9"}],
+        "user_session_token": "",
+    }
+    app.actions_manager.get_action_results().clear()
+    app.handle(json.dumps(request))
+    results = app.actions_manager.get_action_results()
+    assert [each.get_status() for each in results] == [False, False]
+    assert [each.get_param() for each in results] == [{"ip": "8.8.8.8"}, {"ip": "9.9.9.9"}]
+    for each in results:
+        assert each.get_message() == (
+            f"Asset misconfiguration in check ip: a field of the asset cannot be read ({kind}). Enter its"
+            " secrets again, look at its other fields, and save it"
+        )
+    out, err = capfd.readouterr()
+    assert "planted-secret" not in out + err
+    assert run_action("check ip", [{"ip": "8.8.8.8"}])[0].status
+
+
+def test_an_unknown_action_is_still_an_error() -> None:
+    with pytest.raises(RuntimeError, match="not recognized"):
+        run_action("no such action", [{}])
+
+
+@pytest.mark.parametrize("parameters", [{"ip": SECRET}, {"ip": [], "note": SECRET}])
+def test_a_secret_typed_as_a_parameter_is_not_kept(parameters: dict[str, object]) -> None:
+    (answer,) = run_action("check ip", [parameters], asset=ASSET)
+    assert not answer.status
+    assert "[secret]" in answer.param.values()
+    assert not leaks(SECRET, json.dumps(answer.param) + answer.message)
+
+
 def test_the_asset_is_read_anew_at_every_call() -> None:
     assert not run_action("check ip", [{"ip": "8.8.8.8"}], asset={"purpose": "contain"})[0].status
     assert run_action("check ip", [{"ip": "8.8.8.8"}])[0].status
@@ -187,10 +242,55 @@ def test_parameters_that_are_none_are_refused() -> None:
 # --- the webhook
 
 
-def webhook(asset: dict[str, object], *, path: str = "notable", method: str = "POST") -> dict[str, Any]:
+def webhook(
+    asset: dict[str, object],
+    *,
+    path: str = "notable",
+    method: str = "POST",
+    headers: object = None,
+    body: object = NOTABLE,
+) -> dict[str, Any]:
     client = SoarRestClient(token="", asset_id=7)
-    answer: dict[str, Any] = app.handle_webhook(method, {}, [path], {}, NOTABLE, asset, client)
+    answer: dict[str, Any] = app.handle_webhook(method, headers or {}, [path], {}, body, asset, client)
     return answer
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status", "said"),
+    [
+        ({"X-Webhook-Secret": None}, NOTABLE, 401, "the header X-Webhook-Secret does not hold the secret"),
+        ({"X-Webhook-Secret": [SECRET, SECRET]}, NOTABLE, 401, "the header X-Webhook-Secret does not hold"),
+        ({"X-Webhook-Secret": [SECRET, 7]}, NOTABLE, 400, "the headers of the request are no texts"),
+        ({"X-Webhook-Secret": SECRET, "Other": 7}, NOTABLE, 400, "the headers of the request are no texts"),
+        ({7: "x"}, NOTABLE, 400, "the headers of the request are no texts"),
+        (["x"], NOTABLE, 400, "the headers of the request are no texts"),
+        ({"X-Webhook-Secret": SECRET}, b"\x1f\x8b\xff", 400, "the body is no UTF-8 text. Send JSON"),
+        ({"X-Webhook-Secret": SECRET}, {"dest": "x"}, 400, "the request cannot be read: body: Input should"),
+    ],
+)
+def test_a_request_of_wrong_types_is_refused_in_our_words(
+    headers: object, body: object, status: int, said: str
+) -> None:
+    answer = webhook({"webhook_secret": SECRET}, headers=headers, body=body)
+    assert answer["status_code"] == status
+    assert json.loads(answer["content"])["error"].startswith(said)
+    assert not leaks(SECRET, answer["content"])
+
+
+@pytest.mark.parametrize("body", [NOTABLE, NOTABLE.encode()], ids=["text", "bytes"])
+def test_one_header_in_a_list_and_a_body_of_bytes_are_taken(
+    monkeypatch: pytest.MonkeyPatch, body: object
+) -> None:
+    taken: list[object] = []
+
+    def answer(request: Any, _: object) -> WebhookResponse:
+        taken.append((request.headers, request.body))
+        return WebhookResponse.json_response({}, 201)
+
+    monkeypatch.setattr(webhook_module, "answer", answer)
+    headers = {"X-Webhook-Secret": [SECRET], "Absent": None}
+    assert webhook({"webhook_secret": SECRET}, headers=headers, body=body)["status_code"] == 201
+    assert taken == [({"X-Webhook-Secret": SECRET}, NOTABLE)]
 
 
 def test_the_webhook_answers_for_a_wrong_asset() -> None:

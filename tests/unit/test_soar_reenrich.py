@@ -21,7 +21,7 @@ from connectors.facts.notable import Notable
 from connectors.siem.notable import parse_notables
 from playbooks.case import CaseReport
 from playbooks.case_steps import ungathered_cases
-from playbooks.hosts.soar import case_states, reenrich_case, sources
+from playbooks.hosts.soar import case_states, container_notables, reenrich_case, sources
 from playbooks.hosts.soar.asset import Asset
 from playbooks.hosts.soar.case_states import known_cases, matched
 from playbooks.hosts.soar.facts_json import unpack
@@ -68,16 +68,27 @@ def _at(hours: float) -> datetime:
     return NOW + timedelta(hours=hours)
 
 
+def case(number: int) -> str:
+    return f"case-{number:016x}"
+
+
 def state(**fields: object) -> CaseState:
+    looked_at = fields.get("looked_at", NOW - timedelta(hours=1))
+    assert isinstance(looked_at, datetime)
     base: dict[str, object] = {
-        "case_id": "case-0",
-        "first_at": NOW - timedelta(hours=2),
-        "looked_at": NOW - timedelta(hours=1),
+        "case_id": case(0),
+        "first_at": looked_at - timedelta(hours=1),
+        "looked_at": looked_at,
         "case_verdict": CaseVerdict.UNDETERMINED,
         "score": 80.0,
         "decision": IsolationVerdict.REFUSE,
     }
     return CaseState.model_validate({**base, **fields})
+
+
+def forged(**fields: object) -> dict[str, object]:
+    """A state that this app did not write."""
+    return {"regsvcsState": json.dumps({**json.loads(state_text(state())), **fields})}
 
 
 def keep_state(platform: Platform, container: int, kept: CaseState | str) -> int:
@@ -162,7 +173,7 @@ class TestNothingIsLowered:
         assert (blind.case_verdict, blind.score, blind.severity) == ("malicious", 100.0, "high")
         assert (blind.changed, blind.stop) == (False, "")
         assert blind.changes[0].startswith("not compared: known at the last look and not now: ")
-        assert "process lineage" in blind.changes[0]
+        assert "host and process" in blind.changes[0]
         keep_rows(platform, [blind])
         (again,) = rounds_only(reenrich_round(THIS, client, asset))
         assert (again.case_id, again.changed, again.changes) == (seen.case_id, False, [])
@@ -232,7 +243,7 @@ class TestOpenCases:
         ]
         for row in rows:
             assert (row.changed, row.changes, row.state, row.facts) == (False, [], "", "")
-            assert (row.case_id, row.case_verdict, row.severity) == ("case-0", "suspicious", "medium")
+            assert (row.case_id, row.case_verdict, row.severity) == (case(0), "suspicious", "medium")
             assert row.question == "none"
         assert not any("GET /rest/container/3" in each for each in platform.requests)
 
@@ -243,7 +254,7 @@ class TestOpenCases:
         for number in numbers:
             platform.add_artifact(number, stealer if number != 2 else {"fileName": "x"})
             keep_state(
-                platform, number, state(case_id=f"case-{number}", looked_at=NOW - timedelta(hours=9 - number))
+                platform, number, state(case_id=case(number), looked_at=NOW - timedelta(hours=9 - number))
             )
 
         def fails(request: httpx.Request) -> httpx.Response | None:
@@ -258,7 +269,7 @@ class TestOpenCases:
         for number in (2, 3):
             assert (rows[number].changed, rows[number].stop, rows[number].facts) == (False, "", "")
             kept = json.loads(rows[number].state)
-            assert kept["case_id"] == f"case-{number}"
+            assert kept["case_id"] == case(number)
             assert kept["unchanged_rounds"] == 0
             assert datetime.fromisoformat(kept["looked_at"]) >= NOW
         keep_rows(platform, list(rows.values()))
@@ -392,7 +403,7 @@ class TestOpenCases:
             number = platform.add_container()
             platform.add_artifact(number, stealer)
             for each in hours:
-                kept = state(case_id=f"case-{each}", looked_at=NOW - timedelta(hours=each))
+                kept = state(case_id=case(each), looked_at=NOW - timedelta(hours=each))
                 keep_state(platform, number, kept)
         assert [row.container_id for row in reenrich_round(OPEN, client, EMPTY).rows] == [2, 1]
 
@@ -408,17 +419,17 @@ class TestStates:
     def test_the_newest_of_each_case_by_number(self, client: Client, platform: Platform) -> None:
         one, other = platform.add_container(), platform.add_container()
         for score in (10.0, 20.0):
-            keep_state(platform, one, state(case_id="a", score=score))
-        keep_state(platform, one, state(case_id="b", score=30))
-        keep_state(platform, other, state(case_id="a", score=40))
-        found = known_cases(client)
+            keep_state(platform, one, state(case_id=case(10), score=score))
+        keep_state(platform, one, state(case_id=case(11), score=30))
+        keep_state(platform, other, state(case_id=case(10), score=40))
+        found = known_cases(client, now=NOW)
         assert {
             number: [(s.case_id, s.score) for s in kept] for number, kept in found.of_container.items()
         } == {
-            one: [("a", 20.0), ("b", 30.0)],
-            other: [("a", 40.0)],
+            one: [(case(10), 20.0), (case(11), 30.0)],
+            other: [(case(10), 40.0)],
         }
-        assert list(known_cases(client, container_id=other).of_container) == [other]
+        assert list(known_cases(client, now=NOW, container_id=other).of_container) == [other]
 
     @pytest.mark.parametrize(
         "cef",
@@ -431,8 +442,17 @@ class TestStates:
             {"regsvcsState": "{}"},
             {"regsvcsState": state_text(state()).replace('"score":80.0', '"score":NaN')},
             {"regsvcsState": state_text(state()).replace('"case_id"', '"extra":1,"case_id"')},
+            forged(looked_at="9999-12-31T23:59:59Z"),
+            forged(looked_at=_at(1).isoformat()),
+            forged(first_at=NOW.isoformat()),
+            forged(first_at="0001-01-01T00:00:00+12:00"),
+            forged(unchanged_rounds=2**63),
+            forged(unchanged_rounds=100_001),
+            forged(score=101),
+            forged(score=-1),
+            forged(case_id="x) # <img src=x>"),
+            forged(case_id=case(0) + "\n"),
         ],
-        ids=["none", "empty", "number", "cut", "deep", "no fields", "NaN", "extra field"],
     )
     def test_what_is_no_state_is_said_and_hides_no_other(
         self, client: Client, platform: Platform, cef: object
@@ -442,19 +462,46 @@ class TestStates:
         keep_state(platform, number, state())
         platform.add_artifact(number, cef, label="regsvcs_case")
         found = reenrich_round(OPEN, client, EMPTY)
-        assert [row.case_id for row in found.rows] == ["case-0"]
-        assert found.notes == ("2 artifacts with a case's state cannot be read.",)
+        assert [row.case_id for row in found.rows] == [case(0)]
+        assert found.notes == (
+            "2 artifacts with a case's state cannot be used: 3 (container 1), 1 (container 1).",
+        )
+
+    def test_unusable_states_of_many_are_counted_and_a_few_named(
+        self, client: Client, platform: Platform
+    ) -> None:
+        number = platform.add_container()
+        for _ in range(7):
+            platform.add_artifact(number, forged(score=1e308), label="regsvcs_case")
+        found = reenrich_round(OPEN, client, EMPTY)
+        named = ", ".join(f"{artifact} (container 1)" for artifact in (7, 6, 5, 4, 3))
+        assert found == (
+            [],
+            (f"7 artifacts with a case's state cannot be used: {named} and 2 more.",),
+        )
+
+    def test_a_state_of_another_container_names_nothing_and_stops_nothing(
+        self, client: Client, platform: Platform, asset: Asset, stealer: dict[str, object]
+    ) -> None:
+        platform.add_artifact(platform.add_container(), stealer)
+        (seen,) = rounds_only(reenrich_round(THIS, client, asset))
+        other = CaseState.model_validate_json(seen.state)
+        keep_state(platform, 2, other.model_copy(update={"unchanged_rounds": 10}))
+        keep_state(platform, 2, other.model_copy(update={"case_id": case(7), "unknowns": ()}))
+        (blind,) = rounds_only(reenrich_round(THIS, client, EMPTY))
+        assert (blind.changed, blind.changes, blind.stop) == (True, [], "")
+        assert blind.case_id not in (case(7), seen.case_id)
 
     def test_filters_that_the_platform_ignores(self, client: Client, platform: Platform) -> None:
         one, other = platform.add_container(), platform.add_container()
-        keep_state(platform, one, state(case_id="a"))
-        keep_state(platform, other, state(case_id="b"))
-        platform.add_artifact(one, {"regsvcsState": state_text(state(case_id="c"))}, label="event")
+        keep_state(platform, one, state(case_id=case(10)))
+        keep_state(platform, other, state(case_id=case(11)))
+        platform.add_artifact(one, {"regsvcsState": state_text(state(case_id=case(12)))}, label="event")
         rows = list(platform.artifacts.values())
         platform.fails = lambda _: httpx.Response(200, json={"num_pages": 1, "data": rows})
-        found = known_cases(client, container_id=one)
+        found = known_cases(client, now=NOW, container_id=one)
         assert {number: [each.case_id for each in kept] for number, kept in found.of_container.items()} == {
-            one: ["a"]
+            one: [case(10)]
         }
 
     def test_a_text_too_long_is_not_parsed(
@@ -462,7 +509,7 @@ class TestStates:
     ) -> None:
         keep_state(platform, platform.add_container(), state())
         monkeypatch.setattr(case_states, "MAX_TEXT", len(state_text(state())) - 1)
-        assert known_cases(client) == ({}, 1, False)
+        assert known_cases(client, now=NOW) == ({}, ("1 (container 1)",), False)
 
     def test_its_text_is_ascii_and_reads_back(self) -> None:
         made = state(unknowns=("who is \u202e\ud800\x00",))
@@ -487,27 +534,53 @@ class TestMatching:
         assert matched([], [state()]) == ()
 
     def test_another_case_of_the_container_is_not_taken(self) -> None:
-        known = self.of(malicious(), case_id="other")
+        known = self.of(malicious(), case_id=case(20))
         assert matched([malicious()], [known]) == ((malicious(), None),)
 
     def test_a_case_without_a_process_whose_process_was_found(self) -> None:
-        older = self.of(malicious(), case_id="older", unknowns=self.LOST, looked_at=NOW - timedelta(days=1))
-        newer = self.of(malicious(), case_id="newer", unknowns=self.LOST, looked_at=NOW, score=1.0)
+        older = self.of(malicious(), case_id=case(21), unknowns=self.LOST, looked_at=NOW - timedelta(days=1))
+        newer = self.of(malicious(), case_id=case(22), unknowns=self.LOST, looked_at=NOW, score=1.0)
         ((report, previous),) = matched([malicious()], [older, newer])
         assert report == malicious()
         assert previous == newer.model_copy(update={"case_id": malicious().case_id})
 
     def test_a_case_whose_process_is_lost_keeps_its_name(self) -> None:
-        known = self.of(malicious(), case_id="known")
+        known = self.of(malicious(), case_id=case(23))
         facts = malicious().facts.model_copy(update={"lineage": None})
-        blind = malicious().model_copy(update={"facts": facts, "case_id": "host-and-day"})
-        assert matched([blind], [known]) == ((blind.model_copy(update={"case_id": "known"}), known),)
+        blind = malicious().model_copy(update={"facts": facts, "case_id": case(30)})
+        assert matched([blind], [known]) == ((blind.model_copy(update={"case_id": case(23)}), known),)
 
     def test_other_destinations_are_another_case(self) -> None:
         elsewhere = (DestinationState(ip="9.9.9.9", verdict=DestinationVerdict.UNDETERMINED),)
-        known = self.of(malicious(), case_id="known", unknowns=self.LOST, destinations=elsewhere)
+        known = self.of(malicious(), case_id=case(23), unknowns=self.LOST, destinations=elsewhere)
         assert matched([malicious()], [known]) == ((malicious(), None),)
         assert matched([undetermined()], [state()]) == ((undetermined(), None),)
+
+
+class TestMessages:
+    def test_artifacts_that_were_not_read_are_told(
+        self,
+        client: Client,
+        platform: Platform,
+        stealer: dict[str, object],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(container_notables, "MAX_ARTIFACTS", 1)
+        number = platform.add_container()
+        for _ in range(3):
+            platform.add_artifact(number, stealer)
+        assert reenrich_round(THIS, client, EMPTY).notes == (
+            "Container 1: 2 artifacts of the container were not read.",
+        )
+        (answer,) = run_action("respond to notable", [{}], container_id=number)
+        assert answer.message.endswith("Nothing was isolated. 2 artifacts of the container were not read.")
+
+    def test_a_program_without_a_profile_is_not_looked_at(
+        self, client: Client, platform: Platform, stealer: dict[str, object]
+    ) -> None:
+        platform.add_artifact(platform.add_container(), {**stealer, "process_name": "explorer.exe"})
+        with pytest.raises(InputError, match=r"'explorer.exe' belongs to no detection profile"):
+            reenrich_round(THIS, client, EMPTY)
 
 
 class TestThroughTheApp:
@@ -522,7 +595,7 @@ class TestThroughTheApp:
         assert answer.status, answer.message
         assert answer.summary == {"cases": 1, "changed": 1, "stopped": 0}
         assert answer.message == (
-            "1 case: 1 changed, 0 stopped. 1 artifact with a case's state cannot be read."
+            "1 case: 1 changed, 0 stopped. 1 artifact with a case's state cannot be used: 2 (container 1)."
         )
         assert answer.data[0]["container_id"] == number
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from soar_sdk.action_results import ActionResult
 
 from actions.ip_facts import IpCheck
 from playbooks.hosts.soar import app as shim
+from playbooks.hosts.soar import facts_json
 from playbooks.hosts.soar.facts_json import pack
 from playbooks.hosts.soar.outputs import IpCheckRow, ReenrichRow
 from playbooks.hosts.soar.shown import shown, shown_changes
@@ -92,6 +94,29 @@ def test_no_rows_and_rows_of_another_version_do_not_break_it(action: str) -> Non
     rendered(action, [{}])
 
 
+TIME = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+(Z|[+-]\d\d:\d\d)")
+
+
+@pytest.mark.parametrize("when", ["1602-01-01T00:00:00Z", "9000-12-31T23:59:59Z"])
+def test_the_earliest_and_latest_times_make_no_error_page(rows: dict[str, list[Row]], when: str) -> None:
+    for action in ("get process lineage", "assess risk", "decide isolation", "respond to notable"):
+        facts = TIME.sub(when, str(rows[action][0]["facts"]))
+        html = rendered(action, [{"facts": facts}])
+        assert "of the rows could not be read" not in html, action
+    lineage = TIME.sub(when, str(rows["get process lineage"][0]["facts"]))
+    (assessed,) = run_action("assess risk", [{"process_facts": lineage}])
+    (decided,) = run_action("decide isolation", [{"case_facts": assessed.data[0]["facts"]}])
+    assert decided.status, decided.message
+    assert when[:4] in rendered("decide isolation", decided.data)
+
+
+@pytest.mark.parametrize("when", ["0001-01-01T00:00:00+12:00", "9999-12-31T23:59:59-12:00"])
+def test_times_beyond_are_unreadable_and_no_error_page(rows: dict[str, list[Row]], when: str) -> None:
+    for action in ("get process lineage", "assess risk", "decide isolation", "respond to notable"):
+        facts = TIME.sub(when, str(rows[action][0]["facts"]))
+        assert "1 of the rows could not be read: another version" in rendered(action, [{"facts": facts}])
+
+
 @pytest.mark.parametrize("action", ["decide isolation", "respond to notable"])
 def test_text_of_the_log_is_text(action: str) -> None:
     html = rendered(action, [{"facts": pack(hostile())}])
@@ -107,9 +132,20 @@ def test_rows_that_cannot_be_read_are_counted() -> None:
         IpCheckRow.model_validate({}),
     )
     told = shown([readable, old, empty], IpCheck, lambda checks: {"ips": [each.ip for each in checks]})
-    assert told == {"ips": ["8.8.8.8"], "unreadable": 2}
+    old_app = "another version of the app may have written them"
+    assert told == {"ips": ["8.8.8.8"], "unreadable": 2, "unreadable_why": old_app}
     row = ReenrichRow.model_validate({"container_id": 17, "facts": "{}"})
-    assert shown_changes([row])["unreadable"] == 1
+    told = shown_changes([row])
+    assert (told["unreadable"], told["unreadable_why"]) == (1, old_app)
+
+
+def test_why_rows_cannot_be_read_is_told_and_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facts_json, "MAX_FACTS", 100)
+    rows: list[Row] = [{"facts": "x" * 101}, {"facts": "{"}, {"facts": "x" * 101}]
+    html = rendered("decide isolation", rows)
+    why = "the text of their facts is longer than 100 characters; the text of their facts is not JSON"
+    assert f"3 of the rows could not be read: {why}." in html
+    assert "another version" not in html
 
 
 def test_a_case_that_was_not_looked_at_is_shown_by_its_id() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,13 +16,14 @@ from soar_sdk.app_client import AppClient
 from soar_sdk.shims.phantom_common.app_interface.app_interface import SoarRestClient
 from soar_sdk.webhooks.models import WebhookRequest
 
+from connectors.errors import ConnectorError
 from connectors.facts.notable import Notable
 from connectors.siem.notable import parse_notables
 from playbooks.hosts.soar.app import app
 from playbooks.hosts.soar.asset import Asset
 from playbooks.hosts.soar.container_notables import container_notables
 from playbooks.hosts.soar.notable_artifact import MAX_NAME
-from playbooks.hosts.soar.webhook import MAX_BODY, MAX_OBJECTS, answer
+from playbooks.hosts.soar.webhook import _REASONS, MAX_BODY, MAX_OBJECTS, answer
 from playbooks.settings import Settings
 from tests.soar_app import ASSET_ID  # sets the folder the SDK keeps state in
 from tests.soar_platform import Platform, soar_client
@@ -237,7 +239,7 @@ class TestKept:
         platform.fails = refuse_artifacts
         status, content = send(es_notable())
         assert status == 503
-        assert "bad artifact" in content["not_kept"][0]["reason"]
+        assert content["not_kept"][0]["reason"] == "the platform refused it"
         platform.fails = lambda _: None
         assert send(es_notable())[0] == 201  # the container was there, its artifact was not
         assert len(platform.containers) == len(platform.artifacts) == 1
@@ -463,6 +465,23 @@ class TestLimits:
         assert platform.requests == []
 
 
+class TestIds:
+    def test_ids_that_begin_alike_share_no_container(self, send: Send, platform: Platform) -> None:
+        ids: list[object] = ["a", "a\r\nX: 1", "a\r\nX: 2", "a\nX: 2", ["a", "b"], ["a", "c"]]
+        for number, each in enumerate(ids, start=1):
+            status, content = send(es_notable(event_id=each))
+            assert (status, content["kept"][0]["container_id"]) == (201, number)
+            assert send(es_notable(event_id=each))[0] == 200
+        kept = [each["source_data_identifier"] for each in platform.containers.values()]
+        assert kept[0] == "a"
+        assert all(re.fullmatch("sha256:[0-9a-f]{64}", each) for each in kept[1:])
+
+    def test_blanks_around_an_id_are_none_of_it(self, send: Send, platform: Platform) -> None:
+        for each in ("a", " a\n", ["a"], ["a", "a"]):
+            send(es_notable(event_id=each))
+        assert [each["source_data_identifier"] for each in platform.containers.values()] == ["a"]
+
+
 class TestPlatformDown:
     @pytest.mark.parametrize(
         "failure",
@@ -488,7 +507,7 @@ class TestPlatformDown:
         assert status == 503
         assert content["kept"] == []
         assert content["not_kept"][0]["event_id"] == EVENT
-        assert content["not_kept"][0]["reason"].startswith("soar: ")
+        assert content["not_kept"][0]["reason"] in {words for _, words in _REASONS}
         assert "oops" not in json.dumps(content)
         platform.fails = lambda _: None
         assert send(es_notable())[0] == 201
@@ -513,6 +532,30 @@ class TestPlatformDown:
         assert [each["event_id"] for each in content["not_kept"]] == ["e1", "e2", "e3", "e4"]
         assert len(kept) == 3
 
+    @pytest.mark.parametrize("status", [200, 400, 403, 500])
+    def test_what_the_platform_says_is_not_handed_on(
+        self, send: Send, platform: Platform, status: int
+    ) -> None:
+        text = f"TOKEN {SECRET} <script> " + "A" * 1000
+        platform.fails = lambda _: httpx.Response(status, json={"failed": True, "message": text})
+        code, content = send(es_notable())
+        assert code == 503
+        (reason,) = (each["reason"] for each in content["not_kept"])
+        assert reason in {words for _, words in _REASONS}
+
+    def test_every_error_of_a_connector_has_its_words(self) -> None:
+        assert _REASONS[-1][0] is ConnectorError
+
+    def test_an_id_of_5000_digits_is_no_id(self, send: Send, platform: Platform) -> None:
+        platform.fails = lambda request: (
+            httpx.Response(200, json={"success": True, "id": "9" * 5000})
+            if request.method == "POST"
+            else None
+        )
+        code, content = send(es_notable())
+        assert code == 503
+        assert content["not_kept"][0]["reason"] == "the platform's answer could not be understood"
+
     def test_one_that_the_platform_refuses_stops_no_other(self, send: Send, platform: Platform) -> None:
         def refuse(request: httpx.Request) -> httpx.Response | None:
             refused = request.method == "POST" and b"poison" in request.content
@@ -522,7 +565,7 @@ class TestPlatformDown:
         status, content = send([es_notable(event_id="poison"), es_notable(event_id="fine")])
         assert status == 503
         assert [each["event_id"] for each in content["kept"]] == ["fine"]
-        assert content["not_kept"][0]["reason"] == "soar: the platform answered 400: 'label?'"
+        assert content["not_kept"][0]["reason"] == "the platform refused it"
 
     def test_every_call_has_a_time_limit(self, send: Send, platform: Platform) -> None:
         limits: list[dict[str, float | None]] = []

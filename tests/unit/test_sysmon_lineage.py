@@ -13,6 +13,7 @@ from connectors.edr.sysmon_file.connector import SysmonFileEdr
 from connectors.edr.sysmon_file.event import RawEvent, ReadReport
 from connectors.edr.sysmon_file.store import SysmonStore
 from connectors.errors import AmbiguousHost, HostNotFound, NotSupported, ProcessNotFound
+from connectors.facts.base import SourceRef
 from connectors.facts.isolation import HowKnown, IsolationState
 from connectors.facts.process import CoverageState, EvidenceKind, GapKind, KnownFrom, Lineage, SignatureState
 from connectors.ports import Window
@@ -95,6 +96,43 @@ def test_reused_pid_is_not_taken_for_the_parent() -> None:
     assert [each.known_from for each in found.ancestors] == [KnownFrom.CHILD]
     found = lineage([ended, end, other_image, later, child], 3)
     assert [each.known_from for each in found.ancestors] == [KnownFrom.CHILD]
+
+
+def test_an_end_is_known_with_its_place() -> None:
+    parent = created(2, 1, second=1, record=15)
+    ends = [
+        event(5, second=3, ProcessGuid=guid(2), record=20),
+        event(5, second=9, ProcessGuid=guid(2), record=40),
+        event(5, second=4, ProcessGuid=guid(1), record=21),
+    ]
+    found = lineage([parent, *ends, created(3, 2, REGSVCS, second=2)], 3)
+    recorded, named = found.ancestors
+    assert (recorded.source, recorded.end_time) == (
+        SourceRef(source="test.log", record=15, event_id="1"),
+        datetime(2026, 9, 24, 7, 0, 3, tzinfo=UTC),
+    )
+    assert recorded.end_source == SourceRef(source="test.log", record=20, event_id="5")
+    assert (named.known_from, named.end_source) == (
+        KnownFrom.CHILD,
+        SourceRef(source="test.log", record=21, event_id="5"),
+    )
+    assert (found.target.end_time, found.target.end_source) == (None, None)
+    active = lineage([connected(3), event(5, ProcessGuid=guid(3), record=8)], 3).target
+    assert active.end_source == SourceRef(source="test.log", record=8, event_id="5")
+
+
+def test_an_unreadable_end_gives_way_to_a_readable_one() -> None:
+    ends = [
+        event(5, ProcessGuid=guid(3), UtcTime="9999-12-31 23:59:59.999", record=7),
+        event(5, second=9, ProcessGuid=guid(3), record=8),
+    ]
+    target = lineage([created(3, None, REGSVCS), *ends], 3).target
+    assert (target.end_time, target.end_source and target.end_source.record) == (
+        datetime(2026, 9, 24, 7, 0, 9, tzinfo=UTC),
+        8,
+    )
+    only = lineage([created(3, None, REGSVCS), ends[0]], 3).target
+    assert (only.end_time, only.end_source and only.end_source.record) == (None, 7)
 
 
 def test_cycle_ends_the_walk_and_is_named() -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connectors.facts.base import SourceRef
 from connectors.facts.process import (
     Connection,
     DnsAnswer,
@@ -133,3 +134,24 @@ def test_five_thousand_connections_are_cut_at_both_ends() -> None:
 def test_nothing_known_gives_nothing() -> None:
     found = timeline(undetermined().facts)
     assert (found.day, found.entries, found.notes) == ("", (), ())
+
+
+def test_the_end_of_a_process_says_where_it_stands() -> None:
+    lineage = malicious().facts.lineage
+    assert lineage is not None
+    source = SourceRef(source="log.ndjson", record=77, event_id="5")
+    target = lineage.target.model_copy(update={"end_time": at("09:00:00"), "end_source": source})
+    found = timeline_of(lineage.model_copy(update={"target": target}), None)
+    assert [each.source for each in found.entries if each.kind == "process ended"][-1] == (
+        "log.ndjson #77, event 5"
+    )
+
+
+def test_a_peer_that_only_the_notable_names_stands_beside_the_connections_seen() -> None:
+    facts = malicious().facts
+    elsewhere = facts.notables[0].model_copy(update={"dest_ip": "9.9.9.9"})
+    found = timeline(facts.model_copy(update={"notables": (elsewhere,)}))
+    assert [each.text for each in found.entries if each.kind == "notable"] == [
+        f"the {which} with 9.9.9.9, as the notable says; not in the telemetry" for which in ("first", "last")
+    ]
+    assert "notable" not in [each.kind for each in timeline(facts).entries]

@@ -133,8 +133,8 @@ class TestRendering:
     @pytest.mark.parametrize("template", [*WIDGETS, "widget_check_ip.html"])
     def test_rows_that_could_not_be_read_are_counted_and_not_taken_for_none(self, template: str) -> None:
         context = WIDGETS[template]([]) if template in WIDGETS else widgets.check_ip_widget([])
-        page = ours(render(template, {**context, "unreadable": 2}))
-        assert [each.text.partition(";")[0] for each in page.of("p")] == ["2 of the rows could not be read"]
+        page = ours(render(template, {**context, "unreadable": 2, "unreadable_why": "they <are> old"}))
+        assert [each.text for each in page.of("p")] == ["2 of the rows could not be read: they <are> old."]
 
     def test_two_widgets_of_one_case_share_no_id(self) -> None:
         both = [ours(render("widget_case.html", widgets.case_widget([malicious()]))) for _ in range(2)]

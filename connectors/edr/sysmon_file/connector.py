@@ -8,10 +8,11 @@ from typing import NoReturn
 
 from connectors.clock import utc_now
 from connectors.edr import sysmon_fields as fields
+from connectors.edr.sysmon_file.connection_rows import ConnectionRow, canonical
 from connectors.edr.sysmon_file.event import ReadReport
-from connectors.edr.sysmon_file.evidence import ConnectionRow, canonical
+from connectors.edr.sysmon_file.evidence import KEPT_PER_KIND
 from connectors.edr.sysmon_file.lineage import build_lineage
-from connectors.edr.sysmon_file.rows import process_ref
+from connectors.edr.sysmon_file.rows import ProcessRow, process_ref
 from connectors.edr.sysmon_file.store import HostLog, SysmonStore
 from connectors.errors import AmbiguousHost, HostNotFound, NotSupported, ProcessNotFound
 from connectors.facts.health import Health, HealthState
@@ -175,6 +176,7 @@ class SysmonFileEdr:
             fact.model_copy(update={"source_is_creator": _same_or_unknown(fact.source_guid, creator)})
             for fact in store.facts(guid, ProcessAccess)
         )
+        writers = _image_writers(log, process)
         evidence = ProcessEvidence(
             connections=tuple(each.fact() for each in _connections_of(log, process)),
             dns=store.facts(guid, DnsAnswer),
@@ -183,8 +185,8 @@ class SysmonFileEdr:
             accesses=accesses,
             modules=store.facts(guid, ModuleLoad),
             files_written=store.facts(guid, FileWritten),
-            image_writers=_image_writers(log, process),
-            truncated=store.truncated(guid),
+            image_writers=writers[:KEPT_PER_KIND],
+            truncated=store.truncated(guid) or len(writers) > KEPT_PER_KIND,
         )
         ended = log.processes.ended_guid(guid) is not None
         return evidence.model_copy(update={"coverage": _coverage(log, evidence, ended=ended)})
@@ -288,8 +290,13 @@ def _alive(log: HostLog, host_id: str, name: str | None, pid: int | None, window
     return [
         process_ref(host_id, row)
         for row in log.processes.named(name)
-        if (pid is None or row.pid == pid) and _overlaps(window, row.utc, log.processes.ended(row) or "")
+        if (pid is None or row.pid == pid) and _was_alive(log, row, window)
     ]
+
+
+def _was_alive(log: HostLog, row: ProcessRow, window: Window) -> bool:
+    end = log.processes.ended(row)
+    return _overlaps(window, row.utc, end.utc if end is not None else "")
 
 
 def _connections_of(log: HostLog, process: ProcessRef) -> list[ConnectionRow]:

@@ -7,14 +7,13 @@ cap, so that memory does not grow with the log.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple
 
 from connectors.addresses import canonical_ip
 from connectors.edr import sysmon_fields as fields
+from connectors.edr.sysmon_file.connection_rows import ConnectionRow, connection_row
 from connectors.edr.sysmon_file.event import RawEvent
 from connectors.facts.base import SourceRef
 from connectors.facts.process import (
-    Connection,
     DnsAnswer,
     FileWritten,
     ModuleLoad,
@@ -27,6 +26,16 @@ from connectors.facts.process import (
 
 #: Events kept of one kind for one process; further ones set `truncated`.
 KEPT_PER_KIND = 1000
+
+#: Characters kept of one kind for one process. A text of a log may have 32,767 of them, so a cap on events
+#: alone bounds nothing; a thousand ordinary module loads have about 300,000.
+KEPT_CHARACTERS_PER_KIND = 500_000
+
+#: Pairs of ends that connections are kept of, per host; further pairs set `truncated`.
+KEPT_CONNECTIONS = 50_000
+
+#: Characters of the paths remembered per host for "who wrote this image".
+KEPT_WRITE_CHARACTERS = 20_000_000
 
 #: Written files remembered per host, for "who wrote this image"; further ones set `truncated`.
 KEPT_WRITES = 50_000
@@ -69,95 +78,34 @@ _SUFFIXES = (
 )
 
 
-class ConnectionRow(NamedTuple):
-    """Connections of one process between the same two ends.
-
-    Attributes:
-        guid: of the process; None where the log has a null one.
-        pid, image: as logged.
-        first_utc, last_utc: UtcTime texts.
-    """
-
-    guid: str | None
-    pid: int | None
-    image: str
-    src_ip: str
-    src_port: int | None
-    dest_ip: str
-    dest_port: int | None
-    protocol: str
-    initiated: bool | None
-    first_utc: str
-    last_utc: str
-    events: int
-    source: str
-    record: int
-
-    @property
-    def peer_ip(self) -> str:
-        """The other end by direction; where the direction is not recorded, DestinationIp."""
-        return self.src_ip if self.initiated is False else self.dest_ip
-
-    def fact(self) -> Connection:
-        """The connection as a fact."""
-        return Connection(
-            time=fields.instant(self.first_utc),
-            last_time=fields.instant(self.last_utc),
-            count=self.events,
-            src_ip=self.src_ip,
-            src_port=self.src_port,
-            dest_ip=self.dest_ip,
-            dest_port=self.dest_port,
-            protocol=self.protocol,
-            initiated=self.initiated,
-            source=SourceRef(source=self.source, record=self.record, event_id="3"),
-        )
-
-
-def canonical(value: object) -> str:
-    """Canonical text of an address; as logged where it is none."""
-    logged = fields.text(value)
-    return canonical_ip(logged) or logged
-
-
-def connection_row(event: RawEvent) -> ConnectionRow:
-    """The row of one network connection event (EID 3)."""
-    get = event.data.get
-    utc = fields.text(get("UtcTime"))
-    return ConnectionRow(
-        guid=fields.guid(get("ProcessGuid")),
-        pid=fields.integer(get("ProcessId")),
-        image=fields.text(get("Image")),
-        src_ip=canonical(get("SourceIp")),
-        src_port=fields.port(get("SourcePort")),
-        dest_ip=canonical(get("DestinationIp")),
-        dest_port=fields.port(get("DestinationPort")),
-        protocol=fields.text(get("Protocol")),
-        initiated=fields.boolean(get("Initiated")),
-        first_utc=utc,
-        last_utc=utc,
-        events=1,
-        source=event.source,
-        record=event.record,
-    )
-
-
 type EvidenceFact = DnsAnswer | Tampering | RemoteThread | ProcessAccess | ModuleLoad | FileWritten
 
 
 class EvidenceStore:
     """Evidence of one host."""
 
-    __slots__ = ("_connections", "_facts", "_signatures", "_truncated", "_watched", "_writers", "_writes")
+    __slots__ = (
+        "_characters",
+        "_connections",
+        "_facts",
+        "_signatures",
+        "_truncated",
+        "_watched",
+        "_write_characters",
+        "_writers",
+        "_writes",
+    )
 
     def __init__(self, watched: Collection[str]) -> None:
         self._watched = frozenset(name.lower() for name in watched)
         self._connections: dict[tuple[object, ...], ConnectionRow] = {}
         self._facts: dict[str, dict[type, list[EvidenceFact]]] = {}
+        self._characters: dict[tuple[str, type], int] = {}
         self._signatures: dict[str, Signature] = {}
         self._writers: dict[str, list[FileWritten]] = {}
         self._writes = 0
-        self._truncated: set[str] = set()
+        self._write_characters = 0
+        self._truncated: set[str | None] = set()
 
     def add(self, event: RawEvent) -> None:
         """Keep the event if it says something of a watched process."""
@@ -200,7 +148,11 @@ class EvidenceStore:
 
     def truncated(self, guid: str | None) -> bool:
         """True when a cap left something of this process, or of the host's written files, out."""
-        return guid in self._truncated or self._writes > KEPT_WRITES
+        return (
+            guid in self._truncated
+            or self._writes > KEPT_WRITES
+            or self._write_characters > KEPT_WRITE_CHARACTERS
+        )
 
     # --- kept ---
 
@@ -210,9 +162,12 @@ class EvidenceStore:
     def _keep(self, guid: str | None, fact: EvidenceFact) -> None:
         if guid is None:
             return
-        kept = self._facts.setdefault(guid, {}).setdefault(type(fact), [])
-        if len(kept) < KEPT_PER_KIND:
+        kind = type(fact)
+        kept = self._facts.setdefault(guid, {}).setdefault(kind, [])
+        characters = self._characters.get((guid, kind), 0) + _characters_of(fact)
+        if len(kept) < KEPT_PER_KIND and characters <= KEPT_CHARACTERS_PER_KIND:
             kept.append(fact)
+            self._characters[guid, kind] = characters
         else:
             self._truncated.add(guid)
 
@@ -225,12 +180,14 @@ class EvidenceStore:
         known = self._connections.get(key)
         if known is not None:
             self._connections[key] = known._replace(
-                first_utc=min(known.first_utc, row.first_utc),
+                first_utc=fields.earlier(known.first_utc, row.first_utc),
                 last_utc=max(known.last_utc, row.last_utc),
                 events=known.events + 1,
             )
-        else:
+        elif len(self._connections) < KEPT_CONNECTIONS:
             self._connections[key] = row
+        else:
+            self._truncated.add(row.guid)
 
     def _dns(self, event: RawEvent) -> None:
         get = event.data.get
@@ -334,8 +291,27 @@ class EvidenceStore:
             self._keep(guid, written)
         if code:
             self._writes += 1
-            if self._writes <= KEPT_WRITES:
+            self._write_characters += _characters_of(written)
+            if self._writes <= KEPT_WRITES and self._write_characters <= KEPT_WRITE_CHARACTERS:
                 self._writers.setdefault(path.lower(), []).append(written)
+
+
+def _characters_of(fact: EvidenceFact) -> int:
+    """How much text a fact holds, about; what has a fixed length does not count."""
+    match fact:
+        case DnsAnswer():
+            return len(fact.name) + len(fact.status) + sum(len(each) for each in fact.addresses)
+        case Tampering():
+            return len(fact.type)
+        case RemoteThread():
+            return len(fact.source_image) + len(fact.start_module) + len(fact.start_function)
+        case ProcessAccess():
+            return len(fact.source_image)
+        case ModuleLoad():
+            hashes = sum(len(each.algorithm) + len(each.digest) for each in fact.hashes)
+            return len(fact.path) + len(fact.signature.signer) + hashes
+        case FileWritten():
+            return len(fact.path) + len(fact.writer_image)
 
 
 def _plain_ipv4(ip: str) -> str:

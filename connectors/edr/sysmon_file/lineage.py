@@ -54,7 +54,7 @@ def _by_pid(index: ProcessIndex, process: ProcessRef) -> ProcessRow | None:
 
 def _fact(log: HostLog, host_id: str, row: ProcessRow) -> Process:
     return process_fact(
-        host_id, row, signature=log.evidence.signature(row.guid), end_utc=log.processes.ended(row)
+        host_id, row, signature=log.evidence.signature(row.guid), end=log.processes.ended(row)
     )
 
 
@@ -117,7 +117,7 @@ def _last_ancestor(
         host_id,
         row,
         signature=log.evidence.signature(row.parent_guid),
-        end_utc=log.processes.ended_guid(row.parent_guid),
+        end=log.processes.ended_guid(row.parent_guid),
     )
     gaps.append(
         Gap(
@@ -153,12 +153,14 @@ def _without_creation(log: HostLog, host_id: str, process: ProcessRef, *, max_no
     image = process.image or next((each.image for each in activity if each.image), "")
     if not image and children:
         image = children[0].parent_image
+    end = log.processes.ended_guid(process.guid)
     target = Process(
         ref=process.model_copy(update={"host_id": host_id, "image": image}),
         known_from=KnownFrom.ACTIVITY,
         command_line=children[0].parent_command_line if children else None,
         signature=log.evidence.signature(process.guid),
-        end_time=fields.instant(log.processes.ended_guid(process.guid)),
+        end_time=end.time if end is not None else None,
+        end_source=end.ref if end is not None else None,
     )
     gap = Gap(
         kind=GapKind.TARGET_NOT_RECORDED,

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from connectors.edr import sysmon_fields as fields
-from connectors.edr.sysmon_file.rows import ProcessRow
+from connectors.edr.sysmon_file.rows import ProcessEnd, ProcessRow
 from connectors.facts.process import GapKind, image_name
 
 #: Sysmon writes this ParentImage when it does not know the parent.
@@ -25,7 +25,7 @@ class ProcessIndex:
     def __init__(self) -> None:
         self._by_guid: dict[str, ProcessRow] = {}
         self._unkeyed: list[ProcessRow] = []
-        self._ended: dict[str, str] = {}
+        self._ended: dict[str, ProcessEnd] = {}
         # Built when first asked for, dropped when a row is added: most logs are read once and then asked.
         self._children: dict[str | None, list[ProcessRow]] | None = None
         self._by_pid: dict[int, list[ProcessRow]] | None = None
@@ -51,20 +51,23 @@ class ProcessIndex:
             else:
                 keep(row.guid, row)
 
-    def end(self, guid: str, utc: str) -> None:
-        """Record a termination (EID 5)."""
+    def end(self, guid: str, end: ProcessEnd) -> None:
+        """Record a termination (EID 5). Of several of one process, the first with a readable time counts."""
         row = self._by_guid.get(guid)
-        self._ended[guid if row is None or row.guid is None else row.guid] = utc
+        key = guid if row is None or row.guid is None else row.guid
+        known = self._ended.get(key)
+        if known is None or known.time is None:
+            self._ended[key] = end
 
     def get(self, guid: str | None) -> ProcessRow | None:
         """The process with this guid, if its creation was logged."""
         return None if guid is None else self._by_guid.get(guid)
 
-    def ended(self, row: ProcessRow) -> str | None:
-        """UtcTime text of the process's end; None when it was not logged."""
+    def ended(self, row: ProcessRow) -> ProcessEnd | None:
+        """The process's end; None when it was not logged."""
         return None if row.guid is None else self._ended.get(row.guid)
 
-    def ended_guid(self, guid: str | None) -> str | None:
+    def ended_guid(self, guid: str | None) -> ProcessEnd | None:
         """As `ended`, for a process of which only the guid is known."""
         return None if guid is None else self._ended.get(guid)
 
@@ -83,7 +86,8 @@ class ProcessIndex:
             best = (started, row)
         if best is None:
             return None
-        ended = fields.instant(self.ended(best[1]))
+        end = self.ended(best[1])
+        ended = end.time if end is not None else None
         return None if ended is not None and ended < at else best[1]
 
     def parent(self, row: ProcessRow) -> tuple[ProcessRow | None, GapKind | None]:

@@ -6,6 +6,7 @@ must fit in memory (docs/adr/0005).
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import NamedTuple
 
 from connectors.edr import sysmon_fields as fields
@@ -40,6 +41,24 @@ class ProcessRow(NamedTuple):
     parent_command_line: str | None
     source: str
     record: int
+
+
+class ProcessEnd(NamedTuple):
+    """One termination (Sysmon EID 5), as logged: UtcTime text, and where it stands."""
+
+    utc: str
+    source: str
+    record: int
+
+    @property
+    def time(self) -> datetime | None:
+        """When; None when the time is unreadable."""
+        return fields.instant(self.utc)
+
+    @property
+    def ref(self) -> SourceRef:
+        """Where it stands."""
+        return SourceRef(source=self.source, record=self.record, event_id="5")
 
 
 class TextPool:
@@ -96,7 +115,7 @@ def process_ref(host_id: str, row: ProcessRow) -> ProcessRef:
     )
 
 
-def process_fact(host_id: str, row: ProcessRow, *, signature: Signature, end_utc: str | None) -> Process:
+def process_fact(host_id: str, row: ProcessRow, *, signature: Signature, end: ProcessEnd | None) -> Process:
     """The process fact of a row."""
     return Process(
         ref=process_ref(host_id, row),
@@ -112,18 +131,20 @@ def process_fact(host_id: str, row: ProcessRow, *, signature: Signature, end_utc
         parent_pid=row.parent_pid,
         parent_image=row.parent_image,
         parent_command_line=row.parent_command_line,
-        end_time=fields.instant(end_utc),
+        end_time=end.time if end is not None else None,
+        end_source=end.ref if end is not None else None,
         source=SourceRef(source=row.source, record=row.record, event_id="1"),
     )
 
 
-def parent_fact(host_id: str, row: ProcessRow, *, signature: Signature, end_utc: str | None) -> Process:
+def parent_fact(host_id: str, row: ProcessRow, *, signature: Signature, end: ProcessEnd | None) -> Process:
     """The parent of a row's process, known only from the child's own record."""
     return Process(
         ref=ProcessRef(host_id=host_id, guid=row.parent_guid, pid=row.parent_pid, image=row.parent_image),
         known_from=KnownFrom.CHILD,
         command_line=row.parent_command_line,
         signature=signature,
-        end_time=fields.instant(end_utc),
+        end_time=end.time if end is not None else None,
+        end_source=end.ref if end is not None else None,
         source=SourceRef(source=row.source, record=row.record, event_id="1"),
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from connectors.edr import sysmon_fields as fields
+from connectors.edr.sysmon_file.connection_rows import canonical
 from connectors.edr.sysmon_file.event import RawEvent
-from connectors.edr.sysmon_file.evidence import EvidenceStore, canonical
+from connectors.edr.sysmon_file.evidence import EvidenceStore
 from connectors.edr.sysmon_file.process_index import ProcessIndex
-from connectors.edr.sysmon_file.rows import TextPool, process_row
+from connectors.edr.sysmon_file.rows import ProcessEnd, TextPool, process_row
 
 #: The EventIDs a case needs (Sysmon schema): process start and end, connection, module, thread, access,
 #: file, DNS, tampering.
@@ -21,8 +22,8 @@ class HostLog:
     Attributes:
         computer: the name as first logged.
         event_ids: EventIDs of CASE_EVENTS that this host logged at all.
-        addresses: local address -> (first, last) UtcTime text, from its connections.
-        first_utc, last_utc: bounds of what it logged, UtcTime texts; "" if none.
+        addresses: local address -> (first, last) UtcTime text, from its connections; "" if unreadable.
+        first_utc, last_utc: bounds of what it logged, UtcTime texts; "" if none is readable.
     """
 
     __slots__ = ("addresses", "computer", "event_ids", "evidence", "first_utc", "last_utc", "processes")
@@ -68,9 +69,9 @@ class SysmonStore:
             host = self._hosts[key] = HostLog(event.computer, self._watched)
         host.event_ids.add(event.event_id)
         utc = event.data.get("UtcTime")
-        if isinstance(utc, str) and utc:
-            if not host.first_utc or utc < host.first_utc:
-                host.first_utc = utc
+        if isinstance(utc, str) and not host.first_utc <= utc <= host.last_utc and fields.utc_text(utc):
+            # Only what can be read moves the bounds: one line of year 9999 must not hide the others.
+            host.first_utc = fields.earlier(host.first_utc, utc)
             host.last_utc = max(host.last_utc, utc)
         if event.event_id == 1:
             host.processes.add(process_row(event, self._pool))
@@ -78,7 +79,7 @@ class SysmonStore:
         if event.event_id == 5:
             guid = fields.guid(event.data.get("ProcessGuid"))
             if guid is not None:
-                host.processes.end(guid, fields.text(utc))
+                host.processes.end(guid, ProcessEnd(fields.text(utc), event.source, event.record))
             return
         if event.event_id == 3:
             _note_address(host, event)
@@ -92,8 +93,8 @@ def _note_address(host: HostLog, event: RawEvent) -> None:
     if initiated is None:
         return
     local = canonical(get("SourceIp") if initiated else get("DestinationIp"))
-    utc = fields.text(get("UtcTime"))
     if not local:
         return
-    first, last = host.addresses.get(local, (utc, utc))
-    host.addresses[local] = (min(first, utc), max(last, utc))
+    utc = fields.utc_text(get("UtcTime"))
+    first, last = host.addresses.get(local, ("", ""))
+    host.addresses[local] = (fields.earlier(first, utc), max(last, utc))

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from connectors.clock import utc_now
-from connectors.errors import InputError, NotableError
+from connectors.errors import InputError
 from connectors.facts.notable import Notable
-from connectors.siem.notable import RejectedNotable, parse_notables
-from connectors.siem.notable_input import MAX_INPUT
+from connectors.ports import EdrConnector
 from playbooks.case import CaseReport, with_log_notes
+from playbooks.case_steps import notables_left
+from playbooks.hosts.given_notables import GivenNotables, read_notables
 from playbooks.hosts.outcome import EXIT_BAD_INPUT, complain
 from playbooks.hosts.output_folder import OutputFolder
 from playbooks.hosts.terminal_output import (
@@ -28,8 +29,10 @@ from playbooks.hosts.terminal_output import (
 from playbooks.logs import LogRun, check_something_was_read, read_logs
 from playbooks.report import detection as detection_report
 from playbooks.report import terminal
+from playbooks.report.display import visible
 from playbooks.report.document import summary_row
 from playbooks.report.run_document import run_document
+from playbooks.report.wording import count
 from playbooks.respond import respond
 from playbooks.settings import Settings, load_settings
 from playbooks.steps import InProcess
@@ -37,7 +40,8 @@ from playbooks.steps import InProcess
 #: Reports printed in full; the table lists all cases, and --out writes all.
 SHOWN_IN_FULL = 10
 
-_STDIN = "-"
+#: Hosts named of what was not worked.
+HOSTS_NAMED = 5
 
 
 def run(
@@ -63,9 +67,10 @@ def run(
     settings = load_settings(config)
     chosen = chosen_profiles(profiles)
     folder = OutputFolder(out) if out is not None else None
-    given, rejected = _read_notables(notables, settings)
-    if folder is not None:
-        folder.keep_rejected(rejected)
+    given = read_notables(notables, settings, chosen) if notables else None
+    if folder is not None and given is not None:
+        folder.keep_rejected(given.rejected)
+        folder.keep_inputs(given.unread)
     log_run: LogRun | None = None
     if logs:
         with progress(logs) as advance:
@@ -74,14 +79,14 @@ def run(
                 chosen,
                 semantics=chosen_semantics(semantics),
                 organisation=settings.organisation_ranges,
-                watched=sorted({notable.process_name for notable in given}),
+                watched=sorted({notable.process_name for notable in given.notables} if given else ()),
                 progress=advance,
             )
         tell_problems(log_run.report)
-    raised = [alert.notable for alert in log_run.detection.raised] if log_run and not notables else []
+    raised = [alert.notable for alert in log_run.detection.raised] if log_run else []
     reports = respond(
         InProcess(),
-        [*given, *raised],
+        given.notables if given else raised,
         edr=log_run.edr if log_run else None,
         profiles=chosen,
         settings=settings,
@@ -89,57 +94,70 @@ def run(
     )
     if log_run is not None:
         reports = tuple(with_log_notes(report, log_run.report) for report in reports)
+    notes = _left(raised, reports, log_run.edr, settings) if log_run is not None and given else []
     if folder is not None:
         folder.write(reports)
     if as_json:
         write_json(
             run_document(
-                reports, log_run.detection if log_run else None, log_run.report if log_run else None, rejected
+                reports,
+                log_run.detection if log_run else None,
+                log_run.report if log_run else None,
+                given.errors if given else (),
+                notes,
             )
         )
     else:
-        _print(reports, log_run, screen(), folder)
-    if notables and not given and not rejected:
-        note("no notable was in the input")
-    for each in rejected:
-        complain(each.error)
-    if rejected:
-        if folder is None:
-            note("rejected notables are kept only with --out DIR")
-        sys.stdout.flush()
-        sys.exit(EXIT_BAD_INPUT)
+        _print(reports, log_run, screen(), folder, notes)
+    for each in notes:
+        note(each)
+    if given is not None:
+        _tell(given, kept=folder is not None)
     if log_run is not None:
         check_something_was_read(log_run.report)
 
 
-def _read_notables(names: Sequence[str], settings: Settings) -> tuple[list[Notable], list[RejectedNotable]]:
-    found: list[Notable] = []
-    rejected: list[RejectedNotable] = []
-    for name in names:
-        try:
-            parsed = parse_notables(_read(name), settings=settings.notable)
-        except NotableError as error:
-            where = f"--notable {name}"
-            raise NotableError(where, f"{error.field}: {error.problem}", error.remedy) from error
-        found.extend(parsed.notables)
-        rejected.extend(parsed.rejected)
-    return found, rejected
+def _tell(given: GivenNotables, *, kept: bool) -> None:
+    """What could not be used, on stderr.
+
+    Raises:
+        SystemExit: 2, when anything could not.
+    """
+    if not given.errors:
+        if not given.notables:
+            note("no notable was in the input")
+        return
+    for error in given.errors:
+        complain(error)
+    if not kept:
+        note("rejected notables are kept only with --out DIR")
+    elif given.too_large:
+        note(f"{count(given.too_large, 'input')} over the limit not kept")
+    sys.stdout.flush()
+    sys.exit(EXIT_BAD_INPUT)
 
 
-def _read(name: str) -> bytes:
-    if name == _STDIN:
-        return sys.stdin.buffer.read(MAX_INPUT + 1)
-    try:
-        with Path(name).open("rb") as file:
-            return file.read(MAX_INPUT + 1)  # the parser refuses what is larger
-    except OSError as error:
-        raise InputError(
-            "--notable", f"{name} cannot be read ({error.strerror})", "Check the path"
-        ) from error
+def _left(
+    raised: Sequence[Notable], reports: Sequence[CaseReport], edr: EdrConnector, settings: Settings
+) -> list[str]:
+    """What the log raises besides the cases of the given notables, in a sentence; empty where nothing."""
+    worked = {report.case_id for report in reports}
+    left = notables_left(InProcess(), edr, raised, settings, worked=worked)
+    if not left:
+        return []
+    hosts = sorted({each.dest for each in left})
+    more = f" and {len(hosts) - HOSTS_NAMED} more hosts" if len(hosts) > HOSTS_NAMED else ""
+    detections = f"{count(len(left), 'detection')} of the log on {', '.join(hosts[:HOSTS_NAMED])}{more}"
+    remedy = "run without --notable to work what the log raises"
+    return [f"not worked: {detections}, beside the notables that were given; {remedy}"]
 
 
 def _print(
-    reports: Sequence[CaseReport], log_run: LogRun | None, how: Screen, folder: OutputFolder | None
+    reports: Sequence[CaseReport],
+    log_run: LogRun | None,
+    how: Screen,
+    folder: OutputFolder | None,
+    notes: Sequence[str],
 ) -> None:
     if log_run is not None:
         write(detection_report.as_text(log_run.detection, log_run.report))
@@ -147,9 +165,12 @@ def _print(
     for report in shown:
         write("\n" + terminal.render(report, width=how.width, color=how.color, unicode=how.unicode))
     if len(reports) > len(shown):
-        note(f"{len(reports) - len(shown)} further cases are in the table; --out DIR writes all")
+        further = count(len(reports) - len(shown), "further case is", "further cases are")
+        note(f"{further} in the table; --out DIR writes all")
     if reports:
         rows = [summary_row(report) for report in reports]
         write("\n" + terminal.render_table(rows, width=how.width, color=how.color, unicode=how.unicode))
+    for each in notes:
+        write(f"\n{visible(each)}")
     if folder is not None:
-        note(f"{len(reports)} reports written to {folder.path}")
+        note(f"{count(len(reports), 'report')} written to {folder.path}")

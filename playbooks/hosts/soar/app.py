@@ -122,6 +122,7 @@ def render_check_ip(outputs: list[IpCheckRow]) -> Widget:
     verbose="Asks nobody and needs no key. Tells public, private, shared, documentation and other special"
     " addresses apart, judges the IPv4 inside mapped, NAT64, 6to4 and Teredo addresses, and names the"
     " organisation's own ranges of the policy. Use it first: what is not public needs no reputation look-up."
+    " What is no address is named in the message, and the others are judged."
     " Its facts output is taken by assess risk.",
     view_handler=named(render_check_ip),
     params_class=CheckIpParams,
@@ -197,7 +198,8 @@ def render_risk(outputs: list[RiskRow]) -> Widget:
     verbose="Takes the facts of get process lineage and check ip. Where the look-up failed, give the notable"
     " and the message of the failure (process_problem): what is not known is listed, and neither raises nor"
     " lowers the score. The verdict is malicious, suspicious, likely_benign or undetermined; none of them"
-    " closes a case. Its facts output is taken by decide isolation.",
+    " closes a case. A program that no detection profile names is refused. Its facts output is taken by"
+    " decide isolation.",
     view_handler=named(render_risk),
     params_class=RiskParams,
     summary_type=RiskSummary,
@@ -230,7 +232,7 @@ def render_decision(outputs: list[DecisionRow]) -> Widget:
     action_type="investigate",
     read_only=True,
     description="Say whether the host should be isolated, guard by guard, and what to ask a person",
-    verbose="Decides and isolates nothing. Isolation is off unless the policy on the asset says otherwise;"
+    verbose="Decides and isolates nothing, and assesses the risk anew from the facts. Isolation is off unless the policy on the asset says otherwise;"
     " caller_mode can lower that, never raise it. Gives every guard with what was found and what the policy"
     " asks for, the question for an analyst with its evidence (prompt), the whole report as a note, and the"
     " next steps.",
@@ -270,7 +272,8 @@ def render_case(outputs: list[ResponseRow]) -> Widget:
     description="Work a notable from the public check to the isolation decision, in one action",
     verbose="Runs check ip, get process lineage, assess risk and decide isolation in one go, with the same"
     " result as those actions one after the other. Without a notable the artifacts of this container are"
-    " read. What cannot be looked up is listed as unknown and stops nothing. Never isolates.",
+    " read, the oldest 10,000. What cannot be looked up is listed as unknown and stops nothing, and a case"
+    " that fails is named and stops no other. Never isolates.",
     view_handler=named(render_case),
     params_class=ResponseParams,
     summary_type=ResponseSummary,
@@ -306,7 +309,8 @@ def render_changes(outputs: list[ReenrichRow]) -> Widget:
     verbose="Works the notables of this container, or of all open containers, anew and compares the result"
     " with the state kept of the last look. An unchanged case gives no note. A case is no longer looked at"
     " when a person has closed it, when the days of the policy are over, or when nothing changed for so many"
-    " rounds. Writes nothing itself: the playbook regsvcs_reenrich does.",
+    " rounds. A kept state that this app cannot have written is named and not used. Writes nothing itself:"
+    " the playbook regsvcs_reenrich does.",
     view_handler=named(render_changes),
     params_class=ReenrichParams,
     summary_type=ReenrichSummary,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from soar_sdk.abstract import SOARClient
@@ -24,8 +24,11 @@ MAX_STATES = 5000
 #: Longest text of a state that is read, characters.
 MAX_TEXT = 1024 * 1024
 
-#: An unknown of a case whose process was not found.
-_NO_PROCESS = "process lineage"
+#: How far ahead of this clock a look may lie: that of another host of the platform.
+MAX_AHEAD = timedelta(minutes=10)
+
+#: Unknowns of a case whose process was not found, or not looked for.
+_NO_PROCESS = frozenset({"process lineage", "host and process", "lineage and evidence", "host", "process"})
 
 
 class KnownCases(NamedTuple):
@@ -33,12 +36,12 @@ class KnownCases(NamedTuple):
 
     Attributes:
         of_container: container id to its states, in the order of their case ids.
-        unreadable: artifacts that hold no state.
+        unreadable: artifacts that hold no state this app can have written, as text: id and container.
         truncated: True when there are more artifacts than were read.
     """
 
     of_container: Mapping[int, tuple[CaseState, ...]]
-    unreadable: int
+    unreadable: tuple[str, ...]
     truncated: bool
 
 
@@ -49,8 +52,13 @@ class Pair(NamedTuple):
     previous: CaseState | None
 
 
-def known_cases(soar: SOARClient[Any], *, container_id: int | None = None) -> KnownCases:
+def known_cases(soar: SOARClient[Any], *, now: datetime, container_id: int | None = None) -> KnownCases:
     """The states kept in one container, or in all.
+
+    Args:
+        soar: the platform.
+        now: the time of this round: a state of a later look is unusable.
+        container_id: whose states; None = those of all containers.
 
     Raises:
         ConnectorError: the platform did not give them.
@@ -66,13 +74,13 @@ def known_cases(soar: SOARClient[Any], *, container_id: int | None = None) -> Kn
         **where,
     )
     newest: dict[int, dict[str, tuple[int, CaseState]]] = {}
-    unreadable = 0
+    unreadable: list[str] = []
     for row in found.rows:
         if row.get("label") != CASE_LABEL:
             continue
-        container, number, state = _number(row, "container"), _number(row, "id"), _state(row)
+        container, number, state = _number(row, "container"), _number(row, "id"), _state(row, now)
         if container is None or number is None or state is None:
-            unreadable += 1
+            unreadable.append(f"{number or 'without id'} (container {container or 'unknown'})")
             continue
         cases = newest.setdefault(container, {})
         if state.case_id not in cases or number > cases[state.case_id][0]:
@@ -82,7 +90,7 @@ def known_cases(soar: SOARClient[Any], *, container_id: int | None = None) -> Kn
         for container, cases in newest.items()
         if container_id in (None, container)
     }
-    return KnownCases(states, unreadable, found.truncated)
+    return KnownCases(states, tuple(unreadable), found.truncated)
 
 
 def last_look(states: Sequence[CaseState]) -> datetime:
@@ -106,7 +114,7 @@ def matched(reports: Sequence[CaseReport], states: Sequence[CaseState]) -> tuple
             pairs.append(Pair(report, own[report.case_id]))
             continue
         found = report.facts.lineage is not None
-        akin = [each for each in orphans if _akin(each, report) and (_NO_PROCESS in each.unknowns) == found]
+        akin = [each for each in orphans if _akin(each, report) and _lacks_process(each) == found]
         if not akin:
             pairs.append(Pair(report, None))
         elif found:
@@ -118,20 +126,26 @@ def matched(reports: Sequence[CaseReport], states: Sequence[CaseState]) -> tuple
     return tuple(pairs)
 
 
+def _lacks_process(state: CaseState) -> bool:
+    return not _NO_PROCESS.isdisjoint(state.unknowns)
+
+
 def _akin(state: CaseState, report: CaseReport) -> bool:
     peers = {each.ip for each in report.facts.destinations}
     return not peers.isdisjoint(each.ip for each in state.destinations)
 
 
-def _state(row: Row) -> CaseState | None:
+def _state(row: Row, now: datetime) -> CaseState | None:
     cef = row.get("cef")
     text = cef.get(STATE) if isinstance(cef, Mapping) else None
     if not isinstance(text, str) or len(text) > MAX_TEXT:
         return None
     try:
-        return CaseState.model_validate(json.loads(text))
+        state = CaseState.model_validate(json.loads(text))
     except (ValueError, RecursionError):  # a ValidationError is a ValueError
         return None
+    # A look in the future would be the last one for ever.
+    return state if state.looked_at <= now + MAX_AHEAD else None
 
 
 def _number(row: Row, name: str) -> int | None:

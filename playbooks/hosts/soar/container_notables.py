@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from soar_sdk.abstract import SOARClient
 
 from connectors.errors import NotableError, NotFound
+from connectors.facts.notable import Notable
 from connectors.siem.notable import (
     NotableSettings,
     ParsedInput,
@@ -15,14 +16,34 @@ from connectors.siem.notable import (
     notables_from_object,
     parse_notables,
 )
-from playbooks.hosts.soar.notable_artifact import CASE_LABEL, DERIVED, REJECTED_LABEL, TEXT
-from playbooks.hosts.soar.soar_rest import Row, get_row, get_rows
+from playbooks.hosts.soar.notable_artifact import CASE_LABEL, DERIVED, MADE_OF_NOTABLE, REJECTED_LABEL, TEXT
+from playbooks.hosts.soar.soar_rest import Row, Rows, get_row, get_rows
 
-#: Most artifacts of one container that are read; further ones make an unusable entry that says so.
-MAX_ARTIFACTS = 1000
+#: Most artifacts of one container that are read, the oldest first.
+MAX_ARTIFACTS = 10_000
 
 
-def container_notables(soar: SOARClient[Any], container_id: int, settings: NotableSettings) -> ParsedInput:
+class ContainerNotables(NamedTuple):
+    """What the artifacts of a container give.
+
+    Attributes:
+        notables, rejected: as in ParsedInput.
+        left_out: a sentence on artifacts that were not read; "" when all were.
+    """
+
+    notables: tuple[Notable, ...]
+    rejected: tuple[RejectedNotable, ...]
+    left_out: str = ""
+
+    @property
+    def parsed(self) -> ParsedInput:
+        """The same, without what was not read."""
+        return ParsedInput(self.notables, self.rejected)
+
+
+def container_notables(
+    soar: SOARClient[Any], container_id: int, settings: NotableSettings
+) -> ContainerNotables:
     """The notables of a container, the oldest artifact first.
 
     What this app keeps of its own cases is left out. A text that made no notable when it was kept is read
@@ -65,11 +86,17 @@ def container_notables(soar: SOARClient[Any], container_id: int, settings: Notab
         )
     notables = tuple(notable for each in parsed for notable in each.notables)
     rejected = [one for each in parsed for one in each.rejected]
-    if found.truncated:
-        problem = f"has more than {MAX_ARTIFACTS} artifacts; the others were not read"
-        rejected.append(RejectedNotable(0, "", NotableError("container", problem)))
     numbered = (each._replace(position=number) for number, each in enumerate(rejected, start=1))
-    return ParsedInput(notables, tuple(numbered))
+    return ContainerNotables(notables, tuple(numbered), _left_out(found))
+
+
+def _left_out(found: Rows) -> str:
+    if not found.truncated:
+        return ""
+    if found.left_out is None:
+        return f"The container has more than {MAX_ARTIFACTS:,} artifacts; the others were not read."
+    number = f"{found.left_out:,} artifact{'' if found.left_out == 1 else 's'}"
+    return f"{number} of the container {'was' if found.left_out == 1 else 'were'} not read."
 
 
 def _parse(artifact: Row, container: Row, settings: NotableSettings) -> ParsedInput:
@@ -77,6 +104,9 @@ def _parse(artifact: Row, container: Row, settings: NotableSettings) -> ParsedIn
     if artifact.get("label") == REJECTED_LABEL and isinstance(data, Mapping):
         return _parse_text(str(data.get(TEXT, "")), settings)
     named = {"name": container.get("name"), "source_data_identifier": _given_id(container)}
+    if _is_own(artifact):
+        # The webhook named the container; the SIEM's name of the search stands in the artifact, if anywhere.
+        del named["name"]
     own = {"cef": artifact.get("cef")}
     if identifier := _given_id(artifact):
         own["source_data_identifier"] = identifier
@@ -91,8 +121,14 @@ def _parse_text(text: str, settings: NotableSettings) -> ParsedInput:
         return ParsedInput((), (RejectedNotable(1, text, error),))
 
 
+def _is_own(artifact: Row) -> bool:
+    """Whether the webhook made the artifact."""
+    identifier = artifact.get("source_data_identifier")
+    return isinstance(identifier, str) and identifier.startswith(MADE_OF_NOTABLE)
+
+
 def _given_id(row: Row) -> object:
     """The id the SIEM gave; one made by this app is made again from the fields, as the same."""
     identifier = row.get("source_data_identifier")
-    made = (DERIVED, "sha256:", "notable:", "rejected:")
+    made = (DERIVED, "sha256:", MADE_OF_NOTABLE, "rejected:")
     return None if isinstance(identifier, str) and identifier.startswith(made) else identifier

@@ -19,7 +19,11 @@ from playbooks.hosts.soar.shapes import MAX_FACTS
 VERSION = "1.0"
 
 #: Documents in one list at most.
-MAX_DOCUMENTS = 500
+MAX_DOCUMENTS = 5000
+
+
+class OtherVersion(InputError):
+    """The facts are of another version of this app, or were changed."""
 
 
 class Kind(StrEnum):
@@ -102,12 +106,12 @@ def _one[F: Fact](document: object, model: type[F], field: str) -> F:
         raise InputError(field, f"holds facts of the kind {kind}", f"Give facts of the kind {wanted.value}")
     version = str(document.get("version", ""))
     if version.partition(".")[0] != VERSION.partition(".")[0]:
-        raise InputError(field, f"was written in version {version[:20]!r}", f"This app reads {VERSION}")
+        raise OtherVersion(field, f"was written in version {version[:20]!r}", f"This app reads {VERSION}")
     try:
         return model.model_validate(document.get("facts"))
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise InputError(
+        raise OtherVersion(
             field, f"{where or 'facts'}: {first['msg']}", "Give the facts output unchanged"
         ) from error

@@ -8,7 +8,7 @@ import functools
 import inspect
 import json
 import traceback
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
@@ -17,8 +17,10 @@ from soar_sdk.actions_manager import ActionsManager
 from soar_sdk.app import App
 from soar_sdk.asset import BaseAsset
 from soar_sdk.exceptions import ActionFailure, AssetMisconfiguration
+from soar_sdk.input_spec import InputSpecification
 from soar_sdk.logging import getLogger
 from soar_sdk.params import Params
+from soar_sdk.shims.phantom_common.app_interface.app_interface import SoarRestClient
 from soar_sdk.types import NamedCallable
 from soar_sdk.webhooks.models import WebhookResponse
 
@@ -30,7 +32,22 @@ _FRAMES = 8
 
 
 class GuardedActions(ActionsManager):
-    """One result per parameter set, whatever happens; nothing carried over from the set before."""
+    """One result per parameter set, whatever happens; nothing carried over from the set before.
+
+    Attributes:
+        refusal: why no action can run now, such as an asset that cannot be read; "" when they can.
+        begun: True once the sets of the call at hand are being worked.
+        secrets: gives the asset's secrets; none before an asset is known.
+    """
+
+    refusal = ""
+    begun = False
+    secrets: Callable[[], tuple[str, ...]] = staticmethod(tuple)
+
+    def handle(self, input_data: InputSpecification, handle: int | None = None) -> str:
+        """Run the action for each parameter set."""
+        self.begun = True
+        return super().handle(input_data, handle)
 
     def handle_action(self, param: dict[str, Any]) -> None:
         """Run the action once. Never raises for what the parameters or the asset hold."""
@@ -42,6 +59,9 @@ class GuardedActions(ActionsManager):
         given = {name: value for name, value in param.items() if name != "context"}
         action = self.get_action(self.get_action_identifier())
         name = action.meta.action if action is not None else ""
+        if self.refusal:
+            self._fail(AssetMisconfiguration(self.refusal, name), given)
+            return
         try:
             if action is not None:
                 action.meta.parameters.model_validate(dict(param))
@@ -62,7 +82,9 @@ class GuardedActions(ActionsManager):
             self._fail(ActionFailure("the action ended without a result", name), given)
 
     def _fail(self, failure: ActionFailure, given: dict[str, Any]) -> None:
-        self.add_result(ActionResult(False, str(failure), given))
+        secrets = self.secrets()
+        sentence = without_secrets(str(failure), secrets)
+        self.add_result(ActionResult(False, sentence, _given_without(given, secrets)))
 
 
 class FreshAssetApp(App):
@@ -72,23 +94,93 @@ class FreshAssetApp(App):
     """
 
     def handle(self, raw_input_data: str, handle: int | None = None) -> str:
-        """Run an action; JSON in, JSON out."""
+        """Run an action; JSON in, JSON out. An asset that cannot be read fails each parameter set."""
         self.__dict__.pop("_asset", None)
-        return super().handle(raw_input_data, handle)
+        self.__dict__.pop("_raw_asset_config", None)
+        manager = self.actions_manager
+        if not isinstance(manager, GuardedActions):
+            return super().handle(raw_input_data, handle)
+        manager.begun, manager.refusal, manager.secrets = False, "", self._secrets
+        try:
+            return super().handle(raw_input_data, handle)
+        except Exception as error:
+            # What happens before the first set is about the asset: a secret that is none, a wrong type.
+            if manager.begun:
+                raise
+            tell_where(error)
+            manager.refusal = (
+                f"a field of the asset cannot be read ({type(error).__name__}). Enter its secrets again, look"
+                " at its other fields, and save it"
+            )
+        try:
+            return manager.handle(InputSpecification.model_validate(json.loads(raw_input_data)), handle)
+        finally:
+            manager.refusal = ""
+
+    def _secrets(self) -> tuple[str, ...]:
+        """What the asset's sensitive fields hold, as far as it was read."""
+        config = self.__dict__.get("_raw_asset_config")
+        if not isinstance(config, dict):
+            return ()
+        values = (config.get(name) for name in self.asset_cls.fields_requiring_decryption())
+        return tuple(value for value in values if isinstance(value, str) and value)
 
     __call__ = handle
 
-    def handle_webhook(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def handle_webhook(  # the platform gives the arguments in this order
+        self,
+        method: str,
+        headers: Any,
+        path_parts: list[str],
+        query: dict[str, str | list[str] | None],
+        body: Any,
+        asset: dict[str, Any],
+        soar_rest_client: SoarRestClient,
+    ) -> dict[str, Any]:
         """Answer a webhook request; what goes wrong is a status and a sentence, never an exception."""
         self.__dict__.pop("_asset", None)
+        named_once, text = _text_headers(headers), _text_body(body)
+        if named_once is None:
+            return _webhook_error("the headers of the request are no texts", 400)
+        if isinstance(body, bytes) and text is None:
+            return _webhook_error("the body is no UTF-8 text. Send JSON", 400)
         try:
-            return super().handle_webhook(*args, **kwargs)
+            return super().handle_webhook(
+                method, named_once, path_parts, query, text, asset, soar_rest_client
+            )
         except ValidationError as error:
+            if error.title.startswith("WebhookRequest"):
+                return _webhook_error(f"the request cannot be read: {in_words(error)}", 400)
             return _webhook_error(f"Asset misconfiguration: {in_words(error)}", 500)
         except Exception as error:  # noqa: BLE001  (the edge: what the platform makes of one is unknown)
             tell_where(error)
             # The sender tries again: nothing says that the notable was kept.
             return _webhook_error(_unexpected(error), 503)
+
+
+def _text_headers(headers: Any) -> dict[str, str] | None:
+    """The headers that hold a text, those with several joined; None when one holds something else."""
+    if not isinstance(headers, Mapping):
+        return None
+    found = {}
+    for name, value in headers.items():
+        if value is None:
+            continue
+        values = value if isinstance(value, list | tuple) else [value]
+        if not isinstance(name, str) or not all(isinstance(each, str) for each in values):
+            return None
+        found[name] = ", ".join(values)
+    return found
+
+
+def _text_body(body: Any) -> Any:
+    """The body as text; None when its bytes are no UTF-8."""
+    if not isinstance(body, bytes):
+        return body
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _webhook_error(text: str, status: int) -> dict[str, Any]:
@@ -122,7 +214,7 @@ def answers_in_sentences(function: Callable[..., Any]) -> NamedCallable:
         if not isinstance(params, Params):  # test connectivity answers nothing but by raising
             raise failure from None
         # Raised, it would lose the parameters, by which a playbook tells the sets apart.
-        return ActionResult(False, str(failure), params.model_dump())
+        return ActionResult(False, str(failure), _given_without(params.model_dump(), secrets))
 
     # The SDK reads annotations by getfullargspec, which does not follow __wrapped__.
     guarded.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]  # set on a function
@@ -180,6 +272,14 @@ def _told_without(rows: Any, client: Any, secrets: Collection[str]) -> Any:
     if isinstance(rows, list):
         return [_clean(row, secrets) for row in rows]
     return _clean(rows, secrets)
+
+
+def _given_without(given: Mapping[str, Any], secrets: Collection[str]) -> dict[str, Any]:
+    """The parameters of a failed set: what was typed may be a secret that belongs elsewhere."""
+    return {
+        name: without_secrets(value, secrets) if isinstance(value, str) else value
+        for name, value in given.items()
+    }
 
 
 def _clean(model: Any, secrets: Collection[str]) -> Any:

@@ -32,6 +32,9 @@ TEXT = "text"
 #: Ids that were made here, not given by the SIEM.
 DERIVED = "derived:"
 
+#: How the identifier of an artifact begins that is made of a notable here.
+MADE_OF_NOTABLE = "notable:"
+
 #: Longest name of a container, characters.
 MAX_NAME = 120
 
@@ -85,14 +88,14 @@ def notable_parcel(candidate: Candidate, notables: Sequence[Notable], *, label: 
         "name": _name(f"{first.search_name or first.process_name} on {first.dest}"),
         "label": label,
         "severity": "medium",
-        "source_data_identifier": _identifier(min(n.event_id for n in notables)),
+        "source_data_identifier": _identifier(_whole_id(candidate, min(n.event_id for n in notables))),
     }
     artifact: Json = {
         "name": "Notable",
         "label": NOTABLE_LABEL,
         "type": "notable",
         "severity": "medium",
-        "source_data_identifier": f"notable:{_digest(identity)}",
+        "source_data_identifier": f"{MADE_OF_NOTABLE}{_digest(identity)}",
         "cef": fields | _cef(first, addresses),
         "cef_types": {name: kinds for name, kinds in types.items() if name in fields and kinds},
         "data": _whole(candidate.raw),
@@ -226,6 +229,23 @@ def _name(text: str) -> str:
     """A name without markup, control and direction characters, bounded."""
     name = " ".join(_NOT_IN_NAMES.sub("_", text).split())
     return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 3]}..."
+
+
+def _whole_id(candidate: Candidate, event_id: str) -> str:
+    """The id as it was given, where the one that was read is one value of several or one line of a text.
+
+    Two ids that begin alike would otherwise share a container.
+    """
+    for name in ("event_id", "finding_id"):
+        given = candidate.fields.get(name)
+        whole = given.strip() if isinstance(given, str) else ""
+        if event_id == whole:
+            break
+        if event_id in whole:
+            return whole
+        if isinstance(given, list | tuple) and event_id in given and len(set(map(str, given))) > 1:
+            return json_text(given)
+    return event_id
 
 
 def _identifier(event_id: str) -> str:

@@ -130,7 +130,12 @@ class DecisionRow(CaseRow):
     Attributes:
         question: "none", "by_hand" or "isolate": what a person is to be asked (actions/containment_question).
         prompt: the question with its evidence, plain text.
+        host_id: the machine as the source of processes knows it, lower case; the notable's dest where it was
+            not resolved to one machine.
+        not_known: the most important of what is not known, one sentence each.
         note_title: names the case and its state; the same state gives the same title.
+        question_title: names the case, its verdict and score: what a person is asked about once. A new
+            destination alone gives a new note and no new question.
         note: the whole report, Markdown.
         state: the case's state as JSON, kept by the playbook as an artifact of label `regsvcs_case`, so that
             re-enrichment knows what was known.
@@ -139,6 +144,7 @@ class DecisionRow(CaseRow):
     case_verdict: str = OutputField(example_values=["malicious"], column_name="Verdict")
     score: float = OutputField(example_values=[100.0], column_name="Score")
     severity: str = OutputField(example_values=["high"])
+    host_id: str = OutputField(example_values=["ws01.corp.example"])
     decision: str = OutputField(example_values=["refuse", "shadow", "ask"], column_name="Decision")
     effective_mode: str = OutputField(example_values=["off"], column_name="Mode")
     decision_reason: str = OutputField(example_values=["WS01 is not isolated because isolation is off."])
@@ -146,8 +152,14 @@ class DecisionRow(CaseRow):
     obstacles: list[str] = OutputField(example_values=["mode"])
     guards: list[GuardOutput] = OutputField()
     next_steps: list[str] = OutputField(example_values=["Get the memory of RegSvcs.exe."])
+    not_known: list[str] = OutputField(
+        example_values=["Reputation of 149.154.167[.]220: no reputation source configured"]
+    )
     prompt: str = OutputField()
-    note_title: str = OutputField(example_values=[f"Regsvcs response: malicious, score 100 ({_CASE_ID})"])
+    note_title: str = OutputField(
+        example_values=[f"Regsvcs response: malicious, score 100 ({_CASE_ID}, state 3f2a91c0)"]
+    )
+    question_title: str = OutputField(example_values=[f"malicious, score 100 ({_CASE_ID})"])
     note: str = OutputField()
     state: str = OutputField()
     facts: str = OutputField()

@@ -35,7 +35,7 @@ class CheckIpParams(ActionParams):
     """Parameters of check ip."""
 
     ip: str = Param(
-        description="Address to judge, IPv4 or IPv6; several separated by commas",
+        description="Address to judge, IPv4 or IPv6, also as notes write it (8.8.8[.]8); several separated by commas",
         primary=True,
         cef_types=_IP,
         allow_list=True,
@@ -70,7 +70,9 @@ class RiskParams(ActionParams):
     """Parameters of assess risk."""
 
     notable: str | None = Param(description=f"{_NOTABLE}. Used where process_facts is empty")
-    ip_facts: str | None = Param(description="facts output of check ip; one, or a JSON list of them")
+    ip_facts: str | None = Param(
+        description="facts output of check ip; one, or a JSON list of them. Others are checked here"
+    )
     process_facts: str | None = Param(
         description="facts output of get process lineage; one, or a JSON list of them"
     )

@@ -22,7 +22,7 @@ from connectors.facts.notable import Notable
 from connectors.ports import EdrConnector
 from playbooks.case_steps import assess_case, decide_case, ungathered_cases
 from playbooks.hosts.soar import sources
-from playbooks.hosts.soar.answers.case_rows import SEVERITY, decision_fields
+from playbooks.hosts.soar.answers.case_rows import SEVERITY, decision_fields, note_title, question_title
 from playbooks.hosts.soar.answers.given import mode_of, usable
 from playbooks.hosts.soar.asset import Asset, settings_of
 from playbooks.hosts.soar.case_states import KnownCases, known_cases, last_look, matched
@@ -41,6 +41,9 @@ MAX_CONTAINERS = 50
 
 #: Containers asked in one round whether they are still open; closed ones cost no look.
 MAX_ASKED = 500
+
+#: Artifacts with an unusable state that are named.
+_UNREADABLE_NAMED = 5
 
 #: Status of a container nobody works on any more, in lower case.
 _CLOSED = frozenset({"closed", "resolved"})
@@ -65,6 +68,7 @@ class _Ready(NamedTuple):
     notables: tuple[Notable, ...]
     states: tuple[CaseState, ...]
     closed: bool
+    left_out: str = ""
 
 
 class _Telemetry(NamedTuple):
@@ -89,7 +93,7 @@ def reenrich_round(params: ReenrichParams, soar: SOARClient[Any], asset: Asset) 
     settings, mode = settings_of(asset), mode_of(params.caller_mode)
     if params.scope == Scope.THIS_CONTAINER:
         number = soar.get_executing_container_id()
-        known = known_cases(soar, container_id=number)
+        known = known_cases(soar, now=utc_now(), container_id=number)
         states = known.of_container.get(number, ())
         ready = [_ready(soar, number, states, settings, closed=_is_closed(soar, number))]
         rows: list[ReenrichRow] = []
@@ -100,6 +104,7 @@ def reenrich_round(params: ReenrichParams, soar: SOARClient[Any], asset: Asset) 
         raise InputError("scope", "is no scope", f"Use one of {', '.join(Scope)}")
     telemetry = _telemetry(asset, soar, ready, settings, params.vault_id) if ready else _Telemetry(None)
     asked = params.scope == Scope.THIS_CONTAINER
+    notes += [f"Container {each.container_id}: {each.left_out}" for each in ready if each.left_out]
     for each in ready:
         look = partial(_look, each, telemetry, settings, mode, asked=asked)
         if asked:
@@ -117,8 +122,8 @@ def _open_containers(
     soar: SOARClient[Any], settings: Settings
 ) -> tuple[list[ReenrichRow], list[_Ready], list[str]]:
     """Rows of what is not looked at, the containers that are, and notes."""
-    known = known_cases(soar)
     now = utc_now()
+    known = known_cases(soar, now=now)
     going = {
         number: states
         for number, states in known.of_container.items()
@@ -155,8 +160,9 @@ def _open_containers(
 def _ready(
     soar: SOARClient[Any], number: int, states: tuple[CaseState, ...], settings: Settings, *, closed: bool
 ) -> _Ready:
-    parsed = usable(container_notables(soar, number, settings.notable))
-    return _Ready(number, parsed.notables, states, closed)
+    found = container_notables(soar, number, settings.notable)
+    parsed = usable(found.parsed, profiles=shipped_profiles())
+    return _Ready(number, parsed.notables, states, closed, found.left_out)
 
 
 def _is_closed(soar: SOARClient[Any], number: int) -> bool:
@@ -223,6 +229,8 @@ def _row(container_id: int, look: Reenrichment) -> ReenrichRow:
             "case_verdict": look.state.case_verdict.value,
             "score": look.state.score,
             "severity": SEVERITY[look.state.case_verdict],
+            "note_title": note_title(look.state),
+            "question_title": question_title(look.state),
         }
     fields: dict[str, object] = {
         "container_id": container_id,
@@ -261,6 +269,7 @@ def _row_without_look(container_id: int, state: CaseState, *, stop: str) -> Reen
             "case_verdict": state.case_verdict.value,
             "score": state.score,
             "severity": SEVERITY[state.case_verdict],
+            "host_id": "",
             "decision": state.decision.value,
             "effective_mode": "",
             "decision_reason": "",
@@ -268,8 +277,10 @@ def _row_without_look(container_id: int, state: CaseState, *, stop: str) -> Reen
             "obstacles": [],
             "guards": [],
             "next_steps": [],
+            "not_known": [],
             "prompt": "",
             "note_title": "",
+            "question_title": "",
             "note": "",
             "facts": "",
             "container_id": container_id,
@@ -284,7 +295,11 @@ def _row_without_look(container_id: int, state: CaseState, *, stop: str) -> Reen
 def _notes(known: KnownCases) -> list[str]:
     notes = []
     if known.unreadable:
-        notes.append(f"{wording.count(known.unreadable, 'artifact')} with a case's state cannot be read.")
+        number = wording.count(len(known.unreadable), "artifact")
+        named = ", ".join(known.unreadable[:_UNREADABLE_NAMED])
+        more = len(known.unreadable) - _UNREADABLE_NAMED
+        named += f" and {more} more" if more > 0 else ""
+        notes.append(f"{number} with a case's state cannot be used: {named}.")
     if known.truncated:
         notes.append("There are more states than are read at once; the oldest were left out.")
     return notes

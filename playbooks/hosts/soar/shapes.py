@@ -12,7 +12,7 @@ from soar_sdk.action_results import ActionOutput
 from soar_sdk.params import Params
 
 #: Asked of every action that takes facts of another one, characters. Larger is refused, not cut.
-MAX_FACTS = 8 * 1024 * 1024
+MAX_FACTS = 32 * 1024 * 1024
 
 
 class ActionParams(Params):

@@ -8,8 +8,11 @@ from typing import Any, Protocol
 from actions.risk import CaseVerdict
 from connectors.errors import InputError
 from connectors.facts.base import Fact
-from playbooks.hosts.soar.facts_json import unpack
+from playbooks.hosts.soar.facts_json import OtherVersion, unpack
 from playbooks.hosts.soar.outputs import ReenrichRow
+
+#: Why a row without facts, or with facts of another shape, cannot be read.
+_OTHER_VERSION = "another version of the app may have written them"
 
 
 class _HasFacts(Protocol):
@@ -22,10 +25,17 @@ def shown[F: Fact](
     """What the template of a widget is filled with.
 
     `unreadable` counts the rows without facts that this version can read: an old container keeps its results.
+    `unreadable_why` says why that is so.
     """
-    found = [_facts(row, model) for row in rows]
-    facts = [fact for each in found for fact in each]
-    return {**widget(facts), "unreadable": sum(not each for each in found)}
+    facts: list[F] = []
+    reasons: list[str] = []
+    for row in rows:
+        found = _facts(row, model)
+        if isinstance(found, str):
+            reasons.append(found)
+        else:
+            facts += found
+    return {**widget(facts), **_unreadable(reasons)}
 
 
 def shown_changes(rows: Sequence[ReenrichRow]) -> dict[str, Any]:
@@ -47,12 +57,19 @@ def shown_changes(rows: Sequence[ReenrichRow]) -> dict[str, Any]:
         for row in rows
         if row.case_id and row.case_verdict in CaseVerdict and row.score is not None
     ]
-    return {**changes_widget(changed), "unreadable": len(rows) - len(changed)}
+    return {**changes_widget(changed), **_unreadable([_OTHER_VERSION] * (len(rows) - len(changed)))}
 
 
-def _facts[F: Fact](row: _HasFacts, model: type[F]) -> list[F]:
+def _unreadable(reasons: Sequence[str]) -> dict[str, Any]:
+    return {"unreadable": len(reasons), "unreadable_why": "; ".join(dict.fromkeys(reasons))}
+
+
+def _facts[F: Fact](row: _HasFacts, model: type[F]) -> list[F] | str:
+    """The facts, or why there are none."""
     # A row of an older version may lack the field: then the SDK gives None.
     try:
-        return unpack(row.facts or "", model, field="facts")
-    except InputError:
-        return []
+        return unpack(row.facts or "", model, field="facts") or _OTHER_VERSION
+    except OtherVersion:
+        return _OTHER_VERSION
+    except InputError as error:
+        return f"the text of their facts {error.problem}"

@@ -7,6 +7,7 @@ its own memory and says that it was created.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -35,6 +36,9 @@ TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 #: Rows of one page.
 PAGE_SIZE = 100
 
+#: Digits of an id at most: those of a 64-bit number.
+_MAX_DIGITS = 19
+
 #: What the platform answers for a container it has already.
 EXISTING = "existing_container_id"
 
@@ -46,11 +50,13 @@ class Rows(NamedTuple):
 
     Attributes:
         rows: in the order asked for.
-        truncated: True when there are more than the cap.
+        truncated: True when there are more than were read.
+        left_out: how many more there are; None when the platform does not say.
     """
 
     rows: tuple[Row, ...]
     truncated: bool
+    left_out: int | None = 0
 
 
 def get_row(soar: SOARClient[Any], endpoint: str, **params: str | int) -> Row:
@@ -63,25 +69,32 @@ def get_row(soar: SOARClient[Any], endpoint: str, **params: str | int) -> Row:
 
 
 def get_rows(soar: SOARClient[Any], endpoint: str, *, cap: int, **params: str | int) -> Rows:
-    """The rows of a list, page by page, `cap` at most.
+    """The rows of a list, page by page: `cap` at most, and no more pages than that takes.
 
     Raises:
-        ConnectorError: a page was not given.
+        ConnectorError: a page was not given; BadResponse where it is no list of objects.
     """
     found: list[Row] = []
-    page = 0
-    while True:
-        answer = get_row(soar, endpoint, **params, page_size=min(PAGE_SIZE, cap), page=page)
+    size = min(PAGE_SIZE, cap)
+    last = False
+    total: object = None
+    for page in range(math.ceil(cap / size)):
+        answer = get_row(soar, endpoint, **params, page_size=size, page=page)
         rows = answer.get("data")
         if not isinstance(rows, list):
             raise BadResponse(PLATFORM, f"{endpoint} gave no list")
-        found.extend(row for row in rows if isinstance(row, Mapping))
-        page += 1
-        pages = answer.get("num_pages")
+        if not all(isinstance(row, Mapping) for row in rows):
+            raise BadResponse(PLATFORM, f"{endpoint} gave a list with something that is no object")
+        found += rows
+        pages, total = answer.get("num_pages"), answer.get("count")
         # A page without rows ends the list whatever num_pages says.
-        last = not rows or not isinstance(pages, int) or page >= pages
-        if last or len(found) >= cap:
-            return Rows(tuple(found[:cap]), truncated=len(found) > cap or not last)
+        last = not rows or not isinstance(pages, int) or page + 1 >= pages
+        if last:
+            break
+    truncated = len(found) > cap or not last
+    counted = isinstance(total, int) and total > min(len(found), cap)
+    left_out = total - min(len(found), cap) if counted and isinstance(total, int) else None
+    return Rows(tuple(found[:cap]), truncated, left_out if truncated else 0)
 
 
 def post_row(soar: SOARClient[Any], endpoint: str, body: Mapping[str, object]) -> Row:
@@ -100,9 +113,9 @@ def whole_number(row: Row, name: str) -> int:
         BadResponse: it is missing or no whole number above 0.
     """
     value = row.get(name)
-    if isinstance(value, str) and value.isascii() and value.isdigit():
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS:
         value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 10**_MAX_DIGITS:
         raise BadResponse(PLATFORM, f"the answer has no usable {name}")
     return value
 

@@ -108,6 +108,6 @@ def attached_file(soar: SOARClient[Any], vault_id: str, container_id: int) -> Pa
     except Exception as error:  # the edge: SDK and platform raise what they like
         raise InputError("vault_id", f"the vault gave no answer ({type(error).__name__})", remedy) from error
     for each in found:
-        if each.vault_id.lower() == vault_id.strip().lower() and each.container_id == container_id:
+        if (each.vault_id or "").lower() == vault_id.strip().lower() and each.container_id == container_id:
             return Path(each.path)
     raise InputError("vault_id", f"no such file is attached to container {container_id}", remedy)

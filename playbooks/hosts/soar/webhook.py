@@ -17,11 +17,24 @@ from soar_sdk.abstract import SOARClient
 from soar_sdk.logging import getLogger
 from soar_sdk.webhooks.models import WebhookRequest, WebhookResponse
 
-from connectors.errors import ConfigError, ConnectorError, NotableError, Rejected
+from connectors.errors import (
+    AuthRejected,
+    BadResponse,
+    ConfigError,
+    ConnectorError,
+    NotableError,
+    NotFound,
+    PermissionMissing,
+    RateLimited,
+    Rejected,
+    TimedOut,
+    Transient,
+)
 from connectors.facts.notable import Notable
 from connectors.siem.notable import NotableSettings, notables_from_object
 from connectors.siem.notable_input import Candidate, open_candidates, read_objects
 from playbooks.hosts.soar.asset import MIN_SECRET, Asset, settings_of
+from playbooks.hosts.soar.guarded import tell_where
 from playbooks.hosts.soar.keep import keep
 from playbooks.hosts.soar.notable_artifact import (
     Parcel,
@@ -39,6 +52,19 @@ MAX_OBJECTS = 100
 
 #: The header that carries the secret, in lower case.
 SECRET_HEADER = "x-webhook-secret"  # noqa: S105  a name, not a secret
+
+#: Why something could not be kept, the most specific first.
+_REASONS: tuple[tuple[type[ConnectorError], str], ...] = (
+    (TimedOut, "the platform did not answer in time"),
+    (RateLimited, "the platform is asked too often"),
+    (Transient, "the platform cannot be reached, or failed"),
+    (AuthRejected, "the platform did not accept the session of this app"),
+    (PermissionMissing, "this app may not make containers and artifacts on the platform"),
+    (BadResponse, "the platform's answer could not be understood"),
+    (NotFound, "the platform no longer has the container"),
+    (Rejected, "the platform refused it"),
+    (ConnectorError, "the platform did not take it"),
+)
 
 #: Seconds after which a sender may try again.
 RETRY_AFTER_S = 60
@@ -145,7 +171,8 @@ def _keep_all(soar: SOARClient[Any], items: Sequence[Item]) -> _Tally:
         try:
             kept = keep(soar, item.parcel)
         except ConnectorError as error:
-            tally.not_kept.append({**named, "reason": clean_text(str(error))})
+            tell_where(error)
+            tally.not_kept.append({**named, "reason": _reason(error)})
             # What is refused concerns this object; anything else will be so for the next ones too.
             unreachable = "" if isinstance(error, Rejected) else "not tried: the platform did not answer"
             continue
@@ -153,6 +180,11 @@ def _keep_all(soar: SOARClient[Any], items: Sequence[Item]) -> _Tally:
         (tally.kept if item.error is None else tally.rejected).append(where)
         tally.new = tally.new or (item.error is None and not kept.already)
     return tally
+
+
+def _reason(error: ConnectorError) -> str:
+    """Why an object was not kept, in our words: the platform's may hold anything, and go to a stranger."""
+    return next(words for kind, words in _REASONS if isinstance(error, kind))
 
 
 def _response(tally: _Tally, warning: str) -> WebhookResponse:

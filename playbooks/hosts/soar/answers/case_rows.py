@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from actions.case_facts import Unknown
+from actions.case_facts import CaseFacts, Unknown
 from actions.containment_question import containment_question
 from actions.risk import CaseVerdict, RiskAssessment
 from connectors.facts.notable import Notable
@@ -16,10 +16,10 @@ from playbooks.case import CaseReport
 from playbooks.case_steps import AssessedCase
 from playbooks.hosts.soar.facts_json import pack
 from playbooks.hosts.soar.outputs import ContributionRow, GuardOutput, IndicatorRow, RiskRow
-from playbooks.reenrich import ReenrichSettings, compare, state_text
+from playbooks.reenrich import CaseState, ReenrichSettings, compare, state_digest, state_text
 from playbooks.report import markdown, wording
 from playbooks.report.display import visible
-from playbooks.report.prompt import prompt
+from playbooks.report.prompt import not_known, prompt
 from playbooks.report.view import MESSAGE_LIMIT, host_name, process_name
 
 #: Entries of one list in a row; the facts have all.
@@ -91,6 +91,7 @@ def decision_fields(report: CaseReport) -> dict[str, object]:
     """The fields of a DecisionRow; the rows of `respond to notable` and `reenrich case` begin with them."""
     facts, risk, decision = report.facts, report.risk, report.decision
     question = containment_question(decision)
+    state = compare(report, None, ReenrichSettings()).state
     return {
         "case_id": report.case_id,
         "host": host_name(report),
@@ -99,6 +100,7 @@ def decision_fields(report: CaseReport) -> dict[str, object]:
         "case_verdict": risk.case_verdict.value,
         "score": risk.score,
         "severity": SEVERITY[risk.case_verdict],
+        "host_id": host_id_of(facts),
         "decision": decision.verdict.value,
         "effective_mode": decision.effective_mode.value,
         "decision_reason": wording.sentence(decision.summary),
@@ -115,10 +117,12 @@ def decision_fields(report: CaseReport) -> dict[str, object]:
             for each in decision.guards
         ],
         "next_steps": listed(wording.sentence(each) for each in report.next_steps),
+        "not_known": list(not_known(report)),
         "prompt": prompt(report, question),
-        "note_title": note_title(report),
+        "note_title": note_title(state),
+        "question_title": question_title(state),
         "note": markdown.render(report),
-        "state": state_text(compare(report, None, ReenrichSettings()).state),
+        "state": state_text(state),
         "facts": pack(report),
     }
 
@@ -136,10 +140,24 @@ def response_fields(report: CaseReport) -> dict[str, object]:
     }
 
 
-def note_title(report: CaseReport) -> str:
+def note_title(state: CaseState) -> str:
     """Names the case and its state: the same state gives the same title, by which a playbook knows it."""
-    verdict = wording.CASE_VERDICT[report.risk.case_verdict]
-    return f"Regsvcs response: {verdict}, score {report.risk.score:g} ({report.case_id})"
+    return f"Regsvcs response: {_outcome(state)} ({state.case_id}, state {state_digest(state)})"
+
+
+def question_title(state: CaseState) -> str:
+    """Names what a person is asked about: a question answered for it is not asked again."""
+    return f"{_outcome(state)} ({state.case_id})"
+
+
+def _outcome(state: CaseState) -> str:
+    return f"{wording.CASE_VERDICT[state.case_verdict]}, score {state.score:g}"
+
+
+def host_id_of(facts: CaseFacts) -> str:
+    """The machine, by one spelling: as its source of processes knows it, else as the notable names it."""
+    machine = facts.host.host_id if facts.host is not None else facts.notables[0].dest
+    return wording.name(machine.lower())
 
 
 def lineage_line(lineage: Lineage | None) -> str:

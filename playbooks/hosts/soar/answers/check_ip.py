@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from actions.check_ip import check_ip
 from actions.ip_facts import IpCheck
 from actions.organisation_ranges import NONE, OrganisationRanges
+from connectors.addresses import shown
 from connectors.errors import InputError
 from playbooks.hosts.soar.answers.answer import Answer
 from playbooks.hosts.soar.asset import Asset, settings_of
@@ -15,12 +18,17 @@ from playbooks.hosts.soar.params import CheckIpParams
 #: Addresses of one parameter set at most.
 MAX_ADDRESSES = 1000
 
+#: Of what could not be judged, named in the message.
+_NAMED = 5
+
 
 def answer(params: CheckIpParams, asset: Asset) -> Answer[IpCheckRow, IpCheckSummary]:
-    """Judge each address; all or none.
+    """Judge each address, also as reports write it so that it is no link: `8.8.8[.]8`, `2001:db8[:]1`.
+
+    What is no address is named in the message; the others are judged.
 
     Raises:
-        InputError: no address is given, or one of them is none.
+        InputError: no address is given, or none of what is given is one.
         ConfigError: the policy is wrong.
     """
     given = list(dict.fromkeys(part for each in params.ip.split(",") if (part := each.strip())))
@@ -29,13 +37,45 @@ def answer(params: CheckIpParams, asset: Asset) -> Answer[IpCheckRow, IpCheckSum
     if len(given) > MAX_ADDRESSES:
         raise InputError("ip", f"names {len(given)} addresses, more than {MAX_ADDRESSES}", "Split them")
     organisation = _organisation(asset)
-    checks = [check_ip(each, organisation=organisation, field="ip") for each in given]
+    checks: dict[str, IpCheck] = {}
+    errors: dict[str, InputError] = {}
+    for each in given:
+        try:
+            check = check_ip(_as_typed(each), organisation=organisation, field="ip")
+        except InputError as error:
+            errors[each] = error
+        else:
+            checks.setdefault(check.ip, check)
+    if not checks:
+        raise _none_judged(errors)
     summary = IpCheckSummary(
         checked=len(checks),
-        public=sum(each.public for each in checks),
-        external=sum(each.external for each in checks),
+        public=sum(each.public for each in checks.values()),
+        external=sum(each.external for each in checks.values()),
     )
-    return Answer([_row(each) for each in checks], summary, _message(checks, summary))
+    message = _message(list(checks.values()), summary)
+    if errors:
+        message += f" {len(errors)} of {len(given)} could not be judged: {_named(errors)}."
+    return Answer([_row(each) for each in checks.values()], summary, message)
+
+
+def _as_typed(given: str) -> str:
+    """The address without the brackets that keep it from being a link."""
+    return given.replace("[.]", ".").replace("[:]", ":")
+
+
+def _none_judged(errors: Mapping[str, InputError]) -> InputError:
+    if len(errors) == 1:
+        (error,) = errors.values()
+        return error
+    problem = f"none of {len(errors)} is an IP address: {_named(errors)}"
+    return InputError("ip", problem, "Give IPv4 or IPv6; a host name has to be resolved first")
+
+
+def _named(given: Iterable[str]) -> str:
+    every = [shown(each) for each in given]
+    more = len(every) - _NAMED
+    return ", ".join(every[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _organisation(asset: Asset) -> OrganisationRanges:

@@ -8,6 +8,7 @@ from typing import Any
 from soar_sdk.abstract import SOARClient
 
 from actions.isolation import IsolationMode
+from actions.profile import Profile
 from connectors.addresses import parse_ip
 from connectors.errors import ConnectorError, InputError
 from connectors.siem.notable import ParsedInput, notables_from_object, parse_notables
@@ -15,29 +16,34 @@ from playbooks.case_steps import CaseFindings
 from playbooks.hosts.soar import sources
 from playbooks.hosts.soar.asset import Asset
 from playbooks.hosts.soar.params import CallerMode, LineageParams
+from playbooks.profiles import of_profiles
 from playbooks.settings import Settings
 
 
-def notables_of(text: str, settings: Settings, *, field: str = "notable") -> ParsedInput:
-    """The notables in a parameter.
+def notables_of(
+    text: str, settings: Settings, *, field: str = "notable", profiles: Sequence[Profile] | None = None
+) -> ParsedInput:
+    """The notables in a parameter; with profiles, only those of programs that one of them names.
 
     Raises:
         InputError: it holds none that can be used; the first problem is named.
     """
     try:
-        return usable(parse_notables(text, settings=settings.notable))
+        return usable(parse_notables(text, settings=settings.notable), profiles=profiles)
     except InputError as error:
         if error.field == field:
             raise
         raise InputError(field, f"{error.field}: {error.problem}", error.remedy) from error
 
 
-def usable(parsed: ParsedInput) -> ParsedInput:
-    """The same, if it holds a notable.
+def usable(parsed: ParsedInput, *, profiles: Sequence[Profile] | None = None) -> ParsedInput:
+    """The same, if it holds a notable; with profiles, only those of programs that one of them names.
 
     Raises:
         InputError: it holds none; the first problem is named.
     """
+    if profiles is not None:
+        parsed = of_profiles(parsed, profiles)
     if parsed.notables:
         return parsed
     if parsed.rejected:

@@ -1,0 +1,64 @@
+"""Who ran the process: what the notables say, beside what the process's own record says."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from actions.case_facts import CaseFacts
+
+#: How a source writes that it knows no user.
+_NO_USER = frozenset({"", "-"})
+
+
+class CaseUsers(NamedTuple):
+    """The users of a case, with their domains as given.
+
+    Attributes:
+        said: by the notables, each once, in their order.
+        own: by the process's own record; "" if unknown.
+    """
+
+    said: tuple[str, ...]
+    own: str
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Those a notable names although the process's own record names another account."""
+        return tuple(each for each in self.said if self.own and not same_account(each, self.own))
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Each account once; that of the process's own record first where a notable contradicts it."""
+        return (self.own, *self.said) if self.own and len(self.others) == len(self.said) else self.said
+
+
+def users_of(facts: CaseFacts) -> CaseUsers:
+    """The users of a case."""
+    own = facts.lineage.target.user.strip() if facts.lineage is not None else ""
+    said = dict.fromkeys(each.user for each in facts.notables if each.user)
+    return CaseUsers(tuple(said), "" if own in _NO_USER else own)
+
+
+def same_account(one: str, other: str) -> bool:
+    r"""Whether two texts may name one account: a domain only counts where both have one of the same kind.
+
+    `ann`, `CORP\ann` and `ann@corp.example` may be one, `CORP\ann` and `OTHER\ann` are two.
+    """
+    first, second = _parts(one), _parts(other)
+    if first.account != second.account:
+        return False
+    return first.form != second.form or first.domain == second.domain
+
+
+class _Account(NamedTuple):
+    account: str
+    domain: str
+    form: str
+
+
+def _parts(text: str) -> _Account:
+    folded = text.strip().casefold()
+    domain, form, account = folded.partition("\\")
+    if not form:
+        account, form, domain = folded.rpartition("@")
+    return _Account(account.lstrip("\\"), domain, form) if form else _Account(folded, "", "")
