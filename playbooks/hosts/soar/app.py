@@ -232,10 +232,10 @@ def render_decision(outputs: list[DecisionRow]) -> Widget:
     action_type="investigate",
     read_only=True,
     description="Say whether the host should be isolated, guard by guard, and what to ask a person",
-    verbose="Decides and isolates nothing, and assesses the risk anew from the facts. Isolation is off unless the policy on the asset says otherwise;"
-    " caller_mode can lower that, never raise it. Gives every guard with what was found and what the policy"
-    " asks for, the question for an analyst with its evidence (prompt), the whole report as a note, and the"
-    " next steps.",
+    verbose="Decides and isolates nothing, and assesses the risk anew from the facts. Isolation is off"
+    " unless the policy on the asset says otherwise; caller_mode can lower that, never raise it. Gives every"
+    " guard with what was found and what the policy asks for, the question for an analyst with its evidence"
+    " (prompt), the whole report as a note, and the next steps.",
     view_handler=named(render_decision),
     params_class=DecisionParams,
     summary_type=DecisionSummary,

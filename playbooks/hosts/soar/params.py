@@ -35,7 +35,8 @@ class CheckIpParams(ActionParams):
     """Parameters of check ip."""
 
     ip: str = Param(
-        description="Address to judge, IPv4 or IPv6, also as notes write it (8.8.8[.]8); several separated by commas",
+        description="Address to judge, IPv4 or IPv6, also as notes write it (8.8.8[.]8); several separated by"
+        " commas",
         primary=True,
         cef_types=_IP,
         allow_list=True,
