@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from pydantic import Field
 
@@ -61,6 +61,22 @@ class Unknown(Fact):
     what: str
     why: str
     remedy: str = ""
+
+
+class NamedCase(Protocol):
+    """What a case takes its names from: CaseFacts, and what was found before them."""
+
+    @property
+    def notables(self) -> tuple[Notable, ...]:
+        """At least one, the earliest first."""
+
+    @property
+    def host(self) -> HostRef | None:
+        """None when it is not exactly one."""
+
+    @property
+    def lineage(self) -> Lineage | None:
+        """None when it was not obtained."""
 
 
 class CaseFacts(Fact):

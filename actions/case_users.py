@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from actions.case_facts import CaseFacts
+from actions.case_facts import NamedCase
 
 #: How a source writes that it knows no user.
 _NO_USER = frozenset({"", "-"})
@@ -32,10 +32,10 @@ class CaseUsers(NamedTuple):
         return (self.own, *self.said) if self.own and len(self.others) == len(self.said) else self.said
 
 
-def users_of(facts: CaseFacts) -> CaseUsers:
+def users_of(case: NamedCase) -> CaseUsers:
     """The users of a case."""
-    own = facts.lineage.target.user.strip() if facts.lineage is not None else ""
-    said = dict.fromkeys(each.user for each in facts.notables if each.user)
+    own = case.lineage.target.user.strip() if case.lineage is not None else ""
+    said = dict.fromkeys(each.user for each in case.notables if each.user)
     return CaseUsers(tuple(said), "" if own in _NO_USER else own)
 
 

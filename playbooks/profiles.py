@@ -10,10 +10,7 @@ from actions.profile import Profile
 from connectors.addresses import shown
 from connectors.errors import NotableError
 from connectors.facts.notable import Notable
-from connectors.siem.notable import ParsedInput, RejectedNotable
-
-#: How an id starts that was made from a notable's fields; it is made again when they are read again.
-_MADE_ID = "derived:"
+from connectors.siem.notable import DERIVED, ParsedInput, RejectedNotable
 
 #: Programs named in the sentence that rejects another one.
 _NAMES_LISTED = 8
@@ -44,7 +41,7 @@ def _objects(notables: Sequence[Notable]) -> list[list[Notable]]:
     """The notables by the object they were read from, which makes one for each destination address."""
     objects: dict[Notable, list[Notable]] = {}
     for each in notables:
-        event_id = "" if each.event_id.startswith(_MADE_ID) else each.event_id
+        event_id = "" if each.event_id.startswith(DERIVED) else each.event_id
         same = each.model_copy(update={"event_id": event_id, "dest_ip": None, "missing": ()})
         objects.setdefault(same, []).append(each)
     return list(objects.values())
@@ -64,7 +61,7 @@ def _as_text(notables: Sequence[Notable]) -> str:
     """What the notables say, as one JSON object in the names of the search."""
     first = notables[0]
     fields: dict[str, object] = {
-        "event_id": "" if first.event_id.startswith(_MADE_ID) else first.event_id,
+        "event_id": "" if first.event_id.startswith(DERIVED) else first.event_id,
         "search_name": first.search_name,
         "dest": [first.dest, *first.other_dests],
         "user": first.user,

@@ -10,19 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
+from typing import NamedTuple
 
 from actions.isolation import IsolationMode
 from actions.profile import Profile
+from connectors.errors import ResponseError
 from connectors.facts.notable import Notable
 from connectors.ports import EdrConnector
 from playbooks.case import CaseReport
-from playbooks.case_steps import (
-    CaseFindings,
-    assess_case,
-    decide_case,
-    gather_cases,
-    without_telemetry,
-)
+from playbooks.case_findings import CaseFindings, gather_cases, without_telemetry
+from playbooks.case_steps import assess_case, decide_case
 from playbooks.settings import Settings
 from playbooks.steps import Call, StepFailed, Steps
 
@@ -51,9 +48,11 @@ def respond(
     Returns:
         One report per case, in the order of their first notable. Where a fault of ours stops an assessment,
         the report of that case leaves out its telemetry and says so.
-    """
 
-    return report_cases(
+    Raises:
+        ResponseError: a case could not be worked even so.
+    """
+    done = report_cases(
         steps,
         gather_cases(steps, edr, notables, settings),
         profiles=profiles,
@@ -61,6 +60,29 @@ def respond(
         clock=clock,
         caller_mode=caller_mode,
     )
+    lost = [fault for fault in done.faults if not fault.reported]
+    if lost:
+        raise ResponseError(f"{lost[0].case_id} could not be worked: {lost[0].reason}")
+    return done.reports
+
+
+class CaseFault(NamedTuple):
+    """A fault of ours while a case was assessed.
+
+    Attributes:
+        reported: True when the case has a report that leaves out its telemetry; False when it has none.
+    """
+
+    case_id: str
+    reason: str
+    reported: bool
+
+
+class Reported(NamedTuple):
+    """The reports of cases, and what went wrong on the way."""
+
+    reports: tuple[CaseReport, ...]
+    faults: tuple[CaseFault, ...] = ()
 
 
 def report_cases(
@@ -71,18 +93,27 @@ def report_cases(
     settings: Settings,
     clock: Callable[[], datetime],
     caller_mode: IsolationMode,
-) -> tuple[CaseReport, ...]:
-    """What was gathered, assessed and decided: the second half of `respond`, with the same arguments."""
+) -> Reported:
+    """Assess and decide what was gathered: the second half of `respond`, with the same arguments.
+
+    A fault in one case costs the others nothing.
+    """
 
     def report_of(case: CaseFindings) -> CaseReport:
         now = clock()
         assessed = assess_case(case, profiles=profiles, settings=settings, now=now)
         return decide_case(assessed, settings=settings, caller_mode=caller_mode, now=now)
 
-    reports = []
+    reports: list[CaseReport] = []
+    faults: list[CaseFault] = []
     for case in found:
         (report,) = steps.parallel([Call("assess_case", partial(report_of, case))])
-        reports.append(
-            report_of(without_telemetry(case, report.reason)) if isinstance(report, StepFailed) else report
-        )
-    return tuple(reports)
+        if isinstance(report, StepFailed):
+            # The class of the exception alone: its text may hold anything.
+            reason = report.reason.partition(":")[0]
+            without = without_telemetry(case, reason)
+            (report,) = steps.parallel([Call("assess_case", partial(report_of, without))])
+            faults.append(CaseFault(case.case_id, reason, reported=not isinstance(report, StepFailed)))
+        if not isinstance(report, StepFailed):
+            reports.append(report)
+    return Reported(tuple(reports), tuple(faults))

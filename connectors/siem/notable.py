@@ -48,6 +48,9 @@ from connectors.siem.stash import is_stash, parse_stash
 #: Longest event_id, in characters; those of ES have about 90.
 MAX_EVENT_ID = 1024
 
+#: How an event_id begins that was made from the fields; it is made again when they are read again.
+DERIVED = "derived:"
+
 #: Most notes of one notable; a value repeated a thousand times is one mistake.
 MAX_NOTES = 32
 
@@ -270,7 +273,7 @@ def _derived_id(notable: Notable, job: tuple[str, str]) -> str:
         _iso(notable.last_time),
         *job,
     ]
-    return f"derived:{hashlib.sha256(orjson.dumps(parts)).hexdigest()}"
+    return f"{DERIVED}{hashlib.sha256(orjson.dumps(parts)).hexdigest()}"
 
 
 def _iso(when: datetime | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from connectors.facts.process import Lineage
@@ -18,8 +17,6 @@ from playbooks.report.tree import no_tree, tree_day
 from playbooks.report.view import view_of
 from playbooks.report.waterfall import Waterfall, waterfall
 
-#: Said elsewhere on the page, hence not among the facts at a glance.
-_SAID_ABOVE = {"Verdict", "Do first", "Isolation", "Case"}
 _SOURCES_SHOWN = 10
 
 
@@ -85,7 +82,7 @@ def sections_of(report: CaseReport) -> CaseSections:
         base=f"{risk.base_score:g}",
         story=story(facts),
         chain=chain(facts.lineage),
-        glance=_glance(view.glance),
+        glance=tuple(row for row in view.glance if not row.elsewhere),
         tree=tree_section(facts.lineage),
         no_tree=no_tree(facts.not_looked_up),
         waterfall=waterfall(risk, profile),
@@ -108,13 +105,3 @@ def source_words(lineage: Lineage | None) -> tuple[str, ...]:
     """What was read or asked for the lineage."""
     queries = lineage.source_queries if lineage else ()
     return tuple(wording.sentence(each) for each in queries[:_SOURCES_SHOWN])
-
-
-def _glance(rows: Sequence[Row]) -> tuple[Row, ...]:
-    """Without what stands elsewhere on the page; a row without a label belongs to the one above."""
-    kept, label = [], ""
-    for row in rows:
-        label = row.label or label
-        if label not in _SAID_ABOVE:
-            kept.append(row)
-    return tuple(kept)

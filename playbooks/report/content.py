@@ -27,11 +27,16 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A label and what belongs to it; an empty label continues the row above."""
+    """A label and what belongs to it; an empty label continues the row above.
+
+    Attributes:
+        elsewhere: True where a page has a place of its own for it.
+    """
 
     label: str
     text: str
     tone: Tone = Tone.PLAIN
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)

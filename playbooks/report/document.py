@@ -11,8 +11,8 @@ from actions.isolation import IsolationMode, IsolationVerdict
 from actions.risk import CaseVerdict
 from playbooks.case import CaseReport
 from playbooks.report.display import is_hidden
+from playbooks.report.story import host_of, process_of
 from playbooks.report.talk import talks
-from playbooks.report.view import host_name, process_name
 from playbooks.report.wording import count, endpoint, name
 
 
@@ -83,8 +83,8 @@ def summary_row(report: CaseReport) -> SummaryRow:
     if len(found) > 1:
         peer += f" and {count(len(found) - 1, 'more', 'more')}"
     return SummaryRow(
-        host=host_name(report),
-        process=process_name(report),
+        host=host_of(report.facts),
+        process=process_of(report.facts),
         peer=peer,
         verdict=report.risk.case_verdict,
         score=report.risk.score,

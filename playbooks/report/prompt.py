@@ -18,7 +18,7 @@ from playbooks.case import CaseReport
 from playbooks.report import wording
 from playbooks.report.display import visible
 from playbooks.report.iocs import defanging
-from playbooks.report.story import host_of, process_of, user_words
+from playbooks.report.story import chain, host_of, process_of, user_words
 from playbooks.report.talk import ONLY_SAID, Talk, talks
 
 #: Characters of a whole prompt at most.
@@ -30,7 +30,6 @@ _PEERS_SHOWN = 3
 _FINDINGS_SHOWN = 5
 _GUARDS_SHOWN = 3
 _STEPS_SHOWN = 3
-_ANCESTORS_SHOWN = 6
 _UNKNOWNS_SHOWN = 3
 
 #: How what is not known begins, one row a topic, from what an answer rests on most. Of a topic the first is
@@ -175,9 +174,8 @@ def _subject(report: CaseReport, safe: Callable[[str], str]) -> list[str]:
     lines.append(
         f"Command line: {'not recorded' if target.command_line is None else safe(target.command_line)}"
     )
-    names = [wording.name(each.name, unknown="unknown process") for each in lineage.ancestors]
-    shown = [*map(safe, names[:_ANCESTORS_SHOWN]), *(["..."] if len(names) > _ANCESTORS_SHOWN else [])]
-    lines.append(f"Started by: {' < '.join(shown) or 'unknown'}")
+    *above, _ = map(safe, chain(lineage))
+    lines.append(f"Started by: {' < '.join(reversed(above)) or 'unknown'}")
     return [*lines, *_peers(facts, safe)]
 
 

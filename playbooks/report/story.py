@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from actions.case_facts import CaseFacts
+from actions.case_facts import CaseFacts, NamedCase
 from actions.case_users import users_of
 from connectors.facts.notable import Direction
 from connectors.facts.process import Lineage
@@ -29,28 +29,35 @@ _CONTACT_SAID = {
 }
 
 
-def subject_of(facts: CaseFacts) -> str:
+def subject_of(case: NamedCase) -> str:
     """Process and host, the name of the case."""
-    return f"{process_of(facts)} on {host_of(facts)}"
+    return f"{process_of(case)} on {host_of(case)}"
 
 
-def host_of(facts: CaseFacts) -> str:
+def host_of(case: NamedCase) -> str:
     """The resolved host, else the name the notable gives."""
-    return wording.name(facts.host.hostname if facts.host else facts.notables[0].dest)
+    return wording.name(case.host.hostname if case.host else case.notables[0].dest)
 
 
-def user_words(facts: CaseFacts) -> str:
+def user_of(case: NamedCase) -> str:
+    """The account of the process: that of its own record where a notable contradicts it. "" if unknown."""
+    users = users_of(case)
+    named = (users.own,) if users.others else users.all
+    return wording.names(named[:1])
+
+
+def user_words(case: NamedCase) -> str:
     """Who ran the process; where a notable contradicts the process's own record, both. "" if unknown."""
-    users = users_of(facts)
+    users = users_of(case)
     if not users.others:
         return wording.names(users.all)
     return f"{wording.name(users.own)} (the notable names {wording.names(users.others)})"
 
 
-def process_of(facts: CaseFacts) -> str:
+def process_of(case: NamedCase) -> str:
     """The process as telemetry spells it, else as the notable does."""
-    lineage = facts.lineage
-    return wording.name((lineage.target.name if lineage else "") or facts.notables[0].process_name)
+    lineage = case.lineage
+    return wording.name((lineage.target.name if lineage else "") or case.notables[0].process_name)
 
 
 def story(facts: CaseFacts) -> str:

@@ -56,7 +56,7 @@ def view_of(report: CaseReport) -> View:
     return View(
         verdict=wording.CASE_VERDICT[risk.case_verdict],
         verdict_tone=VERDICT_TONE[risk.case_verdict],
-        subject=subject(report),
+        subject=subject_of(report.facts),
         score=f"score {risk.score:g} of 100 (ESCU alone: {risk.base_score:g})",
         glance=_glance(report),
         message=visible(risk.message, limit=MESSAGE_LIMIT),
@@ -80,37 +80,21 @@ def view_of(report: CaseReport) -> View:
     )
 
 
-def subject(report: CaseReport) -> str:
-    """The name of the case; see story.subject_of."""
-    return subject_of(report.facts)
-
-
-def host_name(report: CaseReport) -> str:
-    """The host of the case; see story.host_of."""
-    return host_of(report.facts)
-
-
-def process_name(report: CaseReport) -> str:
-    """The process of the case; see story.process_of."""
-    return process_of(report.facts)
-
-
 # --- at a glance -----------------------------------------------------------------------------------
 
 
 def _glance(report: CaseReport) -> tuple[Row, ...]:
     facts, risk, decision = report.facts, report.risk, report.decision
     notable = facts.notables[0]
-    rows = [
-        Row("Verdict", f"{wording.CASE_VERDICT[risk.case_verdict]}: {wording.sentence(risk.verdict_reason)}")
-    ]
+    verdict = f"{wording.CASE_VERDICT[risk.case_verdict]}: {wording.sentence(risk.verdict_reason)}"
+    rows = [Row("Verdict", verdict, elsewhere=True)]
     if facts.host is None:
         rows.append(
-            Row("Host", f"{host_name(report)}, as the notable names it; {_absent(report)}", Tone.UNKNOWN)
+            Row("Host", f"{host_of(report.facts)}, as the notable names it; {_absent(report)}", Tone.UNKNOWN)
         )
     else:
         kind = facts.host.host_type.value.replace("_", " ")
-        rows.append(Row("Host", f"{host_name(report)}, type {kind}"))
+        rows.append(Row("Host", f"{host_of(report.facts)}, type {kind}"))
     if notable.other_dests:
         rows.append(Row("", f"the notable also names {wording.names(notable.other_dests)}", Tone.WARN))
     rows += _user_rows(report)
@@ -128,12 +112,12 @@ def _glance(report: CaseReport) -> tuple[Row, ...]:
             Row("", f"and {wording.count(more, 'more address', 'more addresses')}, under Destinations")
         )
     would = f"{wording.WOULD[decision.verdict]} (mode {decision.effective_mode.value})"
-    rows.append(Row("Isolation", would, WOULD_TONE[decision.verdict]))
+    rows.append(Row("Isolation", would, WOULD_TONE[decision.verdict], elsewhere=True))
     if report.next_steps:
-        rows.append(Row("Do first", wording.sentence(report.next_steps[0])))
+        rows.append(Row("Do first", wording.sentence(report.next_steps[0]), elsewhere=True))
     rows.append(_raised_by(report))
     made = f"{wording.name(report.case_id)}, report of {wording.moment(report.generated_at)}"
-    return (*rows, Row("Case", made, Tone.QUIET))
+    return (*rows, Row("Case", made, Tone.QUIET, elsewhere=True))
 
 
 def _user_rows(report: CaseReport) -> list[Row]:
@@ -157,7 +141,7 @@ def _process_row(report: CaseReport) -> Row:
     lineage = report.facts.lineage
     if lineage is None:
         why = _absent(report, "not found in telemetry")
-        return Row("Process", f"{process_name(report)}, {why}", Tone.UNKNOWN)
+        return Row("Process", f"{process_of(report.facts)}, {why}", Tone.UNKNOWN)
     target = lineage.target
     place = wording.path(target.ref.image) if target.ref.image else "path unknown"
     return Row("Process", f"{wording.process_label(target)}, {place}")

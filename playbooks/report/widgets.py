@@ -16,7 +16,9 @@ from actions.containment_question import ContainmentQuestion, containment_questi
 from actions.ip_facts import IpCheck
 from actions.risk import CaseVerdict
 from playbooks.case import CaseReport
-from playbooks.case_steps import AssessedCase, CaseFindings
+from playbooks.case_findings import CaseFindings
+from playbooks.case_steps import AssessedCase
+from playbooks.lineage_status import LineageStatus, status_of, status_words
 from playbooks.report import wording
 from playbooks.report.case_sections import CaseSections, TreeSection, sections_of, source_words, tree_section
 from playbooks.report.content import VERDICT_TONE, Row, UnknownRow
@@ -68,13 +70,18 @@ class ChangedCase(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LineageCase:
-    """Host, process and lineage of one case. All text is safe to show."""
+    """Host, process and lineage of one case. All text is safe to show.
+
+    Attributes:
+        hosts, processes: those that fit, where more than one does.
+    """
 
     subject: str
     found: str
     tone: str
     chain: tuple[str, ...]
-    candidates: tuple[str, ...]
+    hosts: tuple[str, ...]
+    processes: tuple[str, ...]
     tree: TreeSection | None
     no_tree: str
     timeline: Timeline
@@ -161,16 +168,14 @@ def _cases(shown: Sequence[object], total: int) -> dict[str, object]:
 
 
 def _lineage_case(found: CaseFindings) -> LineageCase:
-    notable, lineage = found.notables[0], found.lineage
-    name = wording.name((lineage.target.name if lineage else "") or notable.process_name)
-    host = wording.name(found.host.hostname if found.host else notable.dest)
-    words, tone = _found(found)
+    lineage = found.lineage
     return LineageCase(
-        subject=f"{name} on {host}",
-        found=words,
-        tone=tone,
+        subject=subject_of(found),
+        found=status_words(found).capitalize(),
+        tone="plain" if status_of(found) is LineageStatus.FOUND else "unknown",
         chain=chain(lineage),
-        candidates=tuple(wording.name(each) for each in found.host_candidates[:_CANDIDATES_SHOWN]),
+        hosts=tuple(wording.name(each) for each in found.host_candidates[:_CANDIDATES_SHOWN]),
+        processes=tuple(wording.name(each) for each in found.process_candidates[:_CANDIDATES_SHOWN]),
         tree=tree_section(lineage),
         no_tree=NO_TREE,
         timeline=timeline_of(lineage, found.evidence),
@@ -178,17 +183,6 @@ def _lineage_case(found: CaseFindings) -> LineageCase:
         unknowns=unknown_rows(lineage_unknowns(found.problems, lineage, found.evidence)),
         sources=source_words(lineage),
     )
-
-
-def _found(found: CaseFindings) -> tuple[str, str]:
-    """What was found, and how it is to be taken."""
-    if found.lineage is not None:
-        return "Process found", "plain"
-    if found.failed:
-        return "The source could not answer", "unknown"
-    if found.host_candidates:
-        return "More than one host fits", "unknown"
-    return ("Host not found" if found.host is None else "Process not found"), "unknown"
 
 
 def _risk_case(case: AssessedCase) -> RiskCase:

@@ -479,6 +479,19 @@ def write_case(action=None, success=None, container=None, results=None, handle=N
         if now in order and wanted in order and order.index(wanted) > order.index(now):
             phantom.set_severity(container=case, severity=wanted)
 
+    def keep_state(case, case_id, state):
+        # Severity low: an artifact raises that of its container.
+        success, message, _ = phantom.add_artifact(
+            container=case,
+            raw_data={},
+            cef_data={"regsvcsCaseId": case_id, "regsvcsState": state},
+            label="regsvcs_case",
+            name="Regsvcs case state",
+            severity="low",
+            run_automation=False,
+        )
+        return success, message
+
     import hashlib
 
     def add_note(title, content):
@@ -573,16 +586,7 @@ def write_case(action=None, success=None, container=None, results=None, handle=N
 
     for title, note, severity, case_id, state in new_cases:
         if state:
-            # For re-enrichment. Severity low: an artifact raises that of its container.
-            phantom.add_artifact(
-                container=container,
-                raw_data={},
-                cef_data={"regsvcsCaseId": case_id, "regsvcsState": state},
-                label="regsvcs_case",
-                name="Regsvcs case state",
-                severity="low",
-                run_automation=False,
-            )
+            keep_state(container, case_id, state)
         add_note(title, note)
 
     if new_failure:

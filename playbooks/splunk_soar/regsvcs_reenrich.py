@@ -92,6 +92,19 @@ def write_changes(action=None, success=None, container=None, results=None, handl
         if now in order and wanted in order and order.index(wanted) > order.index(now):
             phantom.set_severity(container=case, severity=wanted)
 
+    def keep_state(case, case_id, state):
+        # Severity low: an artifact raises that of its container.
+        success, message, _ = phantom.add_artifact(
+            container=case,
+            raw_data={},
+            cef_data={"regsvcsCaseId": case_id, "regsvcsState": state},
+            label="regsvcs_case",
+            name="Regsvcs case state",
+            severity="low",
+            run_automation=False,
+        )
+        return success, message
+
     def count(number, noun):
         return f"{number} {noun}{'' if number == 1 else 's'}"
 
@@ -131,16 +144,7 @@ def write_changes(action=None, success=None, container=None, results=None, handl
             add_note(case, f"Not looked at again: {case_id}", content)
         if state:
             # Kept last: a run that breaks off before it writes its notes again at the next look.
-            # Severity low: an artifact raises that of its container.
-            success, message, _ = phantom.add_artifact(
-                container=case,
-                raw_data={},
-                cef_data={"regsvcsCaseId": case_id, "regsvcsState": state},
-                label="regsvcs_case",
-                name="Regsvcs case state",
-                severity="low",
-                run_automation=False,
-            )
+            success, message = keep_state(case, case_id, state)
             if not success:
                 raise ValueError(f"the platform did not take the state: {message}")
 

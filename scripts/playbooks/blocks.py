@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NamedTuple
+
+
+class ActionType(StrEnum):
+    """What the platform calls the kind of an action."""
+
+    INVESTIGATE = "investigate"
+    CONTAIN = "contain"
+
+
+#: The assets of the app, by the kind of action that runs on them.
+ASSETS = {ActionType.INVESTIGATE: "regsvcs_response", ActionType.CONTAIN: "regsvcs_containment"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +43,7 @@ class Action(Block):
 
     Attributes:
         action: the action's name, such as "check ip".
-        asset: the name of the asset it runs on.
+        type: as the app declares it; it picks the asset.
         parameters: parameter -> datapath, or a text as it stands. A datapath into the data of an action gives
             one parameter set a row.
         required: the parameters without which the action cannot run.
@@ -39,10 +51,15 @@ class Action(Block):
     """
 
     action: str
-    asset: str
     parameters: Mapping[str, str]
+    type: ActionType = ActionType.INVESTIGATE
     required: tuple[str, ...] = ()
     code: str = ""
+
+    @property
+    def asset(self) -> str:
+        """The name of the asset it runs on: what looks things up holds nothing that could isolate a host."""
+        return ASSETS[self.type]
 
 
 @dataclass(frozen=True, kw_only=True)

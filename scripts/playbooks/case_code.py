@@ -7,7 +7,8 @@ import textwrap
 from collections.abc import Iterable
 
 from connectors.siem.notable_fields import KNOWN_NAMES
-from scripts.playbooks.snippets import NOTES, QUOTED, RAISE, TITLE_LIMIT
+from playbooks.hosts.soar.notable_artifact import MADE_IDS
+from scripts.playbooks.snippets import KEEP_STATE, NOTES, QUOTED, RAISE, TITLE_LIMIT
 
 #: The fields of an artifact that the app reads; made names, in brackets, are the parser's own.
 _READ_NAMES = sorted(name for name in KNOWN_NAMES if "[" not in name)
@@ -77,7 +78,7 @@ READ = f"""
 
     def named(**ids):
         # An identifier that the app made itself says nothing about the notable.
-        made = ("derived:", "sha256:", "notable:", "rejected:")
+        made = ({json.dumps(MADE_IDS)[1:-1]})
         texts_of = {{name: str(kept(str(text)))[:1024] for name, text in ids.items() if text}}
         return {{name: text for name, text in texts_of.items() if not text.startswith(made)}}
 
@@ -159,6 +160,7 @@ WRITE = (
     QUOTED
     + NOTES
     + RAISE
+    + KEEP_STATE
     + """
     import hashlib
 
@@ -254,16 +256,7 @@ WRITE = (
 
     for title, note, severity, case_id, state in new_cases:
         if state:
-            # For re-enrichment. Severity low: an artifact raises that of its container.
-            phantom.add_artifact(
-                container=container,
-                raw_data={},
-                cef_data={"regsvcsCaseId": case_id, "regsvcsState": state},
-                label="regsvcs_case",
-                name="Regsvcs case state",
-                severity="low",
-                run_automation=False,
-            )
+            keep_state(container, case_id, state)
         add_note(title, note)
 
     if new_failure:

@@ -6,13 +6,10 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from playbooks.hosts.soar.identity import APP_ID, APP_NAME
 from scripts.playbooks.blocks import Action, Block, Code, Decision, Playbook, Prompt, targets
 from scripts.playbooks.code import user_code
 from scripts.playbooks.layout import positions
-
-#: The app, as its manifest names it.
-APP_ID = "6f1b7c1e-7c5d-4c1e-9a53-2f4c5a0d9b11"
-APP_NAME = "Regsvcs Response"
 
 #: What the platform writes today: the schema of the graph, and its own version.
 SCHEMA = "5.0.24"
@@ -154,7 +151,7 @@ def _data(block: Block) -> tuple[str, Json]:
         case Action():
             return "action", {
                 "action": block.action,
-                "actionType": "investigate",
+                "actionType": block.type.value,
                 "connector": APP_NAME,
                 "connectorConfigs": [block.asset],
                 "connectorId": APP_ID,

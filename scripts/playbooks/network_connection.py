@@ -14,9 +14,6 @@ from scripts.playbooks.question_code import (
     ROLE,
 )
 
-#: The asset of the app that looks things up. It holds no credential that could isolate a host.
-ASSET = "regsvcs_response"
-
 _DECISION = "decide_isolation:action_result.data.*"
 _RISK = "assess_risk:action_result.data.*"
 _ASKED = (
@@ -65,7 +62,6 @@ NETWORK_CONNECTION = Playbook(
             name="check_ip",
             about="Is the destination public, and not the organisation's own?",
             action="check ip",
-            asset=ASSET,
             parameters={"ip": "read_notable:custom_function:ip"},
             required=("ip",),
             to=("gather_facts",),
@@ -74,7 +70,6 @@ NETWORK_CONNECTION = Playbook(
             name="get_process_lineage",
             about="Host, process, its ancestors and children",
             action="get process lineage",
-            asset=ASSET,
             parameters={"notable": "read_notable:custom_function:notable"},
             to=("gather_facts",),
         ),
@@ -91,7 +86,6 @@ NETWORK_CONNECTION = Playbook(
             name="assess_risk",
             about="Score, verdict, and what is not known",
             action="assess risk",
-            asset=ASSET,
             parameters={
                 "notable": "read_notable:custom_function:notable",
                 "ip_facts": "gather_facts:custom_function:ip_facts",
@@ -104,7 +98,6 @@ NETWORK_CONNECTION = Playbook(
             name="decide_isolation",
             about="Every guard of the isolation policy; never above the mode approve",
             action="decide isolation",
-            asset=ASSET,
             parameters={"case_facts": f"{_RISK}.facts", "caller_mode": "approve"},
             required=("case_facts",),
             code=NO_FACTS,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from scripts.playbooks.blocks import Action, Code, Playbook
-from scripts.playbooks.network_connection import ASSET
-from scripts.playbooks.snippets import ENDED, NOTES, PART_LIMIT, QUOTED, RAISE, TITLE_LIMIT
+from scripts.playbooks.snippets import ENDED, KEEP_STATE, NOTES, PART_LIMIT, QUOTED, RAISE, TITLE_LIMIT
 
 _COLUMNS = (
     "case_id",
@@ -63,16 +62,7 @@ _CODE = (
             add_note(case, f"Not looked at again: {case_id}", content)
         if state:
             # Kept last: a run that breaks off before it writes its notes again at the next look.
-            # Severity low: an artifact raises that of its container.
-            success, message, _ = phantom.add_artifact(
-                container=case,
-                raw_data={},
-                cef_data={"regsvcsCaseId": case_id, "regsvcsState": state},
-                label="regsvcs_case",
-                name="Regsvcs case state",
-                severity="low",
-                run_automation=False,
-            )
+            success, message = keep_state(case, case_id, state)
             if not success:
                 raise ValueError(f"the platform did not take the state: {message}")
 
@@ -126,6 +116,7 @@ _WRITE = (
     QUOTED
     + NOTES
     + RAISE
+    + KEEP_STATE
     + _CODE.replace("TITLE_LIMIT", str(TITLE_LIMIT))
     .replace("PART_LIMIT", str(PART_LIMIT))
     .replace("ENDED", ENDED)
@@ -146,7 +137,6 @@ REENRICH = Playbook(
             name="reenrich_cases",
             about="Every open case once more, those first that were not looked at for the longest time",
             action="reenrich case",
-            asset=ASSET,
             parameters={"scope": "open cases"},
             to=("write_changes",),
         ),

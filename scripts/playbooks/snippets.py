@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from playbooks.hosts.soar.notable_artifact import CASE_ID, CASE_LABEL, CASE_STATE
+
 #: Shows text from outside in a note. A code span holds no link, markup or HTML; a line end would leave it.
 QUOTED = """
     def quoted(text, limit=300):
@@ -40,6 +42,22 @@ RAISE = """
         now = str(case.get("severity", "")).lower()
         if now in order and wanted in order and order.index(wanted) > order.index(now):
             phantom.set_severity(container=case, severity=wanted)
+"""
+
+#: Keeps the state of a case for re-enrichment; gives whether the platform took it, and its message.
+KEEP_STATE = f"""
+    def keep_state(case, case_id, state):
+        # Severity low: an artifact raises that of its container.
+        success, message, _ = phantom.add_artifact(
+            container=case,
+            raw_data={{}},
+            cef_data={{"{CASE_ID}": case_id, "{CASE_STATE}": state}},
+            label="{CASE_LABEL}",
+            name="Regsvcs case state",
+            severity="low",
+            run_automation=False,
+        )
+        return success, message
 """
 
 #: What a container's status is called when a person has ended the case.

@@ -27,15 +27,8 @@ from connectors.facts.notable import Notable, NotableSource
 from connectors.ports import EdrConnector
 from connectors.siem.notable import parse_notables
 from playbooks.case import CaseReport
-from playbooks.case_steps import (
-    AssessedCase,
-    CaseFindings,
-    assess_case,
-    decide_case,
-    gather_cases,
-    profile_of,
-    ungathered_cases,
-)
+from playbooks.case_findings import CaseFindings, gather_cases, ungathered_cases
+from playbooks.case_steps import AssessedCase, assess_case, decide_case, profile_of
 from playbooks.logs import read_logs
 from playbooks.respond import respond
 from playbooks.settings import OrganisationSettings, Settings

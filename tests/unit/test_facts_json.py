@@ -19,7 +19,8 @@ from actions.profile_catalog import shipped_profiles
 from connectors.errors import InputError
 from connectors.facts.base import Fact
 from playbooks.case import CaseReport
-from playbooks.case_steps import AssessedCase, CaseFindings, assess_case, decide_case, ungathered_cases
+from playbooks.case_findings import CaseFindings, ungathered_cases
+from playbooks.case_steps import AssessedCase, assess_case, decide_case
 from playbooks.hosts.soar import facts_json
 from playbooks.hosts.soar.facts_json import Kind, pack, unpack
 from playbooks.settings import Settings

@@ -28,7 +28,7 @@ from connectors.facts.notable import Notable, NotableSource
 from connectors.facts.process import ProcessRef
 from connectors.siem.notable import parse_notables
 from playbooks.case import CaseReport
-from playbooks.case_steps import gather_cases
+from playbooks.case_findings import gather_cases
 from playbooks.report.document import to_json
 from playbooks.report.markdown import render
 from playbooks.respond import respond

@@ -472,14 +472,24 @@ def test_a_status_that_is_not_new_stays(status: str) -> None:
     assert platform.containers[case]["status"] == status
 
 
-def test_the_playbook_gives_the_report_of_respond_to_notable() -> None:
-    platform = platform_of("stealer")
-    case = platform.add_container([{"cef": notable_of("stealer")}])
+@pytest.mark.parametrize(
+    ("example", "broken"),
+    [
+        ("stealer", {}),
+        ("installer", {}),
+        ("local-only", {}),
+        ("stealer", {"sysmon_path": "/nowhere/at/all"}),
+    ],
+    ids=["stealer", "installer", "local-only", "a source that fails"],
+)
+def test_the_playbook_gives_the_report_of_respond_to_notable(example: str, broken: Json) -> None:
+    platform = platform_of(example)
+    asset = asset_of(example) | broken
+    case = platform.add_container([{"cef": notable_of(example)}])
     reports: list[Json] = []
-    ask = platform.run_action
 
     def listen(action: str, parameters: list[Json], container_id: int) -> object:
-        answers = ask(action, parameters, container_id)
+        answers = run_action(action, parameters, asset=asset, container_id=container_id)
         if action == "decide isolation":
             reports.extend(json.loads(str(row["facts"])) for each in answers for row in each.data)
         return answers
@@ -488,10 +498,11 @@ def test_the_playbook_gives_the_report_of_respond_to_notable() -> None:
     play(platform, case)
     (notable,) = [parameters[0]["notable"] for action, parameters in platform.actions if action == STEPS[1]]
 
-    (answer,) = run_action("respond to notable", [{"notable": notable}], asset=asset_of("stealer"))
+    (answer,) = run_action("respond to notable", [{"notable": notable}], asset=asset)
 
     (row,) = answer.data
     whole = json.loads(str(row["facts"]))
+    assert bool(whole["facts"]["facts"]["problems"]) == bool(broken)
     for report in (*reports, whole):
         del report["facts"]["generated_at"]
     assert reports == [whole]

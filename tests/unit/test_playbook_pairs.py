@@ -21,6 +21,9 @@ from playbooks.hosts.soar.params import (
     RiskParams,
 )
 from scripts.playbook_pairs import PLAYBOOKS, drifted, files, main
+from scripts.playbooks.blocks import ASSETS, Action, ActionType, Playbook
+from scripts.playbooks.code import python
+from scripts.playbooks.document import document
 from tests.playbook_pair_rules import calls_against_edges, forbidden, structure
 from tests.playbook_runs import FOLDER
 from tests.soar_app import app
@@ -114,7 +117,10 @@ def test_every_action_and_parameter_exists_in_the_app(name: str) -> None:
     for each in nodes(name, "action"):
         assert each["action"] in known
         assert set(each["parameters"]) <= set(PARAMETERS[each["action"]].model_fields)
-        assert each["connectorConfigs"] == ["regsvcs_response"]
+        assert each["connectorConfigs"] == [ASSETS[ActionType(each["actionType"])]]
+        assert each["actionType"] == next(
+            meta.type for meta in app.actions_manager.get_actions_meta_list() if meta.action == each["action"]
+        )
         assert each["connector"] == app.app_meta_info["name"]
         assert each["connectorId"] == str(app.app_meta_info["appid"])
 
@@ -163,3 +169,21 @@ def test_the_rules_see_what_they_forbid() -> None:
     assert forbidden(code.replace("looked += 1", "import requests")) != []
     edges.pop()
     assert structure(code, document) == ["node 1 is not reachable"]
+
+
+def test_an_action_that_contains_runs_on_the_asset_for_containment() -> None:
+    block = Action(
+        name="isolate",
+        about="Isolates the host",
+        action="isolate host",
+        type=ActionType.CONTAIN,
+        parameters={"host": "here"},
+    )
+    playbook = Playbook(name="p", description="d", label="events", start="isolate", blocks=(block,))
+    written: Any = document(playbook, "")
+    (node,) = [each for each in written["coa"]["data"]["nodes"].values() if each["type"] == "action"]
+    assert (node["data"]["actionType"], node["data"]["connectorConfigs"]) == (
+        "contain",
+        ["regsvcs_containment"],
+    )
+    assert 'assets=["regsvcs_containment"]' in python(playbook)

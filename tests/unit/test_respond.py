@@ -125,7 +125,7 @@ def test_a_fault_in_one_assessment_costs_its_telemetry_and_no_other_case(
     broken, other = work(notables, sysmon(events))
     assert broken.risk.case_verdict is CaseVerdict.UNDETERMINED
     assert broken.facts.lineage is None
-    assert "the assessment failed with it: KeyError: 'a bug of ours'" in broken.facts.not_looked_up
+    assert broken.facts.not_looked_up.endswith("the assessment failed with it: KeyError")
     assert other.facts.lineage is not None
     assert other.facts.lineage.target.ref.guid == bare(4)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import permutations
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,19 +13,23 @@ from typing import Any, cast
 import pytest
 
 from actions.ip_facts import IpCheck
+from actions.risk import CaseVerdict
 from connectors.errors import InputError
 from connectors.facts.notable import Notable, NotableSource
+from playbooks import respond
 from playbooks.case import CaseReport
-from playbooks.case_steps import AssessedCase, CaseFindings, assess_case, gather_cases
+from playbooks.case_findings import CaseFindings, gather_cases
+from playbooks.case_steps import AssessedCase, assess_case
 from playbooks.hosts.soar import sources
 from playbooks.hosts.soar.answers import case_rows, decision, process_lineage, response, risk
-from playbooks.hosts.soar.answers.process_lineage import status_of
+from playbooks.hosts.soar.answers.case_rows import worst_of
 from playbooks.hosts.soar.facts_json import unpack
 from playbooks.reenrich import CaseState, state_digest
 from playbooks.report.display import defang
 from playbooks.settings import Settings
 from playbooks.steps import InProcess
 from tests.events import REGSVCS, connected, created
+from tests.report_cases import malicious
 from tests.soar_app import ActionAnswer, app, run_action
 from tests.soar_platform import Platform
 from tests.unit.test_respond import sysmon
@@ -189,22 +194,6 @@ def test_a_host_that_is_not_in_the_logs_is_a_success_that_says_so(examples: Path
     assert row["unknowns"][0].startswith("host: ")
 
 
-def test_each_outcome_of_a_search_has_its_status() -> None:
-    found = CaseFindings(
-        case_id="case-0000000000000000",
-        notables=(
-            Notable(source=NotableSource.WEBHOOK, event_id="e", dest="WS01", process_name="regsvcs.exe"),
-        ),
-    )
-    with_host = found.model_copy(update={"host": object()})
-    assert status_of(found) == "host_not_found"
-    assert status_of(found.model_copy(update={"host_candidates": ("a", "b")})) == "host_ambiguous"
-    assert status_of(with_host) == "process_not_found"
-    two = with_host.model_copy(update={"process_candidates": ("one", "two")})
-    assert status_of(two) == "process_ambiguous"
-    assert status_of(found.model_copy(update={"failed": True})) == "failed"
-
-
 def test_two_processes_that_fit_are_named_and_neither_is_picked(monkeypatch: pytest.MonkeyPatch) -> None:
     twins = (
         created(1, None, REGSVCS),
@@ -286,6 +275,21 @@ def test_a_failed_lookup_is_an_unknown_and_lowers_nothing(examples: Path) -> Non
     assert "host and process" in row["unknowns"]
     (problem,) = facts(row, AssessedCase).facts.problems
     assert problem.why.startswith("sysmon_path: no EDR and no Sysmon log is configured.")
+
+
+def test_notables_that_cannot_be_used_are_told(examples: Path) -> None:
+    notables = [json.loads(notable_of(examples, "stealer")), {"dest": "WS01"}, {"dest": "WS02"}]
+    (answer,) = run_action("assess risk", [{"notable": json.dumps(notables)}])
+    assert len(answer.data) == 1
+    assert answer.message == "1 case: undetermined, score 80. 2 notables could not be used."
+
+
+@pytest.mark.parametrize("verdicts", list(permutations(CaseVerdict, 2)))
+def test_the_worst_of_several_cases(verdicts: tuple[CaseVerdict, ...]) -> None:
+    from_the_worst = ["malicious", "suspicious", "undetermined", "likely_benign"]
+    risk = malicious().risk
+    risks = [risk.model_copy(update={"case_verdict": each}) for each in verdicts]
+    assert worst_of(risks).value == next(each for each in from_the_worst if each in verdicts)
 
 
 def test_lists_of_facts_are_taken(examples: Path) -> None:
@@ -470,16 +474,14 @@ def test_one_case_that_fails_costs_the_others_nothing(
             raise OverflowError("secret detail")
         return assess_case(found, **options)
 
-    monkeypatch.setattr(response, "assess_case", second_fails)
+    monkeypatch.setattr(respond, "assess_case", second_fails)
     (answer,) = run_action("respond to notable", [{"notable": hosts(3)}])
     assert answer.status
     told = ["WS00", "WS02"] if again else ["WS00", "WS01", "WS02"]
     assert [row["host"] for row in answer.data] == told
     assert answer.summary["cases"] == len(told)
     how = "1 of them without an answer." if again else "What is told of it leaves telemetry out."
-    assert answer.message.endswith(
-        f" 1 case failed: {failing[0]} (OverflowError); where it came from is in the app's debug log. {how}"
-    )
+    assert answer.message.endswith(f" 1 case failed: {failing[0]} (OverflowError). {how}")
     assert "secret" not in answer.message + json.dumps(answer.data)
     if not again:
         assert "left out, since the assessment failed with it: OverflowError" in str(answer.data[1]["note"])
@@ -494,7 +496,7 @@ def test_when_every_case_fails_the_action_does(monkeypatch: pytest.MonkeyPatch) 
     assert (answer.status, answer.data) == (False, [])
     assert answer.message.startswith("Action failure in respond to notable: no case could be worked: case-")
     assert answer.message.count("(OverflowError)") == 5
-    assert " and 2 more; where it came from" in answer.message
+    assert " and 2 more" in answer.message
     assert "secret" not in answer.message
 
 

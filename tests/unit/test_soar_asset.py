@@ -6,9 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from soar_sdk.asset import AssetField
 
 from connectors.errors import ConfigError
-from playbooks.hosts.soar.asset import Asset, Purpose, check_purpose, settings_of
+from playbooks.hosts.soar.asset import (
+    PURPOSES_OF,
+    Asset,
+    Purpose,
+    check_purpose,
+    misplaced_fields,
+    settings_of,
+)
 from tests.soar_app import app, run_action
 
 ACTIONS: dict[str, dict[str, object]] = {
@@ -86,6 +94,41 @@ def test_what_belongs_on_the_other_asset_stops_every_action() -> None:
         ):
             check_purpose(asset, purpose)
     check_purpose(asset_of(purpose="contain"), Purpose.CONTAIN)
+
+
+class LaterAsset(Asset):
+    """An asset with a field more."""
+
+    edr_secret: str | None = AssetField(sensitive=True, description="Credentials that isolate hosts")
+
+
+def test_every_field_says_on_which_assets_it_belongs() -> None:
+    assert set(PURPOSES_OF) == set(Asset.model_fields)
+    assert all(PURPOSES_OF.values())
+
+
+def test_a_secret_belongs_on_assets_of_one_purpose() -> None:
+    """So a credential for containment can never stand on an asset for investigation."""
+    secrets = Asset.fields_requiring_decryption()
+    assert secrets == {"webhook_secret"}
+    assert all(len(PURPOSES_OF[name]) == 1 for name in secrets)
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_a_field_without_a_row_belongs_on_no_asset(purpose: Purpose) -> None:
+    asset = LaterAsset.model_validate({"purpose": purpose, "edr_secret": "s" * 16})
+    assert misplaced_fields(asset) == ("edr_secret",)
+    with pytest.raises(ConfigError, match="edr_secret: does not belong"):
+        check_purpose(asset, purpose)
+    check_purpose(LaterAsset.model_validate({"purpose": purpose}), purpose)
+
+
+def test_what_isolates_stands_on_no_asset_for_investigation(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = {**PURPOSES_OF, "edr_secret": frozenset({Purpose.CONTAIN})}
+    monkeypatch.setattr("playbooks.hosts.soar.asset.PURPOSES_OF", rows)
+    check_purpose(LaterAsset.model_validate({"purpose": "contain", "edr_secret": "s" * 16}), Purpose.CONTAIN)
+    with pytest.raises(ConfigError, match="edr_secret: does not belong on an asset of purpose investigate"):
+        check_purpose(LaterAsset.model_validate({"edr_secret": "s" * 16}), Purpose.INVESTIGATE)
 
 
 # --- test connectivity

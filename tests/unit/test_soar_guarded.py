@@ -22,6 +22,7 @@ from playbooks.hosts.soar import sources
 from playbooks.hosts.soar import webhook as webhook_module
 from playbooks.hosts.soar.answers import check_ip as check_ip_answer
 from playbooks.hosts.soar.answers import risk
+from playbooks.hosts.soar.asset import PURPOSES_OF, Purpose
 from playbooks.hosts.soar.guarded import GuardedActions
 from playbooks.hosts.soar.later_client import LaterClient
 from playbooks.hosts.soar.redaction import without_secrets
@@ -303,6 +304,14 @@ def test_the_webhook_answers_for_a_wrong_asset() -> None:
 
 def test_the_webhook_of_a_containment_asset_takes_nothing() -> None:
     assert webhook({"purpose": "contain"})["status_code"] == 403
+
+
+def test_the_webhook_asks_as_the_actions_do_what_the_asset_is_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = {**PURPOSES_OF, "webhook_secret": frozenset({Purpose.CONTAIN})}
+    monkeypatch.setattr("playbooks.hosts.soar.asset.PURPOSES_OF", rows)
+    answer = webhook({"webhook_secret": SECRET})
+    assert answer["status_code"] == 403
+    assert json.loads(answer["content"]) == {"error": "this asset takes no notables"}
 
 
 def test_the_webhook_without_a_secret_refuses() -> None:

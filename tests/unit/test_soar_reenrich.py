@@ -20,7 +20,7 @@ from connectors.errors import ConfigError, InputError, Transient
 from connectors.facts.notable import Notable
 from connectors.siem.notable import parse_notables
 from playbooks.case import CaseReport
-from playbooks.case_steps import ungathered_cases
+from playbooks.case_findings import ungathered_cases
 from playbooks.hosts.soar import case_states, container_notables, reenrich_case, sources
 from playbooks.hosts.soar.asset import Asset
 from playbooks.hosts.soar.case_states import known_cases, matched
@@ -29,6 +29,7 @@ from playbooks.hosts.soar.outputs import ReenrichRow
 from playbooks.hosts.soar.params import ReenrichParams
 from playbooks.hosts.soar.reenrich_case import Round, reenrich_round
 from playbooks.reenrich import CaseState, DestinationState, ReenrichSettings, compare, state_text
+from tests.playbook_runs import APPROVE
 from tests.report_cases import malicious, undetermined
 from tests.soar_app import run_action
 from tests.soar_platform import Platform, soar_client
@@ -619,3 +620,14 @@ class TestThroughTheApp:
         (missing,) = run_action("respond to notable", [{}], asset=fields, container_id=99)
         assert not missing.status
         assert "there is no container 99" in missing.message
+
+    def test_the_caller_lowers_the_mode(
+        self, platform: Platform, asset: Asset, stealer: dict[str, object]
+    ) -> None:
+        number = platform.add_container()
+        platform.add_artifact(number, stealer)
+        fields: dict[str, object] = {"sysmon_path": asset.sysmon_path, "policy": APPROVE}
+        modes: list[dict[str, object]] = [{"caller_mode": mode} for mode in ("off", "approve", "auto")]
+        off, approve, auto = run_action("reenrich case", modes, asset=fields, container_id=number)
+        assert [each.data[0]["effective_mode"] for each in (off, approve)] == ["off", "approve"]
+        assert auto.message.startswith("Action failure in reenrich case: caller_mode: is no mode.")

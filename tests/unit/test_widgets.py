@@ -9,12 +9,13 @@ import pytest
 from jinja2 import StrictUndefined, TemplateNotFound
 from soar_sdk.views.template_renderer import JinjaTemplateRenderer, get_template_renderer
 
-from actions.check_ip import check_ip
+from actions.check_ip import OrganisationRanges, check_ip
 from actions.containment_question import CASE_GUARDS
 from actions.isolation import GuardOutcome, IsolationMode, IsolationVerdict
 from connectors.facts.host import HostRef
 from playbooks.case import CaseReport
-from playbooks.case_steps import AssessedCase, CaseFindings
+from playbooks.case_findings import CaseFindings
+from playbooks.case_steps import AssessedCase
 from playbooks.report import html, widgets
 from playbooks.report.display import is_hidden
 from tests import html_reading
@@ -25,6 +26,9 @@ Context = dict[str, object]
 
 #: What the platform hands every view.
 PLATFORM: Context = {"QS": {}, "container": 1, "app": 1, "no_connection": False, "google_maps_key": False}
+#: A range of the organisation's own, and a host.
+RANGE = "149.154.160.0/20"
+WS = HostRef(connector="c", host_id="1", hostname="ws-310")
 ADDRESSES = ("149.154.167.220", "10.0.0.1", "2002:808:808::1", "::ffff:10.0.0.1", "fe80::1")
 
 
@@ -196,6 +200,14 @@ class TestContent:
         ):
             assert part in page.text
 
+    def test_check_ip_names_the_organisations_own_range(self) -> None:
+        ranges = OrganisationRanges([RANGE])
+        context = widgets.check_ip_widget([check_ip("149.154.167.220", organisation=ranges)])
+        page = ours(render("widget_check_ip.html", context))
+        assert "public, the organisation's own" in page.text
+        labels = [each.text for each in page.of("dt")]
+        assert RANGE in page.of("dd")[labels.index("Organisation")].text
+
     def test_lineage(self) -> None:
         page = ours(render("widget_process_lineage.html", widgets.lineage_widget([found(malicious())])))
         for part in (
@@ -212,18 +224,41 @@ class TestContent:
     @pytest.mark.parametrize(
         ("changes", "words"),
         [
-            ({}, "Host not found"),
-            ({"failed": True}, "The source could not answer"),
-            ({"host_candidates": ("ws1.a.example", "ws1.b.example")}, "More than one host fits"),
-            ({"host": HostRef(connector="c", host_id="1", hostname="ws-310")}, "Process not found"),
+            ({}, "No such host is known"),
+            ({"failed": True}, "The source did not answer"),
+            (
+                {"host_candidates": ("ws1.a.example", "ws1.b.example")},
+                "Several hosts fit, and none is picked",
+            ),
+            ({"host": WS}, "No process fits"),
+            (
+                {"host": WS, "process_candidates": ("pid 1", "pid 2")},
+                "Several processes fit, and none is picked",
+            ),
         ],
     )
     def test_lineage_that_was_not_found(self, changes: dict[str, object], words: str) -> None:
         case = found(undetermined()).model_copy(update=changes)
         page = ours(render("widget_process_lineage.html", widgets.lineage_widget([case])))
-        assert words in page.text
+        assert page.of("p")[0].text.strip() == words
         assert "its lineage is unknown" in page.text
         assert "no process telemetry was given" in page.text
+
+    @pytest.mark.parametrize(
+        ("field", "heading"),
+        [("host_candidates", "Hosts that fit"), ("process_candidates", "Processes that fit")],
+    )
+    def test_what_fits_stands_under_its_own_heading(self, field: str, heading: str) -> None:
+        case = found(undetermined()).model_copy(update={"host": WS, field: ("the first", "the other")})
+        page = ours(render("widget_process_lineage.html", widgets.lineage_widget([case])))
+        assert [each.text for each in page.of("h4") if each.text.endswith("that fit")] == [heading]
+        assert page.text.index(heading) < page.text.index("the first") < page.text.index("the other")
+
+    def test_evidence_without_a_lineage_is_a_process_that_was_found(self) -> None:
+        case = found(malicious()).model_copy(update={"lineage": None})
+        page = ours(render("widget_process_lineage.html", widgets.lineage_widget([case])))
+        first = page.of("p")[0]
+        assert (first.text, first.attributes["class"]) == ("Process found, its lineage not", "rr-plain")
 
     def test_risk(self) -> None:
         page = ours(render("widget_risk.html", widgets.risk_widget([assessed(malicious())])))

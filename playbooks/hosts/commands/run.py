@@ -11,7 +11,7 @@ from connectors.errors import InputError
 from connectors.facts.notable import Notable
 from connectors.ports import EdrConnector
 from playbooks.case import CaseReport, with_log_notes
-from playbooks.case_steps import notables_left
+from playbooks.case_findings import notables_left
 from playbooks.hosts.given_notables import GivenNotables, read_notables
 from playbooks.hosts.outcome import EXIT_BAD_INPUT, complain
 from playbooks.hosts.output_folder import OutputFolder

@@ -24,8 +24,9 @@ from soar_sdk.abstract import SOARClient
 from soar_sdk.logging import getLogger
 from soar_sdk.webhooks.models import WebhookRequest, WebhookResponse
 
-from playbooks.hosts.soar.asset import Asset, Purpose, check_purpose
+from playbooks.hosts.soar.asset import Asset, Purpose
 from playbooks.hosts.soar.guarded import FreshAssetApp, GuardedActions, answers_in_sentences, named
+from playbooks.hosts.soar.identity import APP_ID, APP_NAME
 from playbooks.hosts.soar.later_client import connecting_later
 from playbooks.hosts.soar.outputs import (
     DecisionRow,
@@ -58,11 +59,9 @@ if TYPE_CHECKING:
 else:
     Widget = dict  # the SDK compares the annotation of a view with dict itself
 
-APP_ID = "6f1b7c1e-7c5d-4c1e-9a53-2f4c5a0d9b11"
-
 with connecting_later():
     app = FreshAssetApp(
-        name="Regsvcs Response",
+        name=APP_NAME,
         app_type="information",
         logo="logo.svg",
         logo_dark="logo_dark.svg",
@@ -88,7 +87,7 @@ def _told[Row: Output, Summary: Output](
 
 
 @app.test_connectivity()
-@answers_in_sentences
+@answers_in_sentences(purpose=None)
 def test_connectivity(soar: SOARClient[Any], asset: Asset) -> None:
     """Say of policy, logs, webhook and containment whether each works, or what is missing."""
     del soar
@@ -128,10 +127,9 @@ def render_check_ip(outputs: list[IpCheckRow]) -> Widget:
     params_class=CheckIpParams,
     summary_type=IpCheckSummary,
 )
-@answers_in_sentences
+@answers_in_sentences(purpose=Purpose.INVESTIGATE)
 def check_ip(params: CheckIpParams, soar: SOARClient[IpCheckSummary], asset: Asset) -> list[IpCheckRow]:
     """Judge addresses."""
-    check_purpose(asset, Purpose.INVESTIGATE)
     from playbooks.hosts.soar.answers.check_ip import answer
 
     return _told(soar, answer(params, asset))
@@ -144,7 +142,7 @@ def check_ip(params: CheckIpParams, soar: SOARClient[IpCheckSummary], asset: Ass
 @named
 def render_process_lineage(outputs: list[LineageRow]) -> Widget:
     """The widget of get process lineage."""
-    from playbooks.case_steps import CaseFindings
+    from playbooks.case_findings import CaseFindings
     from playbooks.hosts.soar.shown import shown
     from playbooks.report.widgets import lineage_widget
 
@@ -165,12 +163,11 @@ def render_process_lineage(outputs: list[LineageRow]) -> Widget:
     params_class=LineageParams,
     summary_type=LineageSummary,
 )
-@answers_in_sentences
+@answers_in_sentences(purpose=Purpose.INVESTIGATE)
 def get_process_lineage(
     params: LineageParams, soar: SOARClient[LineageSummary], asset: Asset
 ) -> list[LineageRow]:
     """Find the process of a notable."""
-    check_purpose(asset, Purpose.INVESTIGATE)
     from playbooks.hosts.soar.answers.process_lineage import answer
 
     return _told(soar, answer(params, soar, asset))
@@ -204,10 +201,9 @@ def render_risk(outputs: list[RiskRow]) -> Widget:
     params_class=RiskParams,
     summary_type=RiskSummary,
 )
-@answers_in_sentences
+@answers_in_sentences(purpose=Purpose.INVESTIGATE)
 def assess_risk(params: RiskParams, soar: SOARClient[RiskSummary], asset: Asset) -> list[RiskRow]:
     """Score cases."""
-    check_purpose(asset, Purpose.INVESTIGATE)
     from playbooks.hosts.soar.answers.risk import answer
 
     return _told(soar, answer(params, asset))
@@ -240,12 +236,11 @@ def render_decision(outputs: list[DecisionRow]) -> Widget:
     params_class=DecisionParams,
     summary_type=DecisionSummary,
 )
-@answers_in_sentences
+@answers_in_sentences(purpose=Purpose.INVESTIGATE)
 def decide_isolation(
     params: DecisionParams, soar: SOARClient[DecisionSummary], asset: Asset
 ) -> list[DecisionRow]:
     """Decide about isolation."""
-    check_purpose(asset, Purpose.INVESTIGATE)
     from playbooks.hosts.soar.answers.decision import answer
 
     return _told(soar, answer(params, asset))
@@ -278,12 +273,11 @@ def render_case(outputs: list[ResponseRow]) -> Widget:
     params_class=ResponseParams,
     summary_type=ResponseSummary,
 )
-@answers_in_sentences
+@answers_in_sentences(purpose=Purpose.INVESTIGATE)
 def respond_to_notable(
     params: ResponseParams, soar: SOARClient[ResponseSummary], asset: Asset
 ) -> list[ResponseRow]:
     """Work a notable."""
-    check_purpose(asset, Purpose.INVESTIGATE)
     from playbooks.hosts.soar.answers.response import answer
 
     return _told(soar, answer(params, soar, asset))
@@ -315,12 +309,11 @@ def render_changes(outputs: list[ReenrichRow]) -> Widget:
     params_class=ReenrichParams,
     summary_type=ReenrichSummary,
 )
-@answers_in_sentences
+@answers_in_sentences(purpose=Purpose.INVESTIGATE)
 def reenrich_case(
     params: ReenrichParams, soar: SOARClient[ReenrichSummary], asset: Asset
 ) -> list[ReenrichRow]:
     """Look at cases again."""
-    check_purpose(asset, Purpose.INVESTIGATE)
     from playbooks.hosts.soar.answers.reenrichment import answer
 
     return _told(soar, answer(params, soar, asset))
@@ -333,8 +326,6 @@ def reenrich_case(
 @named
 def notable(request: WebhookRequest[Asset], soar: SOARClient[Any]) -> WebhookResponse:
     """Take a notable: answered only once it is kept as a container, and kept once for each event_id."""
-    if request.asset.purpose != Purpose.INVESTIGATE:
-        return WebhookResponse.json_response({"error": "this asset takes no notables"}, 403)
     from playbooks.hosts.soar.webhook import answer
 
     return answer(request, soar)

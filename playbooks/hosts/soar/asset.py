@@ -5,13 +5,15 @@ system has a field of its own. Whoever may run actions on the asset for investig
 that could isolate a host: credentials for that go to a second asset, of purpose `contain`.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import field_validator, model_validator
 from soar_sdk.asset import AssetField, BaseAsset, FieldCategory
 
 from connectors.errors import ConfigError
+from playbooks.hosts.soar.shapes import without_empty
 
 if TYPE_CHECKING:
     from playbooks.settings import Settings
@@ -69,12 +71,7 @@ class Asset(BaseAsset):
 
     # --- purpose contain (credentials that isolate and release come here)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _empty_is_absent(cls, given: Any) -> Any:
-        if not isinstance(given, dict):
-            return given
-        return {name: value for name, value in given.items() if value is not None and value != ""}
+    _empty_is_absent = model_validator(mode="before")(without_empty)
 
     @field_validator("purpose")
     @classmethod
@@ -84,10 +81,13 @@ class Asset(BaseAsset):
         return given
 
 
-#: Fields that only an asset of this purpose may fill.
-FIELDS_OF = {
-    Purpose.INVESTIGATE: ("sysmon_path", "webhook_secret"),
-    Purpose.CONTAIN: (),
+#: Field -> the purposes an asset may fill it for. A field without a row belongs on no asset.
+PURPOSES_OF: Mapping[str, frozenset[Purpose]] = {
+    "purpose": frozenset(Purpose),
+    "policy": frozenset(Purpose),
+    "sysmon_path": frozenset({Purpose.INVESTIGATE}),
+    "webhook_secret": frozenset({Purpose.INVESTIGATE}),
+    "container_label": frozenset({Purpose.INVESTIGATE}),
 }
 
 
@@ -124,11 +124,10 @@ def check_purpose(asset: Asset, needed: Purpose) -> None:
 
 
 def misplaced_fields(asset: Asset) -> tuple[str, ...]:
-    """Filled fields that belong on an asset of another purpose."""
+    """Fields that do not belong on an asset of this purpose, and hold more than their default."""
     return tuple(
         name
-        for purpose, names in FIELDS_OF.items()
-        if purpose != asset.purpose
-        for name in names
-        if getattr(asset, name)
+        for name, field in type(asset).model_fields.items()
+        if asset.purpose not in PURPOSES_OF.get(name, ())
+        and getattr(asset, name) not in (None, field.default)
     )

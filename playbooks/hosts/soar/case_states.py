@@ -10,13 +10,9 @@ from typing import Any, NamedTuple
 from soar_sdk.abstract import SOARClient
 
 from playbooks.case import CaseReport
-from playbooks.hosts.soar.notable_artifact import CASE_LABEL
+from playbooks.hosts.soar.notable_artifact import CASE_LABEL, CASE_STATE
 from playbooks.hosts.soar.soar_rest import Row, get_rows
 from playbooks.reenrich import CaseState
-
-#: Names in the artifact's cef.
-STATE = "regsvcsState"
-CASE_ID = "regsvcsCaseId"
 
 #: Most artifacts with a state that are read in one round, the newest first.
 MAX_STATES = 5000
@@ -103,7 +99,8 @@ def matched(reports: Sequence[CaseReport], states: Sequence[CaseState]) -> tuple
 
     A case is named after its process, and after host and day while the process is not found. So a report
     without a state may be a known case whose process was found since, or cannot be found any more: then they
-    share a destination. A process found since keeps its new name; one that was lost keeps the known name.
+    share a destination. So may one of which only the host's full name is known since. A process found since
+    keeps its new name; one that was lost keeps the known name.
     """
     own = {each.case_id: each for each in states}
     named = {each.case_id for each in reports}
@@ -114,7 +111,7 @@ def matched(reports: Sequence[CaseReport], states: Sequence[CaseState]) -> tuple
             pairs.append(Pair(report, own[report.case_id]))
             continue
         found = report.facts.lineage is not None
-        akin = [each for each in orphans if _akin(each, report) and _lacks_process(each) == found]
+        akin = [each for each in orphans if _akin(each, report) and (not found or _lacks_process(each))]
         if not akin:
             pairs.append(Pair(report, None))
         elif found:
@@ -137,7 +134,7 @@ def _akin(state: CaseState, report: CaseReport) -> bool:
 
 def _state(row: Row, now: datetime) -> CaseState | None:
     cef = row.get("cef")
-    text = cef.get(STATE) if isinstance(cef, Mapping) else None
+    text = cef.get(CASE_STATE) if isinstance(cef, Mapping) else None
     if not isinstance(text, str) or len(text) > MAX_TEXT:
         return None
     try:

@@ -16,7 +16,7 @@ from connectors.siem.notable import (
     notables_from_object,
     parse_notables,
 )
-from playbooks.hosts.soar.notable_artifact import CASE_LABEL, DERIVED, MADE_OF_NOTABLE, REJECTED_LABEL, TEXT
+from playbooks.hosts.soar.notable_artifact import CASE_LABEL, MADE_IDS, MADE_OF_NOTABLE, REJECTED_LABEL, TEXT
 from playbooks.hosts.soar.soar_rest import Row, Rows, get_row, get_rows
 
 #: Most artifacts of one container that are read, the oldest first.
@@ -130,5 +130,4 @@ def _is_own(artifact: Row) -> bool:
 def _given_id(row: Row) -> object:
     """The id the SIEM gave; one made by this app is made again from the fields, as the same."""
     identifier = row.get("source_data_identifier")
-    made = (DERIVED, "sha256:", MADE_OF_NOTABLE, "rejected:")
-    return None if isinstance(identifier, str) and identifier.startswith(made) else identifier
+    return None if isinstance(identifier, str) and identifier.startswith(MADE_IDS) else identifier

@@ -1,7 +1,7 @@
 """What the SDK leaves open, closed in one place: results that never come, carry-over, tracebacks, secrets.
 
-Knows the SDK and our errors only. An action's function is wrapped by `answers_in_sentences`; the app is a
-`FreshAssetApp` whose `actions_manager` is `GuardedActions`.
+Knows the SDK, our errors, and what an asset is for. An action's function is wrapped by
+`answers_in_sentences`; the app is a `FreshAssetApp` whose `actions_manager` is `GuardedActions`.
 """
 
 import functools
@@ -25,6 +25,7 @@ from soar_sdk.types import NamedCallable
 from soar_sdk.webhooks.models import WebhookResponse
 
 from connectors.errors import ResponseError
+from playbooks.hosts.soar.asset import Purpose, check_purpose
 from playbooks.hosts.soar.redaction import without_secrets
 
 #: Frames named in the debug log, the innermost ones.
@@ -188,17 +189,29 @@ def _webhook_error(text: str, status: int) -> dict[str, Any]:
     return answer
 
 
-def answers_in_sentences(function: Callable[..., Any]) -> NamedCallable:
+def answers_in_sentences(*, purpose: Purpose | None) -> Callable[[Callable[..., Any]], NamedCallable]:
     """An action that fails says why in one sentence, with its parameters, and without any secret.
 
     Stands directly under `@app.action` or `@app.test_connectivity`. Errors of ours are told as they are; any
     other exception by its name alone, since its text may hold anything.
+
+    Args:
+        purpose: what the asset must be for; None = any, for test connectivity, which says what is wrong.
     """
 
+    def wrapped(function: Callable[..., Any]) -> NamedCallable:
+        return _guarded(function, purpose)
+
+    return wrapped
+
+
+def _guarded(function: Callable[..., Any], purpose: Purpose | None) -> NamedCallable:
     @functools.wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> Any:
         secrets = secrets_of(kwargs.get("asset"))
         try:
+            if purpose is not None:
+                check_purpose(kwargs["asset"], purpose)
             rows = function(*args, **kwargs)
         except ActionFailure as error:
             sentence = error.message

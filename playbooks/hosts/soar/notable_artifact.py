@@ -18,6 +18,7 @@ from typing import NamedTuple
 from connectors.addresses import canonical_ip
 from connectors.errors import NotableError
 from connectors.facts.notable import Direction, Notable
+from connectors.siem.notable import DERIVED
 from connectors.siem.notable_fields import KNOWN_NAMES
 from connectors.siem.notable_input import BrokenLine, Candidate, json_text
 
@@ -29,11 +30,17 @@ CASE_LABEL = "regsvcs_case"
 #: Name in the `data` of an artifact under which a text is kept that is no object, or too deep for one.
 TEXT = "text"
 
-#: Ids that were made here, not given by the SIEM.
-DERIVED = "derived:"
+#: Names in the `cef` of an artifact with the state of a case.
+CASE_STATE = "regsvcsState"
+CASE_ID = "regsvcsCaseId"
 
-#: How the identifier of an artifact begins that is made of a notable here.
+#: How the identifiers begin that are made here: of a notable, of an object that makes none, of a long id.
 MADE_OF_NOTABLE = "notable:"
+_MADE_OF_REJECTED = "rejected:"
+_MADE_OF_ID = "sha256:"
+
+#: How an id begins that was made by us and not given by the SIEM.
+MADE_IDS = (DERIVED, _MADE_OF_ID, MADE_OF_NOTABLE, _MADE_OF_REJECTED)
 
 #: Longest name of a container, characters.
 MAX_NAME = 120
@@ -116,7 +123,7 @@ def rejected_parcel(text: str, error: NotableError, *, label: str) -> Parcel:
         label: the label of the container.
     """
     kept = clean_text(text[:MAX_TEXT])
-    identifier = f"rejected:{_digest(text)}"
+    identifier = f"{_MADE_OF_REJECTED}{_digest(text)}"
     container: Json = {
         "name": _name(f"Unusable notable: {error.field} {error.problem}"),
         "label": label,
@@ -250,7 +257,7 @@ def _whole_id(candidate: Candidate, event_id: str) -> str:
 
 def _identifier(event_id: str) -> str:
     """The event_id where it can stand in a filter as it is; else its digest."""
-    return event_id if _PLAIN_ID.fullmatch(event_id) else f"sha256:{_digest(event_id)}"
+    return event_id if _PLAIN_ID.fullmatch(event_id) else f"{_MADE_OF_ID}{_digest(event_id)}"
 
 
 def _digest(text: str) -> str:

@@ -16,13 +16,14 @@ from soar_sdk.abstract import SOARClient
 
 from actions.isolation import IsolationMode
 from actions.profile_catalog import shipped_profiles
+from actions.severity import severity_of
 from connectors.clock import utc_now
 from connectors.errors import InputError, NotFound, ResponseError
 from connectors.facts.notable import Notable
 from connectors.ports import EdrConnector
-from playbooks.case_steps import assess_case, decide_case, ungathered_cases
+from playbooks.case_findings import ungathered_cases
 from playbooks.hosts.soar import sources
-from playbooks.hosts.soar.answers.case_rows import SEVERITY, decision_fields, note_title, question_title
+from playbooks.hosts.soar.answers.case_rows import decision_fields, note_title, question_title
 from playbooks.hosts.soar.answers.given import mode_of, usable
 from playbooks.hosts.soar.asset import Asset, settings_of
 from playbooks.hosts.soar.case_states import KnownCases, known_cases, last_look, matched
@@ -33,6 +34,7 @@ from playbooks.hosts.soar.soar_rest import get_row
 from playbooks.reenrich import CaseState, Reenrichment, compare, state_text, stop_reason
 from playbooks.report import wording
 from playbooks.report.display import safe_error
+from playbooks.respond import report_cases
 from playbooks.settings import Settings
 from playbooks.steps import Call, InProcess, StepFailed
 
@@ -193,13 +195,20 @@ def _look(
     else:
         found = sources.gathered_from(telemetry.edr, ready.notables, settings)
     now = utc_now()
-    reports = []
-    for each in found:
-        case = assess_case(each, profiles=shipped_profiles(), settings=settings, now=now)
-        reports.append(decide_case(case, settings=settings, caller_mode=mode, now=now))
+    done = report_cases(
+        InProcess(),
+        found,
+        profiles=shipped_profiles(),
+        settings=settings,
+        clock=lambda: now,
+        caller_mode=mode,
+    )
+    lost = [fault for fault in done.faults if not fault.reported]
+    if lost:
+        raise ResponseError(f"{lost[0].case_id} could not be worked: {lost[0].reason}")
     pairs = [
         pair
-        for pair in matched(reports, ready.states)
+        for pair in matched(done.reports, ready.states)
         if asked or pair.previous is None or not _has_stopped(pair.previous, settings, now)
     ]
     return [
@@ -228,7 +237,7 @@ def _row(container_id: int, look: Reenrichment) -> ReenrichRow:
         holds = {
             "case_verdict": look.state.case_verdict.value,
             "score": look.state.score,
-            "severity": SEVERITY[look.state.case_verdict],
+            "severity": severity_of(look.state.case_verdict).value,
             "note_title": note_title(look.state),
             "question_title": question_title(look.state),
         }
@@ -268,7 +277,7 @@ def _row_without_look(container_id: int, state: CaseState, *, stop: str) -> Reen
             "process": "",
             "case_verdict": state.case_verdict.value,
             "score": state.score,
-            "severity": SEVERITY[state.case_verdict],
+            "severity": severity_of(state.case_verdict).value,
             "host_id": "",
             "decision": state.decision.value,
             "effective_mode": "",

@@ -15,17 +15,19 @@ from soar_sdk.params import Params
 MAX_FACTS = 32 * 1024 * 1024
 
 
+def without_empty(given: Any) -> Any:
+    """What is given without the fields left empty: the platform hands them over as None or ""."""
+    if not isinstance(given, dict):
+        return given
+    return {name: value for name, value in given.items() if value is not None and value != ""}
+
+
 class ActionParams(Params):
     """Parameters as a playbook or an analyst hands them over: numbers for text, empty for absent."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(coerce_numbers_to_str=True, defer_build=True)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _empty_is_absent(cls, given: Any) -> Any:
-        if not isinstance(given, dict):
-            return given
-        return {name: value for name, value in given.items() if value is not None and value != ""}
+    _empty_is_absent = model_validator(mode="before")(without_empty)
 
 
 class Output(ActionOutput):

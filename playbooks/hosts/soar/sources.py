@@ -15,7 +15,7 @@ from connectors.errors import ConfigError, InputError
 from connectors.facts.notable import Notable
 from connectors.ports import EdrConnector
 from playbooks.case import log_notes
-from playbooks.case_steps import CaseFindings, gather_cases
+from playbooks.case_findings import CaseFindings, gather_cases
 from playbooks.hosts.soar.asset import Asset
 from playbooks.logs import check_something_was_read, read_logs
 from playbooks.settings import Settings

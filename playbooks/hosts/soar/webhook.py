@@ -1,9 +1,10 @@
 """The webhook `notable`: a notable, or a list of them, is kept as containers, and only then answered.
 
 Status: 201 at least one notable was kept, 200 all were there already, 400 none is usable, 401 the secret is
-wrong, 413 too much at once, 503 at least one could not be kept: send the body again, which is safe. Of a
-list, what is usable is kept whatever the rest is. An object that makes no notable is kept too, as text in a
-container of its own on which no playbook starts; the answer names it under `rejected`.
+wrong, 403 the asset is for something else, 413 too much at once, 503 at least one could not be kept: send the
+body again, which is safe. Of a list, what is usable is kept whatever the rest is. An object that makes no
+notable is kept too, as text in a container of its own on which no playbook starts; the answer names it under
+`rejected`.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from connectors.errors import (
 from connectors.facts.notable import Notable
 from connectors.siem.notable import NotableSettings, notables_from_object
 from connectors.siem.notable_input import Candidate, open_candidates, read_objects
-from playbooks.hosts.soar.asset import MIN_SECRET, Asset, settings_of
+from playbooks.hosts.soar.asset import MIN_SECRET, Asset, Purpose, check_purpose, settings_of
 from playbooks.hosts.soar.guarded import tell_where
 from playbooks.hosts.soar.keep import keep
 from playbooks.hosts.soar.notable_artifact import (
@@ -98,8 +99,9 @@ class _Tally:
 
 def answer(request: WebhookRequest[Asset], soar: SOARClient[Any]) -> WebhookResponse:
     """Keep the notables of a request and say where. Never raises for what the request holds."""
-    if not _is_authentic(request):
-        return _refusal(401, "the header X-Webhook-Secret does not hold the secret of this asset")
+    refused = _refused(request)
+    if refused is not None:
+        return refused
     body = request.body or ""
     if len(body) > MAX_BODY or len(body.encode("utf-8", "surrogatepass")) > MAX_BODY:
         return _refusal(413, f"the body is larger than {MAX_BODY} bytes. Send fewer notables at once")
@@ -118,6 +120,19 @@ def answer(request: WebhookRequest[Asset], soar: SOARClient[Any]) -> WebhookResp
             return _refusal(400, "input: holds no notable")
         items = [_item(position, each, settings, label) for position, each in enumerate(candidates, start=1)]
     return _response(_keep_all(soar, items), warning)
+
+
+def _refused(request: WebhookRequest[Asset]) -> WebhookResponse | None:
+    """The answer to a request that is not looked at; None where it is."""
+    try:
+        check_purpose(request.asset, Purpose.INVESTIGATE)
+    except ConfigError as error:
+        # Named in the log alone: the sender may be a stranger.
+        getLogger().warning("webhook: everything is refused. %s", error)
+        return _refusal(403, "this asset takes no notables")
+    if not _is_authentic(request):
+        return _refusal(401, "the header X-Webhook-Secret does not hold the secret of this asset")
+    return None
 
 
 def _is_authentic(request: WebhookRequest[Asset]) -> bool:

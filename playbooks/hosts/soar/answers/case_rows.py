@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from actions.case_facts import CaseFacts, Unknown
 from actions.containment_question import containment_question
 from actions.risk import CaseVerdict, RiskAssessment
-from connectors.facts.notable import Notable
+from actions.severity import severity_of
+from actions.verdict_table import VERDICT_RANK
 from connectors.facts.process import Lineage
 from playbooks.case import CaseReport
 from playbooks.case_steps import AssessedCase
@@ -20,47 +21,30 @@ from playbooks.reenrich import CaseState, ReenrichSettings, compare, state_diges
 from playbooks.report import markdown, wording
 from playbooks.report.display import visible
 from playbooks.report.prompt import not_known, prompt
-from playbooks.report.view import MESSAGE_LIMIT, host_name, process_name
+from playbooks.report.story import chain, host_of, process_of, user_of
+from playbooks.report.view import MESSAGE_LIMIT
 
 #: Entries of one list in a row; the facts have all.
 LIST_LIMIT = 50
 #: Characters of a lineage in one line.
 LINEAGE_LIMIT = 1000
 
-SEVERITY = {
-    CaseVerdict.MALICIOUS: "high",
-    CaseVerdict.SUSPICIOUS: "medium",
-    CaseVerdict.LIKELY_BENIGN: "low",
-    CaseVerdict.UNDETERMINED: "medium",
-}
-
-#: From the worst on. What is undetermined comes before what was found likely benign.
-WORST_FIRST = (
-    CaseVerdict.MALICIOUS,
-    CaseVerdict.SUSPICIOUS,
-    CaseVerdict.UNDETERMINED,
-    CaseVerdict.LIKELY_BENIGN,
-)
-
 
 def risk_row(case: AssessedCase) -> RiskRow:
     """One assessed case."""
     facts, risk = case.facts, case.risk
-    lineage = facts.lineage
-    host = facts.host.hostname if facts.host is not None else facts.notables[0].dest
-    process = (lineage.target.name if lineage else "") or facts.notables[0].process_name
     return RiskRow(
         case_id=case.case_id,
-        host=wording.name(host),
-        user=user_of(facts.notables, lineage),
-        process=wording.name(process),
+        host=host_of(facts),
+        user=user_of(facts),
+        process=process_of(facts),
         case_verdict=risk.case_verdict.value,
         verdict_reason=wording.sentence(risk.verdict_reason),
         score=risk.score,
         base_score=risk.base_score,
         impact=risk.impact,
         confidence=risk.confidence,
-        severity=SEVERITY[risk.case_verdict],
+        severity=severity_of(risk.case_verdict).value,
         destinations=[each.ip for each in facts.destinations],
         destination_verdict=risk.destination_verdict.value,
         risk_message=visible(risk.message, limit=MESSAGE_LIMIT),
@@ -94,12 +78,12 @@ def decision_fields(report: CaseReport) -> dict[str, object]:
     state = compare(report, None, ReenrichSettings()).state
     return {
         "case_id": report.case_id,
-        "host": host_name(report),
-        "user": user_of(facts.notables, facts.lineage),
-        "process": process_name(report),
+        "host": host_of(facts),
+        "user": user_of(facts),
+        "process": process_of(facts),
         "case_verdict": risk.case_verdict.value,
         "score": risk.score,
-        "severity": SEVERITY[risk.case_verdict],
+        "severity": severity_of(risk.case_verdict).value,
         "host_id": host_id_of(facts),
         "decision": decision.verdict.value,
         "effective_mode": decision.effective_mode.value,
@@ -162,18 +146,7 @@ def host_id_of(facts: CaseFacts) -> str:
 
 def lineage_line(lineage: Lineage | None) -> str:
     """From the oldest known ancestor down to the process, in one line; "" where it is not known."""
-    if lineage is None:
-        return ""
-    chain = [*reversed(lineage.ancestors), lineage.target]
-    return visible(
-        " > ".join(wording.name(each.name, unknown="unknown process") for each in chain), limit=LINEAGE_LIMIT
-    )
-
-
-def user_of(notables: Sequence[Notable], lineage: Lineage | None) -> str:
-    """The user the notables name, else that of the process; "" if neither says."""
-    named = next((each.user for each in notables if each.user), "")
-    return wording.name(named or (lineage.target.user if lineage else ""), unknown="")
+    return visible(" > ".join(chain(lineage)), limit=LINEAGE_LIMIT)
 
 
 def unknown_names(unknowns: Iterable[Unknown]) -> list[str]:
@@ -191,7 +164,7 @@ def listed(texts: Iterable[str]) -> list[str]:
 
 def worst_of(risks: Sequence[RiskAssessment]) -> CaseVerdict:
     """The worst verdict of at least one case."""
-    return min((each.case_verdict for each in risks), key=WORST_FIRST.index)
+    return max((each.case_verdict for each in risks), key=VERDICT_RANK.__getitem__)
 
 
 def cases_in_words(risks: Sequence[RiskAssessment]) -> str:

@@ -12,7 +12,7 @@ from actions.profile import Profile
 from connectors.addresses import parse_ip
 from connectors.errors import ConnectorError, InputError
 from connectors.siem.notable import ParsedInput, notables_from_object, parse_notables
-from playbooks.case_steps import CaseFindings
+from playbooks.case_findings import CaseFindings
 from playbooks.hosts.soar import sources
 from playbooks.hosts.soar.asset import Asset
 from playbooks.hosts.soar.params import CallerMode, LineageParams
@@ -94,10 +94,12 @@ def gathered(
     edr = sources.edr_for(asset, soar, parsed.notables, settings, vault_id=vault_id)
     found = sources.gathered_from(edr, parsed.notables, settings)
     if all(each.failed for each in found):
-        raise ConnectorError(edr.name, _reasons(found))
+        raise ConnectorError(edr.name, _reasons(edr.name, found))
     return found
 
 
-def _reasons(found: Sequence[CaseFindings]) -> str:
-    reasons = dict.fromkeys(problem.why for each in found for problem in each.problems)
+def _reasons(source: str, found: Sequence[CaseFindings]) -> str:
+    reasons = dict.fromkeys(
+        problem.why.removeprefix(f"{source}: ") for each in found for problem in each.problems
+    )
     return "; ".join(reasons) or "did not answer"

@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from collections.abc import Sequence
 from typing import Any
 
 from soar_sdk.abstract import SOARClient
 
-from playbooks.case_steps import CaseFindings
+from playbooks.case_findings import CaseFindings
 from playbooks.hosts.soar.answers.answer import Answer
-from playbooks.hosts.soar.answers.case_rows import lineage_line, listed, rejected_in_words, user_of
+from playbooks.hosts.soar.answers.case_rows import lineage_line, listed, rejected_in_words
 from playbooks.hosts.soar.answers.given import asked_for, gathered
 from playbooks.hosts.soar.asset import Asset, settings_of
 from playbooks.hosts.soar.facts_json import pack
 from playbooks.hosts.soar.outputs import LineageRow, LineageSummary
 from playbooks.hosts.soar.params import LineageParams
+from playbooks.lineage_status import LineageStatus, status_of, status_words
 from playbooks.report import wording
 from playbooks.report.display import visible
-
-
-class LineageStatus(StrEnum):
-    """What the look-up came to."""
-
-    FOUND = "found"
-    PROCESS_NOT_FOUND = "process_not_found"
-    PROCESS_AMBIGUOUS = "process_ambiguous"
-    HOST_NOT_FOUND = "host_not_found"
-    HOST_AMBIGUOUS = "host_ambiguous"
-    FAILED = "failed"
-    """The source did not answer for this case, but for others."""
-
-
-_IN_WORDS = {
-    LineageStatus.FOUND: "found",
-    LineageStatus.PROCESS_NOT_FOUND: "no process fits",
-    LineageStatus.PROCESS_AMBIGUOUS: "several processes fit, and none is picked",
-    LineageStatus.HOST_NOT_FOUND: "no such host is known",
-    LineageStatus.HOST_AMBIGUOUS: "several hosts fit, and none is picked",
-    LineageStatus.FAILED: "the source did not answer",
-}
+from playbooks.report.story import host_of, process_of, subject_of, user_of
 
 
 def answer(params: LineageParams, soar: SOARClient[Any], asset: Asset) -> Answer[LineageRow, LineageSummary]:
@@ -50,36 +30,23 @@ def answer(params: LineageParams, soar: SOARClient[Any], asset: Asset) -> Answer
     """
     settings = settings_of(asset)
     parsed = asked_for(params, settings)
-    rows = [_row(each) for each in gathered(asset, soar, parsed, settings, params.vault_id)]
-    found = sum(row.status == LineageStatus.FOUND for row in rows)
+    cases = gathered(asset, soar, parsed, settings, params.vault_id)
+    found = sum(status_of(each) is LineageStatus.FOUND for each in cases)
     return Answer(
-        rows,
-        LineageSummary(cases=len(rows), found=found),
-        _message(rows, found) + rejected_in_words(len(parsed.rejected)),
+        [_row(each) for each in cases],
+        LineageSummary(cases=len(cases), found=found),
+        _message(cases, found) + rejected_in_words(len(parsed.rejected)),
     )
 
 
-def status_of(found: CaseFindings) -> LineageStatus:
-    """What the look-up of one case came to."""
-    if found.process is not None and (found.lineage is not None or found.evidence is not None):
-        return LineageStatus.FOUND
-    if found.failed:
-        return LineageStatus.FAILED
-    if found.host is not None:
-        return (
-            LineageStatus.PROCESS_AMBIGUOUS if found.process_candidates else LineageStatus.PROCESS_NOT_FOUND
-        )
-    return LineageStatus.HOST_AMBIGUOUS if found.host_candidates else LineageStatus.HOST_NOT_FOUND
-
-
 def _row(found: CaseFindings) -> LineageRow:
-    lineage, process, notable = found.lineage, found.process, found.notables[0]
+    lineage, process = found.lineage, found.process
     target = lineage.target if lineage is not None else None
     row = LineageRow(
         case_id=found.case_id,
-        host=wording.name(found.host.hostname if found.host is not None else notable.dest),
-        user=user_of(found.notables, lineage),
-        process=wording.name((target.name if target else "") or notable.process_name),
+        host=host_of(found),
+        user=user_of(found),
+        process=process_of(found),
         status=status_of(found).value,
         process_guid=wording.name((process.guid if process else None) or "", unknown=""),
         command_line=visible((target.command_line if target else None) or ""),
@@ -95,10 +62,8 @@ def _row(found: CaseFindings) -> LineageRow:
     return row
 
 
-def _message(rows: list[LineageRow], found: int) -> str:
-    if len(rows) > 1:
-        return f"{found} of {len(rows)} cases have their process."
-    (row,) = rows
-    if row.status == LineageStatus.FOUND:
-        return f"{row.process} on {row.host}: {row.lineage or 'found, its lineage is not recorded'}."
-    return f"{row.process} on {row.host}: {_IN_WORDS[LineageStatus(row.status)]}."
+def _message(cases: Sequence[CaseFindings], found: int) -> str:
+    if len(cases) > 1:
+        return f"{found} of {len(cases)} cases have their process."
+    (case,) = cases
+    return f"{subject_of(case)}: {lineage_line(case.lineage) or status_words(case)}."

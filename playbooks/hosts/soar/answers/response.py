@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 from soar_sdk.abstract import SOARClient
 
-from actions.isolation import IsolationMode
 from actions.profile_catalog import shipped_profiles
-from actions.risk import RiskAssessment
 from connectors.clock import utc_now
 from connectors.errors import ResponseError
 from connectors.siem.notable import ParsedInput
-from playbooks.case_steps import CaseFindings, assess_case, decide_case, ungathered_cases, without_telemetry
+from playbooks.case import CaseReport
+from playbooks.case_findings import CaseFindings, ungathered_cases
+from playbooks.hosts.soar import sources
 from playbooks.hosts.soar.answers.answer import Answer
 from playbooks.hosts.soar.answers.case_rows import (
     cases_in_words,
@@ -21,14 +22,15 @@ from playbooks.hosts.soar.answers.case_rows import (
     response_fields,
     worst_of,
 )
-from playbooks.hosts.soar.answers.given import gathered, mode_of, notables_of, usable
+from playbooks.hosts.soar.answers.given import mode_of, notables_of, usable
 from playbooks.hosts.soar.asset import Asset, settings_of
-from playbooks.hosts.soar.guarded import tell_where
 from playbooks.hosts.soar.outputs import ResponseRow, ResponseSummary
 from playbooks.hosts.soar.params import ResponseParams
 from playbooks.report.display import safe_error
 from playbooks.report.wording import count
+from playbooks.respond import CaseFault, Reported, report_cases
 from playbooks.settings import Settings
+from playbooks.steps import Call, InProcess, StepFailed
 
 #: Failed cases that a message names.
 _FAILED_NAMED = 5
@@ -49,60 +51,56 @@ def answer(
     settings = settings_of(asset)
     mode = mode_of(params.caller_mode)
     parsed, left_out = _notables(params, soar, settings)
-    worked: list[_Worked] = []
-    failed: list[str] = []
-    lost: list[str] = []
-    for found in _findings(params, soar, asset, parsed, settings):
-        try:
-            worked.append(_work(found, settings, mode))
-            continue
-        except Exception as error:  # noqa: BLE001  (the edge: one case must not lose the others)
-            tell_where(error)
-            fault = type(error).__name__
-        failed.append(f"{found.case_id} ({fault})")
-        try:
-            worked.append(_work(without_telemetry(found, fault), settings, mode))
-        except Exception as error:  # noqa: BLE001  (the same edge)
-            tell_where(error)
-            lost.append(found.case_id)
-    if not worked:
-        raise ResponseError(f"no case could be worked: {_named(failed)}")
-    risks = [each.risk for each in worked]
+    done = report_cases(
+        InProcess(),
+        _findings(params, soar, asset, parsed, settings),
+        profiles=shipped_profiles(),
+        settings=settings,
+        clock=utc_now,
+        caller_mode=mode,
+    )
+    rows, faults = _rows(done)
+    if not rows:
+        raise ResponseError(f"no case could be worked: {_named(faults)}")
+    shown = {row.case_id for row in rows}
+    risks = [each.risk for each in done.reports if each.case_id in shown]
     summary = ResponseSummary(
-        cases=len(worked),
+        cases=len(rows),
         rejected=len(parsed.rejected),
         worst_verdict=worst_of(risks).value,
         highest_score=max(each.score for each in risks),
     )
     message = f"{cases_in_words(risks)}. Nothing was isolated.{rejected_in_words(len(parsed.rejected))}"
-    if failed:
-        message += f" {count(len(failed), 'case')} failed: {_named(failed)}."
+    if faults:
+        lost = sum(not fault.reported for fault in faults)
+        message += f" {count(len(faults), 'case')} failed: {_named(faults)}."
         message += (
-            f" {len(lost)} of them without an answer."
-            if lost
-            else " What is told of it leaves telemetry out."
+            f" {lost} of them without an answer." if lost else " What is told of it leaves telemetry out."
         )
-    return Answer([each.row for each in worked], summary, f"{message} {left_out}".strip())
+    return Answer(rows, summary, f"{message} {left_out}".strip())
 
 
-class _Worked(NamedTuple):
-    """A case that was worked to its row."""
+def _rows(done: Reported) -> tuple[list[ResponseRow], list[CaseFault]]:
+    """The rows, and all faults: what cannot be shown of one case costs the others nothing either."""
+    rows: list[ResponseRow] = []
+    faults = list(done.faults)
+    for report in done.reports:
+        (row,) = InProcess().parallel([Call("row", partial(_row, report))])
+        if isinstance(row, StepFailed):
+            faults.append(CaseFault(report.case_id, row.reason.partition(":")[0], reported=False))
+        else:
+            rows.append(row)
+    return rows, faults
 
-    row: ResponseRow
-    risk: RiskAssessment
+
+def _row(report: CaseReport) -> ResponseRow:
+    return ResponseRow.model_validate(response_fields(report))
 
 
-def _work(found: CaseFindings, settings: Settings, mode: IsolationMode) -> _Worked:
-    now = utc_now()
-    case = assess_case(found, profiles=shipped_profiles(), settings=settings, now=now)
-    report = decide_case(case, settings=settings, caller_mode=mode, now=now)
-    return _Worked(ResponseRow.model_validate(response_fields(report)), report.risk)
-
-
-def _named(failed: Sequence[str]) -> str:
-    more = len(failed) - _FAILED_NAMED
-    named = ", ".join(failed[:_FAILED_NAMED]) + (f" and {more} more" if more > 0 else "")
-    return f"{named}; where it came from is in the app's debug log"
+def _named(faults: Sequence[CaseFault]) -> str:
+    more = len(faults) - _FAILED_NAMED
+    named = ", ".join(f"{each.case_id} ({each.reason})" for each in faults[:_FAILED_NAMED])
+    return f"{named} and {more} more" if more > 0 else named
 
 
 def _notables(params: ResponseParams, soar: SOARClient[Any], settings: Settings) -> tuple[ParsedInput, str]:
@@ -120,6 +118,7 @@ def _findings(
     params: ResponseParams, soar: SOARClient[Any], asset: Asset, parsed: ParsedInput, settings: Settings
 ) -> tuple[CaseFindings, ...]:
     try:
-        return gathered(asset, soar, parsed, settings, params.vault_id)
+        edr = sources.edr_for(asset, soar, parsed.notables, settings, vault_id=params.vault_id)
     except ResponseError as error:
         return ungathered_cases(parsed.notables, safe_error(error))
+    return sources.gathered_from(edr, parsed.notables, settings)

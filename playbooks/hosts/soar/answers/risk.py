@@ -9,7 +9,8 @@ from actions.profile_catalog import shipped_profiles
 from connectors.clock import utc_now
 from connectors.errors import InputError
 from connectors.siem.notable import ParsedInput
-from playbooks.case_steps import AssessedCase, CaseFindings, assess_case, ungathered_cases
+from playbooks.case_findings import CaseFindings, ungathered_cases
+from playbooks.case_steps import AssessedCase, assess_case
 from playbooks.hosts.soar.answers.answer import Answer
 from playbooks.hosts.soar.answers.case_rows import cases_in_words, rejected_in_words, risk_row, worst_of
 from playbooks.hosts.soar.answers.given import notables_of
