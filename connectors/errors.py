@@ -117,7 +117,15 @@ class NotSupported(ConnectorError):
 
 
 class NotFound(ConnectorError):
-    """What was asked for does not exist there."""
+    """What was asked for does not exist there.
+
+    Attributes:
+        as_of: when the other system said so (timezone-aware), or None for just now.
+    """
+
+    def __init__(self, connector: str, message: str, *, as_of: datetime | None = None) -> None:
+        self.as_of = as_of
+        super().__init__(connector, message)
 
 
 class HostNotFound(NotFound):

@@ -1,0 +1,102 @@
+"""What a source asks of the HTTP client and what it gets back. No I/O, and no HTTP library is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import NamedTuple
+
+import orjson
+from pydantic import SecretStr
+
+from connectors.errors import BadResponse
+
+_NO_TEXTS: Mapping[str, str] = MappingProxyType({})
+_NO_SECRETS: Mapping[str, SecretStr] = MappingProxyType({})
+
+
+#: The status of "nothing has changed" (RFC 9110, 15.4.5).
+NOT_MODIFIED = 304
+
+
+class Limits(NamedTuple):
+    """How often a source may be asked, all processes on one state folder together. None is no limit.
+
+    Attributes:
+        per_minute: requests in any 60 seconds.
+        per_day: requests in a day of UTC.
+    """
+
+    per_minute: int | None = None
+    per_day: int | None = None
+
+
+class Call(NamedTuple):
+    """One question to one source.
+
+    Secrets go into `secret_headers` only: everything else may be named in an error or a log line.
+
+    Attributes:
+        source: short name of the source; the name of its quota, its breaker and its errors.
+        url: absolute, without a query; https, or http to a loopback address.
+        method: GET, or POST for a read that the vendor wants as a POST: it may be sent more than once.
+        body: sent as JSON when not None.
+        form: sent as a form when not None; not together with `body`.
+        headers: with If-None-Match or If-Modified-Since, a 304 is an answer too.
+        cache_s: seconds for which an answer is good; 0 is never kept.
+        cache_not_found: True where a 404 says "not known" of what was asked: it is kept like an answer. Any
+            other error is never kept.
+        accept: reads a 2xx answer and raises a ConnectorError when it is none, such as a sign-in page. What
+            it refuses is never kept and replaces nothing that is.
+    """
+
+    source: str
+    url: str
+    method: str = "GET"
+    params: Mapping[str, str] = _NO_TEXTS
+    headers: Mapping[str, str] = _NO_TEXTS
+    secret_headers: Mapping[str, SecretStr] = _NO_SECRETS
+    body: object | None = None
+    form: Mapping[str, str] | None = None
+    cache_s: int = 0
+    cache_not_found: bool = False
+    limits: Limits = Limits()
+    accept: Callable[[Reply], object] | None = None
+
+
+class Reply(NamedTuple):
+    """A 2xx answer, or a 304 to a call that asked whether anything has changed.
+
+    Attributes:
+        headers: names in lower case.
+        body: decompressed.
+        retrieved_at: when it was fetched from the source; earlier than the call when `from_cache`.
+        stale: True for an expired answer that is given because the source failed.
+        failure: why it is stale, one sentence; "" when it is not.
+        source: the source it came from.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    retrieved_at: datetime
+    from_cache: bool
+    stale: bool
+    failure: str = ""
+    source: str = ""
+
+    def json(self) -> object:
+        """The body read as JSON.
+
+        Raises:
+            BadResponse: it is not JSON: HTML, cut off, not UTF-8, nested too deeply, empty.
+        """
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError as exc:
+            kind = self.headers.get("content-type", "").partition(";")[0].strip()[:60] or "no content type"
+            raise BadResponse(
+                self.source or "http",
+                f"the answer is not JSON: {len(self.body):,} bytes, {kind}, problem at byte {exc.pos:,}",
+            ) from exc

@@ -1,0 +1,127 @@
+"""Planted keys: none may be found in a file, a log line, an error or a repr."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import re
+import traceback
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from connectors.errors import ConnectorError
+from connectors.http.call import Call
+from connectors.http.redaction import holds_secret, shown_url
+from tests.fakes.http_server import Answer, FakeServer, Seen
+from tests.http_clients import KEY, Clock, client
+
+SECRETS = {
+    "x-apikey": f"{KEY}-virustotal",
+    "Key": f"{KEY}-abuseipdb",
+    "X-OTX-API-KEY": f"{KEY}/otx+==",
+    "Auth-Key": f"{KEY}-abusech",
+    "Authorization": f"Basic {KEY}-misp",
+    "X-Anything": f"{KEY}-other",
+}
+QUERY = "secret-of-a-query"
+
+
+def test_after_a_run_with_planted_keys_none_is_found_anywhere(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    clock = Clock()
+    texts: list[str] = []
+
+    def decide(seen: Seen) -> Answer:
+        """Every kind of answer, each with the keys in its body and headers."""
+        echo = json.dumps(dict(seen.headers)).encode()
+        headers: tuple[tuple[str, str], ...] = (
+            ("X-Echo", seen.headers["x-apikey"]),
+            ("Set-Cookie", f"k={seen.headers['key']}"),
+        )
+        status = {"/404": 404, "/401": 401, "/429": 429, "/500": 500, "/302": 302}.get(
+            seen.path.partition("?")[0], 200
+        )
+        if seen.path.startswith("/302"):
+            headers = (*headers, ("Location", f"https://example.com/?k={seen.headers['key']}"))
+        if seen.path.startswith("/quiet"):
+            return Answer(headers=headers[1:])
+        return Answer(status, echo, headers=headers)
+
+    with FakeServer(decide=decide) as server, client(clock, folder=tmp_path, retries=1) as http:
+        for source, path in enumerate(("/echo", "/quiet", "/404", "/401", "/429", "/500", "/302")):
+            asked = Call(
+                f"source{source}",
+                server.url + path,
+                params={"apikey": QUERY},
+                secret_headers={name: SecretStr(value) for name, value in SECRETS.items()},
+                cache_s=60,
+            )
+            texts.append(repr(asked))
+            try:
+                reply = http.send(asked, deadline=clock.deadline())
+                again = http.send(asked, deadline=clock.deadline())
+                assert again.from_cache == (path == "/quiet")
+                assert reply.status == 200
+            except ConnectorError as exc:
+                texts.append("".join(traceback.format_exception(exc)))
+                texts.append(repr(exc))
+        texts += [repr(http), repr(http._settings)]
+    assert QUERY in texts[0], "a parameter is no secret: secrets go into secret_headers"
+    texts = [text for text in texts if not text.startswith("Call(")]
+    logged = "\n".join(record.getMessage() for record in caplog.records)
+    assert "urllib3" in {record.name.partition(".")[0] for record in caplog.records}
+    shown = "\n".join([*texts, logged])
+    stored = b"\n".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    unpacked = b"\n".join(
+        base64.b64decode(text[: len(text) // 4 * 4]) for text in re.findall(rb"[A-Za-z0-9+/]{8,}", stored)
+    )
+    for secret in (KEY, QUERY, *SECRETS.values()):
+        assert secret not in shown
+        assert not holds_secret(shown.encode(), [secret])
+        assert not holds_secret(stored, [secret])
+        assert secret.encode() not in unpacked
+
+
+def test_a_call_shows_no_secret() -> None:
+    asked = Call("a", "https://example.com", secret_headers={"k": SecretStr(KEY)})
+    assert KEY not in repr(asked)
+    assert KEY not in str(asked)
+
+
+@given(st.text(min_size=6, max_size=40).filter(lambda text: text.isprintable()), st.binary(max_size=5))
+def test_a_secret_is_found_in_each_of_its_forms(secret: str, around: bytes) -> None:
+    raw = secret.encode()
+    for form in (raw, quote(secret, safe="").encode(), base64.b64encode(raw)):
+        assert holds_secret(around + form + around, [secret])
+
+
+def test_short_texts_are_no_secrets() -> None:
+    assert not holds_secret(b"a text", ["", "a"])
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://u:p@example.com:8443/a/b?k=v#f", "https://example.com:8443/a/b"),
+        ("http://[::1]:80/x", "http://[::1]:80/x"),
+        ("http://[::1/x", "(not a URL)"),
+        ("https://example.com/\x1b[31m\u202e", r"https://example.com/\x1b[31m\u202e"),
+    ],
+)
+def test_a_url_is_shown_without_what_may_be_secret(url: str, shown: str) -> None:
+    assert shown_url(url) == shown
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_shown_as_printable_ascii(url: str) -> None:
+    shown = shown_url(url)
+    assert shown.isascii()
+    assert shown.isprintable()
