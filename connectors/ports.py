@@ -16,7 +16,7 @@ from connectors.facts.host import HostRef
 from connectors.facts.isolation import ActionHandle, IsolationStatus
 from connectors.facts.notable import Notable
 from connectors.facts.process import Lineage, ProcessEvidence, ProcessRef
-from connectors.facts.reputation import SourceAnswer
+from connectors.facts.reputation import SourceAnswer, SourceInfo
 
 
 class Window(NamedTuple):
@@ -114,16 +114,20 @@ class ReputationSource(Protocol):
     """One source of knowledge about addresses."""
 
     @property
-    def name(self) -> str:
-        """Short name, such as "virustotal"."""
+    def info(self) -> SourceInfo:
+        """What is true of the source whatever it answers."""
 
     def check(self) -> Health:
         """Key valid, quota left; no side effects."""
 
-    def lookup(self, ip: str, *, deadline_s: float, fresh: bool = False) -> SourceAnswer:
-        """The source's answer for one public address. A failure is a status, not an exception.
+    def lookup(self, ip: str, *, deadline_s: float, fresh: bool = False) -> tuple[SourceAnswer, ...]:
+        """What the source says of one address: at least one answer, one for each author it names.
+
+        A failure is a status, not an exception. Only public addresses that are not the organisation's own are
+        asked about; the caller sees to that.
 
         Args:
+            ip: canonical text.
             deadline_s: seconds this call may take.
             fresh: True bypasses the cache.
         """

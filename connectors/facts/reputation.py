@@ -47,6 +47,28 @@ class Reliability(StrEnum):
     F = "F"
 
 
+class SourceInfo(Fact):
+    """What is true of a source whatever it answers.
+
+    Attributes:
+        name: short, snake_case, such as "virustotal".
+        title: as people know it.
+        reliability: Admiralty grade of the source.
+        direction: whose traffic its evidence is usually about.
+        licence: what its terms allow, one sentence.
+        online: True when asking it sends the address to a third party.
+        volatile: True when its answer changes within hours, so that a second look asks anew.
+    """
+
+    name: str
+    title: str
+    reliability: Reliability
+    direction: EvidenceDirection
+    licence: str
+    online: bool
+    volatile: bool
+
+
 class SourceAnswer(Fact):
     """One source's answer for one address.
 

@@ -62,7 +62,8 @@ class Run(ContainerApi):
         called: the blocks, in the order they were called.
     """
 
-    # answers: prompt -> what a person answers; a prompt without one expires. fail: actions that fail.
+    # answers: prompt -> what a person answers; a prompt without one expires.
+    # fail: what fails: an action, wherever it runs, or a block, such as "lookup_further_ips".
     # last_first: of actions under way together, the one started last ends first.
     # together: actions under way together have all ended before the first callback comes.
     def __init__(
@@ -239,6 +240,7 @@ class Run(ContainerApi):
         return all(met) if logical_operator == "and" else any(met)
 
     def completed(self, action_names: Sequence[str]) -> bool:
+        assert all(hasattr(self._module, name) for name in action_names), f"no block among {action_names}"
         return all(name in self._results for name in action_names)
 
     def format(
@@ -282,10 +284,10 @@ class Run(ContainerApi):
         assert assets, f"{name}: no asset"
         assert set(assets) <= set(self.platform.assets), f"{name}: assets {assets}"
         self.platform.actions.append((action, parameters))
-        self._add(_Pending(action, name, lambda: self._run(action, parameters), callback))
+        self._add(_Pending(action, name, lambda: self._run(action, name, parameters), callback))
 
-    def _run(self, action: str, parameters: list[Json]) -> list[Json]:
-        if action in self._fail:
+    def _run(self, action: str, name: str, parameters: list[Json]) -> list[Json]:
+        if not self._fail.isdisjoint((action, name)):
             message = f"Action failure in {action}: the source did not answer"
             return [_result("failed", message, parameter=each) for each in parameters]
         return [

@@ -1,0 +1,352 @@
+"""How feeds are written: bytes in, ranges and named problems out. Nothing here raises on what a feed holds.
+
+A feed that is something else altogether (a web page, broken JSON) is unusable as a whole; single entries that
+cannot be read are counted and the first few named. A range wider than /8 (IPv4) or /16 (IPv6) is refused: it
+would list a good part of the internet at once.
+
+Sources: the JSON lines of Spamhaus DROP at https://www.spamhaus.org/drop/drop_v4.json; the columns of
+https://github.com/stamparm/ipsum; ThreatFox's export and Feodo Tracker's block list as their public readers
+take them: an object of IOC id -> entries with ioc_value, ioc_type, first_seen_utc ..., and a list of objects
+with ip_address, malware, first_seen, last_online ...
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+import orjson
+
+from connectors.addresses import pack_ip, shown
+from connectors.errors import ConfigError
+from connectors.facts.reputation import Leaning
+from connectors.networks import Network, parse_network
+
+
+class FeedFormat(StrEnum):
+    """How a feed is written."""
+
+    FEODO = "feodo"
+    THREATFOX = "threatfox"
+    SPAMHAUS_DROP = "spamhaus_drop"
+    IPSUM = "ipsum"
+    MISP_WARNINGLIST = "misp_warninglist"
+    PLAIN = "plain"
+
+
+class FeedEntry(NamedTuple):
+    """One range of a feed.
+
+    Attributes:
+        last_seen: when the author last saw it; None when the feed does not tell.
+        leaning: what the entry says by itself; None = what the feed says of all its entries.
+        detail: a few words on it, foreign text shortened and on one line.
+        reference: the author's id of it, of letters and digits; "" if none.
+    """
+
+    network: Network
+    last_seen: datetime | None = None
+    leaning: Leaning | None = None
+    detail: str = ""
+    reference: str = ""
+
+
+class ParsedFeed(NamedTuple):
+    """What a feed holds.
+
+    Attributes:
+        unusable: why it is not a feed of this format; "" when it is one, even with no entry.
+        refused: number of entries that cannot be used.
+        problems: the first few of them, named.
+        published_at: when the author made it; None when the feed does not tell.
+        credit: the author's copyright line, to be kept with the data.
+    """
+
+    entries: tuple[FeedEntry, ...] = ()
+    unusable: str = ""
+    refused: int = 0
+    problems: tuple[str, ...] = ()
+    published_at: datetime | None = None
+    credit: str = ""
+
+
+#: Widest range that is taken, number of leading bits, by IP version.
+WIDEST = {4: 8, 6: 16}
+
+#: More entries than this are not taken; the largest of the built-in feeds has about 200,000.
+MAX_ENTRIES = 1_000_000
+
+#: Feeds that hold nothing at times: no command server may be known. Any other empty list is a fault.
+_MAY_BE_EMPTY = frozenset({FeedFormat.FEODO, FeedFormat.THREATFOX})
+
+#: Entries that are named in a problem; the rest is counted.
+MAX_NAMED = 5
+
+#: Characters of foreign text in a detail.
+MAX_DETAIL = 120
+
+#: ThreatFox confidence, percent, from which an entry counts as malicious; below it as suspicious.
+MALICIOUS_FROM_CONFIDENCE = 75
+
+#: Block lists an address has to be on, of those ipsum collects, to count: its README's own example is 3.
+SUSPICIOUS_FROM_LISTS = 3
+
+_COMMENT = ("#", ";", "//")
+_SAFE_REFERENCE = re.compile(r"[A-Za-z0-9]{1,20}")
+_PORT = re.compile(r":\d{1,5}\Z")
+
+
+class _Refused(Exception):
+    """Why one entry cannot be used."""
+
+
+class _Unusable(Exception):
+    """Why the whole cannot be used."""
+
+
+class _Header(NamedTuple):
+    """What a feed says of itself."""
+
+    published_at: datetime | None = None
+    credit: str = ""
+
+
+#: What a reader yields: an entry, why one is refused, or what the feed says of itself.
+type _Item = FeedEntry | _Refused | _Header
+
+
+def parse_feed(content: bytes, feed_format: FeedFormat) -> ParsedFeed:
+    """Read a feed.
+
+    Args:
+        content: the whole of it, as it was downloaded.
+        feed_format: how it is written.
+    """
+    entries: list[FeedEntry] = []
+    named: list[str] = []
+    refused = 0
+    header = _Header()
+    try:
+        for item in _READERS[feed_format](_text(content)):
+            if isinstance(item, FeedEntry):
+                entries.append(item)
+            elif isinstance(item, _Header):
+                header = item
+            else:
+                refused += 1
+                if len(named) < MAX_NAMED:
+                    named.append(str(item))
+    except _Unusable as error:
+        return ParsedFeed(unusable=str(error))
+    if len(entries) > MAX_ENTRIES:
+        return ParsedFeed(unusable=f"it has more than {MAX_ENTRIES:,} entries")
+    if not entries and not refused and feed_format not in _MAY_BE_EMPTY:
+        return ParsedFeed(unusable="it holds no address")
+    if refused > len(entries):
+        first = f"such as: {named[0]}" if named else ""
+        return ParsedFeed(
+            unusable=f"{refused} of its {refused + len(entries)} entries cannot be read, {first}",
+            refused=refused,
+            problems=tuple(named),
+        )
+    return ParsedFeed(tuple(entries), "", refused, tuple(named), header.published_at, header.credit)
+
+
+def _text(content: bytes) -> str:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise _Unusable("it is not UTF-8 text") from None
+    if not text.strip():
+        raise _Unusable("it is empty")
+    if text.lstrip().startswith("<"):
+        raise _Unusable("it is a web page, not a list")
+    return text
+
+
+def _json(text: str) -> object:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise _Unusable(f"it is not JSON (problem at character {error.pos})") from None
+
+
+def _range(text: object) -> Network:
+    """One address or range.
+
+    Raises:
+        _Refused: it is neither, or too wide.
+    """
+    if not isinstance(text, str):
+        raise _Refused(f"an entry is no text but {type(text).__name__}")
+    try:
+        network = parse_network(text, field="feed")
+    except ConfigError as error:
+        raise _Refused(error.problem) from None
+    if network.length < WIDEST[network.version]:
+        raise _Refused(f"{network.text} is wider than /{WIDEST[network.version]}")
+    return network
+
+
+def _feodo(text: str) -> Iterator[_Item]:
+    document = _json(text)
+    if not isinstance(document, list):
+        raise _Unusable("it is not a JSON list of addresses")
+    for row in document:
+        if not isinstance(row, dict):
+            yield _Refused(f"an entry is no object but {type(row).__name__}")
+            continue
+        yield _entry(
+            row.get("ip_address"),
+            last_seen=_moment(row.get("last_online")) or _moment(row.get("first_seen")),
+            detail=_words(row.get("malware"), "botnet command server"),
+        )
+
+
+def _threatfox(text: str) -> Iterator[_Item]:
+    document = _json(text)
+    if not isinstance(document, dict):
+        raise _Unusable("it is not a JSON object of ThreatFox entries")
+    if "query_status" in document:
+        raise _Unusable(f"ThreatFox answered {shown(str(document['query_status']))} in place of its export")
+    for identity, rows in document.items():
+        for row in rows if isinstance(rows, list) else [rows]:
+            if not isinstance(row, dict) or not isinstance(row.get("ioc_value"), str):
+                yield _Refused(f"entry {shown(str(identity))} has no ioc_value")
+            elif row.get("ioc_type", "ip:port") == "ip:port":
+                yield _threatfox_entry(str(identity), row)
+
+
+def _threatfox_entry(identity: str, row: Mapping[str, object]) -> FeedEntry | _Refused:
+    confidence = row.get("confidence_level")
+    sure = isinstance(confidence, int) and confidence >= MALICIOUS_FROM_CONFIDENCE
+    known = f", confidence {confidence} %" if isinstance(confidence, int) else ""
+    return _entry(
+        _without_port(str(row["ioc_value"])),
+        last_seen=_moment(row.get("last_seen_utc")) or _moment(row.get("first_seen_utc")),
+        leaning=Leaning.MALICIOUS if sure else Leaning.SUSPICIOUS,
+        detail=f"{_words(row.get('malware_printable'), _words(row.get('threat_type'), 'malware'))}{known}",
+        reference=identity,
+    )
+
+
+def _without_port(text: str) -> str:
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text if pack_ip(text) is not None else _PORT.sub("", text)
+
+
+def _spamhaus_drop(text: str) -> Iterator[_Item]:
+    for line in text.splitlines():
+        if not line.strip():
+            continue
+        try:
+            row = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            yield _Refused(f"{shown(line)} is not JSON")
+            continue
+        if not isinstance(row, dict):
+            yield _Refused(f"{shown(line)} is no JSON object")
+        elif row.get("type") == "metadata":
+            yield _Header(_from_epoch(row.get("timestamp")), _words(row.get("copyright"), ""))
+        else:
+            number = str(row.get("sblid", ""))
+            yield _entry(row.get("cidr"), detail=_words(number, ""), reference=number)
+
+
+def _ipsum(text: str) -> Iterator[_Item]:
+    for line in _lines(text):
+        columns = line.split()
+        count = columns[1] if len(columns) == 2 else ""
+        if not (count.isascii() and count.isdecimal() and len(count) <= 4):
+            yield _Refused(f"{shown(line)} is no address with a number of lists")
+            continue
+        enough = int(count) >= SUSPICIOUS_FROM_LISTS
+        yield _entry(
+            columns[0],
+            leaning=Leaning.SUSPICIOUS if enough else Leaning.NONE,
+            detail=f"on {int(count)} public block lists",
+        )
+
+
+def _misp_warninglist(text: str) -> Iterator[_Item]:
+    document = _json(text)
+    entries = document.get("list") if isinstance(document, dict) else None
+    if not isinstance(document, dict) or not isinstance(entries, list):
+        raise _Unusable("it is not a MISP warninglist")
+    if document.get("type") != "cidr":
+        raise _Unusable(f"it is a warninglist of type {shown(str(document.get('type')))}, not of ranges")
+    name = _words(document.get("name"), "")
+    for text_of_range in entries:
+        yield _entry(text_of_range, detail=name)
+
+
+def _plain(text: str) -> Iterator[_Item]:
+    if text.lstrip().startswith(("{", "[{", '["')):
+        raise _Unusable("it is JSON, not a list of addresses")
+    for line in _lines(text):
+        yield _entry(re.split(r"[\s,;#]", line, maxsplit=1)[0])
+
+
+def _lines(text: str) -> Iterator[str]:
+    for line in text.splitlines():
+        stripped = line.strip()
+        if stripped and not stripped.startswith(_COMMENT):
+            yield stripped
+
+
+def _entry(
+    text: object,
+    *,
+    last_seen: datetime | None = None,
+    leaning: Leaning | None = None,
+    detail: str = "",
+    reference: str = "",
+) -> FeedEntry | _Refused:
+    try:
+        network = _range(text)
+    except _Refused as error:
+        return error
+    safe = reference if _SAFE_REFERENCE.fullmatch(reference) else ""
+    return FeedEntry(network, last_seen, leaning, detail, safe)
+
+
+def _words(value: object, otherwise: str) -> str:
+    """Foreign text on one line, printable and shortened."""
+    if not isinstance(value, str):
+        return otherwise
+    plain = " ".join("".join(letter if letter.isprintable() else " " for letter in value).split())
+    return plain[:MAX_DETAIL] or otherwise
+
+
+def _moment(value: object) -> datetime | None:
+    """A date or a time such as "2026-08-11 00:00:00", with or without " UTC"; UTC where it does not say."""
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value.strip().removesuffix(" UTC"))
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _from_epoch(value: object) -> datetime | None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        return datetime.fromtimestamp(value, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+_READERS: dict[FeedFormat, Callable[[str], Iterator[_Item]]] = {
+    FeedFormat.FEODO: _feodo,
+    FeedFormat.THREATFOX: _threatfox,
+    FeedFormat.SPAMHAUS_DROP: _spamhaus_drop,
+    FeedFormat.IPSUM: _ipsum,
+    FeedFormat.MISP_WARNINGLIST: _misp_warninglist,
+    FeedFormat.PLAIN: _plain,
+}

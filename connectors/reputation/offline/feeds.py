@@ -1,0 +1,345 @@
+"""Feeds on disk as reputation sources. Nothing is sent to anyone for a look-up."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from connectors.addresses import pack_ip
+from connectors.clock import utc_now
+from connectors.facts.base import Fact, Instant
+from connectors.facts.destination_role import DestinationRole, RoleEffect, RoleKind
+from connectors.facts.health import Health, HealthState
+from connectors.facts.reputation import Leaning, SourceAnswer, SourceInfo, SourceStatus
+from connectors.networks import NetworkMap
+from connectors.reputation.offline.feed_formats import FeedEntry, FeedFormat, ParsedFeed, parse_feed
+from connectors.reputation.offline.feed_settings import Feed, FeedSettings, age_words
+from connectors.reputation.offline.feed_store import (
+    FeedCopy,
+    StoreBroken,
+    own_list_changed,
+    read_copy,
+    read_manifest,
+    read_own_list,
+)
+from connectors.reputation.offline.warninglists import role_on_list
+
+#: A copy dated further ahead than this is not trusted: a clock was wrong.
+CLOCK_SKEW = timedelta(hours=1)
+
+_TOR_ROLE = DestinationRole(
+    kind=RoleKind.TOR_EXIT,
+    effect=RoleEffect.NONE,
+    label="Tor exit",
+    reason="It is a relay of the Tor network: what calls it may be a Tor client.",
+    source="feed tor_exits",
+)
+
+
+class FeedState(StrEnum):
+    """How good a feed's copy is."""
+
+    GOOD = "good"
+    STALE = "stale"
+    BROKEN = "broken"
+    MISSING = "missing"
+
+
+class FeedStatus(Fact):
+    """What is on disk of one feed.
+
+    Attributes:
+        fetched_at: when the copy was downloaded or last confirmed; None = there is no copy.
+        age_s: seconds since then.
+        size: bytes.
+        count: entries.
+        problem: what is wrong with it, or was at the last update; "" if nothing.
+        credit: the author's copyright line.
+    """
+
+    name: str
+    title: str
+    state: FeedState
+    origin: str
+    licence: str
+    fetched_at: Instant | None = None
+    age_s: int | None = None
+    size: int = 0
+    count: int = 0
+    problem: str = ""
+    credit: str = ""
+
+
+class _Ready(NamedTuple):
+    """A copy, ready to be asked.
+
+    Attributes:
+        version: tells one copy of a feed from another.
+        header: what the feed says of itself; without its entries, which are in `ranges`.
+    """
+
+    version: str
+    ranges: NetworkMap[FeedEntry]
+    header: ParsedFeed
+
+
+class _Place(NamedTuple):
+    """Where a feed's copy is.
+
+    Attributes:
+        record: what the manifest says of it; None for a list on disk.
+        fetched_at: how old it is counted to be.
+        version: as in _Ready.
+    """
+
+    record: FeedCopy | None
+    fetched_at: datetime
+    version: str
+
+
+class _Missing(Exception):
+    """There is no copy. Says why in one sentence."""
+
+
+def list_feeds(settings: FeedSettings, now: datetime) -> tuple[FeedStatus, ...]:
+    """What is on disk of each feed, each copy verified; a problem is told, never raised."""
+    return tuple(_status(settings, feed, now) for feed in settings.feeds)
+
+
+def _status(settings: FeedSettings, feed: Feed, now: datetime) -> FeedStatus:
+    def status(state: FeedState, problem: str = "", **more: object) -> FeedStatus:
+        return FeedStatus.model_validate(
+            {
+                "name": feed.name,
+                "title": feed.title,
+                "state": state,
+                "origin": feed.url or str(feed.path),
+                "licence": feed.licence,
+                "problem": problem,
+                **more,
+            }
+        )
+
+    try:
+        place = _place(settings, feed)
+        content = _content(settings, feed, place)
+        parsed = _parsed(feed, content)
+    except _Missing as error:
+        return status(FeedState.MISSING, str(error))
+    except StoreBroken as error:
+        return status(FeedState.BROKEN, str(error))
+    too_old = why_stale(feed, place.fetched_at, now)
+    problem = place.record.problem if place.record else ""
+    return status(
+        FeedState.STALE if too_old else FeedState.GOOD,
+        "; ".join(filter(None, (too_old, problem))),
+        fetched_at=place.fetched_at,
+        age_s=max(0, int((now - place.fetched_at).total_seconds())),
+        size=len(content),
+        count=len(parsed.entries),
+        credit=parsed.credit,
+    )
+
+
+def why_stale(feed: Feed, fetched_at: datetime, now: datetime) -> str:
+    """Why a copy is not to be trusted as fresh; "" when it is."""
+    age = now - fetched_at
+    if age < -CLOCK_SKEW:
+        return "its copy is dated in the future"
+    if age > timedelta(seconds=feed.max_age_s):
+        return f"its copy is {age_words(age)} old, more than {age_words(timedelta(seconds=feed.max_age_s))}"
+    return ""
+
+
+def _place(settings: FeedSettings, feed: Feed) -> _Place:
+    """Where the copy of a feed is.
+
+    Raises:
+        _Missing: there is none, or one of another address.
+        StoreBroken: the store cannot be read.
+    """
+    if feed.path is not None:
+        changed = own_list_changed(feed.path)
+        return _Place(None, changed, changed.isoformat())
+    if settings.folder is None:
+        raise _Missing("no folder for feeds is set")
+    record = read_manifest(settings.folder).feeds.get(feed.name)
+    if record is None or record.url != feed.url or record.fetched_at is None:
+        tried = f" (last try: {record.problem})" if record and record.problem else ""
+        raise _Missing(f"no copy on disk{tried}; update the feeds")
+    return _Place(record, record.fetched_at, record.sha256)
+
+
+def _content(settings: FeedSettings, feed: Feed, place: _Place) -> bytes:
+    if feed.path is not None:
+        return read_own_list(feed.path, limit=settings.max_bytes)
+    if settings.folder is None or place.record is None:
+        raise StoreBroken("no folder for feeds is set")
+    return read_copy(settings.folder, place.record, limit=settings.max_bytes)
+
+
+def _parsed(feed: Feed, content: bytes) -> ParsedFeed:
+    parsed = parse_feed(content, feed.format)
+    if parsed.unusable:
+        raise StoreBroken(f"its copy cannot be used: {parsed.unusable}")
+    return parsed
+
+
+class FeedSource:
+    """One feed as a reputation source."""
+
+    def __init__(
+        self, settings: FeedSettings, feed: Feed, *, clock: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._settings = settings
+        self._feed = feed
+        self._clock = clock
+        self._ready: _Ready | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def info(self) -> SourceInfo:
+        """What is true of the feed whatever it answers."""
+        return SourceInfo(
+            name=self._feed.name,
+            title=self._feed.title,
+            reliability=self._feed.reliability,
+            direction=self._feed.direction,
+            licence=self._feed.licence,
+            online=False,
+            volatile=False,
+        )
+
+    def check(self) -> Health:
+        """Whether there is a good copy."""
+        status = _status(self._settings, self._feed, self._clock())
+        state = {FeedState.GOOD: HealthState.OK, FeedState.MISSING: HealthState.NOT_CONFIGURED}.get(
+            status.state, HealthState.FAILED
+        )
+        credit = f" {status.credit}." if status.credit else ""
+        detail = status.problem or f"{status.count:,} entries.{credit}"
+        return Health(connector=self._feed.name, state=state, detail=detail)
+
+    def lookup(self, ip: str, *, deadline_s: float, fresh: bool = False) -> tuple[SourceAnswer, ...]:
+        """One answer for each entry that covers the address, the smallest range first.
+
+        A copy that is too old answers STALE, with what it says; one that cannot be used answers ERROR.
+        """
+        del deadline_s, fresh  # the copy on disk is all there is
+        packed = pack_ip(ip)
+        if packed is None:
+            return (self._answer(ip, SourceStatus.ERROR, detail="Not an address."),)
+        try:
+            ready, fetched_at = self._load()
+        except _Missing as error:
+            return (self._answer(ip, SourceStatus.NOT_CONFIGURED, detail=_sentence(str(error))),)
+        except StoreBroken as error:
+            return (self._answer(ip, SourceStatus.ERROR, detail=_sentence(str(error))),)
+        too_old = why_stale(self._feed, fetched_at, self._clock())
+        covering = ready.ranges.covering(packed)
+        if not covering:
+            return (
+                self._answer(
+                    ip,
+                    SourceStatus.STALE if too_old else SourceStatus.NOT_FOUND,
+                    retrieved_at=fetched_at,
+                    detail=_sentence(f"not listed{f'; {too_old}' if too_old else ''}"),
+                ),
+            )
+        return tuple(
+            self._answer(
+                ip,
+                SourceStatus.STALE if too_old else SourceStatus.OK,
+                entry=entry,
+                # Whoever still publishes an entry still stands by it.
+                last_seen=entry.last_seen or ready.header.published_at or fetched_at,
+                retrieved_at=fetched_at,
+                detail=_sentence("; ".join(filter(None, (_listed(entry), too_old, ready.header.credit)))),
+            )
+            for entry in covering
+        )
+
+    def roles(self, ip: str) -> tuple[DestinationRole, ...]:
+        """The role that being listed gives, by a copy that is good; empty for most feeds."""
+        role = role_on_list(self._feed.warninglist) if self._feed.warninglist else None
+        role = _TOR_ROLE if self._feed.name == "tor_exits" else role
+        if role is None or self.lookup(ip, deadline_s=0)[0].status is not SourceStatus.OK:
+            return ()
+        return (role,)
+
+    def _load(self) -> tuple[_Ready, datetime]:
+        """The copy that counts now, read again only when it is another one."""
+        place = _place(self._settings, self._feed)
+        try:
+            return self._ready_for(place), place.fetched_at
+        except StoreBroken:
+            # An update may have put another copy in its place between the manifest and the file.
+            moved = _place(self._settings, self._feed)
+            if moved.version == place.version:
+                raise
+            return self._ready_for(moved), moved.fetched_at
+
+    def _ready_for(self, place: _Place) -> _Ready:
+        with self._lock:
+            if self._ready is None or self._ready.version != place.version:
+                parsed = _parsed(self._feed, _content(self._settings, self._feed, place))
+                ranges = NetworkMap((entry.network, entry) for entry in parsed.entries)
+                self._ready = _Ready(place.version, ranges, parsed._replace(entries=()))
+            return self._ready
+
+    def _answer(
+        self,
+        ip: str,
+        status: SourceStatus,
+        *,
+        detail: str,
+        entry: FeedEntry | None = None,
+        last_seen: datetime | None = None,
+        retrieved_at: datetime | None = None,
+    ) -> SourceAnswer:
+        feed = self._feed
+        leaning = Leaning.NONE
+        if entry is not None:
+            leaning = feed.leaning if entry.leaning is None else entry.leaning
+        return SourceAnswer(
+            source=feed.name,
+            ip=ip,
+            status=status,
+            leaning=leaning,
+            direction=feed.direction,
+            reliability=feed.reliability,
+            lineage=feed.lineage,
+            last_seen=last_seen,
+            retrieved_at=retrieved_at,
+            evidence_url=_page(feed, entry),
+            detail=detail,
+        )
+
+
+def feed_sources(
+    settings: FeedSettings, *, clock: Callable[[], datetime] = utc_now
+) -> tuple[FeedSource, ...]:
+    """All feeds of the settings as sources; none is read yet."""
+    return tuple(FeedSource(settings, feed, clock=clock) for feed in settings.feeds)
+
+
+def _listed(entry: FeedEntry) -> str:
+    return f"listed as {entry.network.text}" + (f": {entry.detail}" if entry.detail else "")
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _page(feed: Feed, entry: FeedEntry | None) -> str:
+    """A page on the entry that a person can open; references are of letters and digits alone."""
+    if entry is None or not entry.reference:
+        return ""
+    if feed.format is FeedFormat.THREATFOX:
+        return f"https://threatfox.abuse.ch/ioc/{entry.reference}/"
+    if feed.format is FeedFormat.SPAMHAUS_DROP:
+        return f"https://check.spamhaus.org/sbl/query/{entry.reference}"
+    return ""
