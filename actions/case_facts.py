@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, Protocol
 
 from pydantic import Field
 
 from actions.check_ip import IpCheck
 from actions.profile import Profile
+from actions.reputation_facts import DestinationReputation, DestinationVerdict
 from connectors.facts.base import Fact
+from connectors.facts.destination_role import DestinationRole
 from connectors.facts.host import HostRef
 from connectors.facts.notable import Notable
 from connectors.facts.process import Lineage, ProcessEvidence
 from connectors.facts.reputation import SourceAnswer
 
-
-class DestinationVerdict(StrEnum):
-    """What is known of the peer address. NO_FINDING and UNDETERMINED are not "clean"."""
-
-    MALICIOUS = "malicious"
-    SUSPICIOUS = "suspicious"
-    SUSPICIOUS_SHARED = "suspicious_shared"
-    KNOWN_GOOD_SERVICE = "known_good_service"
-    NO_FINDING = "no_finding"
-    UNDETERMINED = "undetermined"
+__all__ = ["CaseFacts", "Destination", "DestinationVerdict", "NamedCase", "Unknown"]
 
 
 class Destination(Fact):
@@ -38,6 +30,9 @@ class Destination(Fact):
         answers: each source's answer; empty when no source is configured.
         dns_names: names the process itself had resolved to this address (EID 22), in time order.
         ports: peer ports seen, ascending.
+        roles: what the address is known to serve as, and by what.
+        reputation: what the verdict rests on, without the answers, which are in `answers`; None when it was
+            not looked up.
     """
 
     ip: str
@@ -47,6 +42,8 @@ class Destination(Fact):
     answers: tuple[SourceAnswer, ...] = ()
     dns_names: tuple[str, ...] = ()
     ports: tuple[int, ...] = ()
+    roles: tuple[DestinationRole, ...] = ()
+    reputation: DestinationReputation | None = None
 
 
 class Unknown(Fact):

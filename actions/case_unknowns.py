@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from actions.case_facts import DestinationVerdict, Unknown
+from actions.case_facts import Destination, DestinationVerdict, Unknown
 from actions.case_users import users_of
 from actions.indicators.case_view import CaseView, directions, is_creator
 from actions.indicators.finding import named
 from actions.indicators.injection import is_source_known
+from actions.reputation_wording import STATUS_WORDS, title_of
 from actions.windows_paths import is_full_path, is_known_image
 from connectors.facts.notable import Direction
 from connectors.facts.process import CoverageState, EvidenceKind, Process, SignatureState
@@ -26,14 +27,17 @@ _KINDS = {
     EvidenceKind.TERMINATION: ("when processes ended", 5),
 }
 
-_FAILED = {
-    SourceStatus.STALE: "its last answer has expired",
-    SourceStatus.RATE_LIMITED: "its quota is used up",
-    SourceStatus.AUTH: "it refused the credential",
-    SourceStatus.ERROR: "it answered with an error",
-    SourceStatus.TIMEOUT: "it did not answer in time",
-    SourceStatus.NOT_CONFIGURED: "it is not configured",
-}
+_FAILED = frozenset(
+    {
+        SourceStatus.STALE,
+        SourceStatus.RATE_LIMITED,
+        SourceStatus.AUTH,
+        SourceStatus.ERROR,
+        SourceStatus.TIMEOUT,
+    }
+)
+
+NO_SOURCE_REMEDY = "Set REGSVCS_RESPONSE_VIRUSTOTAL_KEY, or run `feeds update`"
 
 _SIGNATURE_REMEDY = "Collect Sysmon event 7 (image loaded), or look the file's hash up"
 
@@ -176,17 +180,9 @@ def _injection(view: CaseView) -> Iterator[Unknown]:
 def _destinations(view: CaseView) -> Iterator[Unknown]:
     if not view.facts.destinations:
         yield Unknown(what="the destination", why="no usable peer address was given")
+    yield from _reputation(view)
     for destination in view.facts.destinations:
         ip = destination.ip
-        if destination.verdict is DestinationVerdict.UNDETERMINED:
-            yield Unknown(
-                what=f"reputation of {ip}",
-                why=destination.verdict_reason,
-                remedy="Configure a reputation source" if not destination.answers else "Look it up again",
-            )
-        for answer in destination.answers:
-            if answer.status in _FAILED:
-                yield Unknown(what=f"what {answer.source} knows of {ip}", why=_FAILED[answer.status])
         if not destination.dns_names:
             yield Unknown(
                 what=f"the name behind {ip}",
@@ -207,6 +203,40 @@ def _destinations(view: CaseView) -> Iterator[Unknown]:
                 why="the address is the organisation's own; if it is a proxy, it hides the peer",
                 remedy="Read the proxy's log for this host and time",
             )
+
+
+def _reputation(view: CaseView) -> Iterator[Unknown]:
+    """What a third party could have said. Of a private or own address nobody is asked: nothing is missing."""
+    unjudged = False
+    for destination in view.facts.destinations:
+        if not (destination.check.external or destination.check.external_inside):
+            continue
+        failed = _failures(destination)
+        if destination.verdict is DestinationVerdict.UNDETERMINED:
+            if not destination.check.external or failed:
+                yield Unknown(
+                    what=f"reputation of {destination.ip}",
+                    why=destination.verdict_reason,
+                    remedy="Look it up again" if failed else "Look the address inside it up",
+                )
+            else:
+                unjudged = True
+        for source, status in failed.items():
+            yield Unknown(what=f"what {title_of(source)} knows of {destination.ip}", why=STATUS_WORDS[status])
+    if unjudged:
+        yield Unknown(
+            what="reputation of the destinations",
+            why="no source that reports bad addresses is configured",
+            remedy=NO_SOURCE_REMEDY,
+        )
+
+
+def _failures(destination: Destination) -> dict[str, SourceStatus]:
+    """Sources that were asked and failed, by name."""
+    if destination.reputation is not None:
+        failed = destination.reputation.coverage.failed
+        return {each.source: each.status for each in failed if each.status in _FAILED}
+    return {each.source: each.status for each in destination.answers if each.status in _FAILED}
 
 
 _COLLECTORS: tuple[Callable[[CaseView], Iterator[Unknown]], ...] = (

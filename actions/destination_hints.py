@@ -7,11 +7,13 @@ owner of the address controls.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
 from actions.case_facts import Destination, DestinationVerdict
 from connectors.addresses import pack_ip
+from connectors.facts.destination_role import RoleKind
 from connectors.networks import NetworkMap, parse_network
 
 
@@ -30,6 +32,7 @@ class Hint(NamedTuple):
     """One row.
 
     Attributes:
+        role: what it serves as.
         label: what it is, as a noun.
         why: one sentence for the analyst.
         names: DNS suffixes, lower case; the name itself and anything below it.
@@ -38,6 +41,7 @@ class Hint(NamedTuple):
     """
 
     kind: HintKind
+    role: RoleKind
     label: str
     why: str
     names: tuple[str, ...] = ()
@@ -50,6 +54,7 @@ _CERTIFICATE_WHY = "Windows asks there whether a certificate is still valid, on 
 HINTS: tuple[Hint, ...] = (
     Hint(
         HintKind.SHARED_SERVICE,
+        RoleKind.IP_CHECK,
         "IP-check service",
         "Stealers ask it for the victim's public address; so do many ordinary programs.",
         names=(
@@ -64,6 +69,7 @@ HINTS: tuple[Hint, ...] = (
     ),
     Hint(
         HintKind.SHARED_SERVICE,
+        RoleKind.BOT_API,
         "Telegram",
         "Its bot API is a common way out for stolen data, and the address serves all of Telegram.",
         names=("telegram.org", "t.me"),
@@ -71,24 +77,28 @@ HINTS: tuple[Hint, ...] = (
     ),
     Hint(
         HintKind.SHARED_SERVICE,
+        RoleKind.BOT_API,
         "Discord",
         "Its webhooks and file store are used to fetch malware and to send data out, and by its many users.",
         names=("discord.com", "discordapp.com", "discordapp.net"),
     ),
     Hint(
         HintKind.CHANNEL,
+        RoleKind.MAIL,
         "mail submission",
         "Stealers send what they found by mail; a registration tool has no reason to.",
         ports=(25, 465, 587),
     ),
     Hint(
         HintKind.CHANNEL,
+        RoleKind.FTP,
         "FTP",
         "Stealers upload what they found by FTP; a registration tool has no reason to.",
         ports=(21,),
     ),
     Hint(
         HintKind.PLAIN_REASON,
+        RoleKind.PLATFORM_SERVICE,
         "certificate status service",
         _CERTIFICATE_WHY,
         names=(
@@ -108,9 +118,43 @@ HINTS: tuple[Hint, ...] = (
     ),
     Hint(
         HintKind.PLAIN_REASON,
+        RoleKind.PLATFORM_SERVICE,
         "Windows update service",
         "Windows fetches updates and lists of trusted root certificates there.",
         names=("windowsupdate.com", "update.microsoft.com", "delivery.mp.microsoft.com"),
+    ),
+)
+
+#: Rows that give a role and change nothing else: known to many, or better known by ranges.
+ROLE_ROWS: tuple[Hint, ...] = (
+    Hint(
+        HintKind.SHARED_SERVICE,
+        RoleKind.RESOLVER,
+        "public DNS resolver",
+        "Anyone may ask it, malware too, and block lists name it by mistake.",
+        names=("dns.google", "one.one.one.one", "cloudflare-dns.com", "quad9.net"),
+        ranges=(
+            "8.8.8.8/32",
+            "8.8.4.4/32",
+            "1.1.1.1/32",
+            "1.0.0.1/32",
+            "9.9.9.9/32",
+            "149.112.112.112/32",
+        ),
+    ),
+    Hint(
+        HintKind.SHARED_SERVICE,
+        RoleKind.CDN,
+        "CDN",
+        "Its edges serve the sites of many customers from one address: the host name decides.",
+        names=(
+            "cloudfront.net",
+            "akamaiedge.net",
+            "akamaized.net",
+            "azureedge.net",
+            "azurefd.net",
+            "fastly.net",
+        ),
     ),
 )
 
@@ -122,21 +166,37 @@ _BAD_REPORTS = frozenset(
 )
 
 _BY_RANGE = NetworkMap(
-    (parse_network(cidr, field="destination_hints"), hint) for hint in HINTS for cidr in hint.ranges
+    (parse_network(cidr, field="destination_hints"), (hint, cidr))
+    for hint in (*HINTS, *ROLE_ROWS)
+    for cidr in hint.ranges
 )
 
 
 def hints_for(destination: Destination) -> tuple[Hint, ...]:
     """All rows that fit, in the table's order."""
+    return tuple(hint for hint, _ in hints_with_grounds(destination, HINTS))
+
+
+def hints_with_grounds(
+    destination: Destination, rows: Iterable[Hint] = (*HINTS, *ROLE_ROWS)
+) -> tuple[tuple[Hint, tuple[str, ...]], ...]:
+    """All rows that fit, in their order, each with what it fits by: ranges, DNS names, ports."""
     packed = pack_ip(destination.ip)
     by_range = _BY_RANGE.covering(packed) if packed is not None else ()
-    return tuple(
-        hint
-        for hint in HINTS
-        if hint in by_range
-        or any(is_below(name, suffix) for name in destination.dns_names for suffix in hint.names)
-        or any(port in hint.ports for port in destination.ports)
-    )
+    fitting = []
+    for hint in rows:
+        grounds = (
+            *(f"range {cidr}" for row, cidr in by_range if row is hint),
+            *(
+                f"DNS name {name}"
+                for name in destination.dns_names
+                if any(is_below(name, suffix) for suffix in hint.names)
+            ),
+            *(f"port {port}" for port in destination.ports if port in hint.ports),
+        )
+        if grounds:
+            fitting.append((hint, grounds))
+    return tuple(fitting)
 
 
 def has_plain_reason(destination: Destination) -> bool:

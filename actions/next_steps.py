@@ -25,6 +25,7 @@ _STEPS: tuple[Callable[[StepCase], Iterator[str]], ...] = (
     respond.credentials,
     respond.fleet,
     investigate.shared_services,
+    investigate.sinkholes,
     investigate.channels,
     investigate.inbound,
     investigate.internal,

@@ -106,6 +106,9 @@ WEIGHTS: tuple[Row, ...] = (
         "Assemblies are .dll or .exe; other endings hide one.", f"{_ATTACK}T1036/008/"),
     Row("destination_suspicious", MEDIUM, DESTINATION, 5, 0, destination.destination_suspicious,
         "There are reports, but not enough for more.", f"{_ATTACK}T1071/"),
+    Row("destination_sinkhole", MEDIUM, DESTINATION, 5, 0, destination.destination_sinkhole,
+        "Only names taken from malware lead to a sinkhole; one list of ranges says so, hence not more.",
+        f"{_ATTACK}T1071/; https://github.com/MISP/misp-warninglists (sinkholes)"),
     # --- context: shown, worth nothing ----------------------------------------------------------
     Row("shell_ancestor", CONTEXT, LINEAGE, 0, 0, lineage.shell_ancestor,
         "Every batch file and every managed installation has one.", _REGSVCS),

@@ -6,8 +6,11 @@ from typing import NamedTuple
 
 from actions.case_facts import CaseFacts, Destination
 from actions.command_line import arguments_of
+from actions.destination_hints import HINTS
+from actions.destination_roles import roles_of
 from actions.risk import RiskPolicy
 from actions.windows_paths import is_full_path, is_known_image, normal, system_root
+from connectors.facts.destination_role import DestinationRole
 from connectors.facts.notable import Direction
 from connectors.facts.process import (
     KnownFrom,
@@ -17,6 +20,9 @@ from connectors.facts.process import (
     Signature,
     SignatureState,
 )
+
+#: Roles that follow from the own hints, by label.
+_HINTED = frozenset(hint.label for hint in HINTS)
 
 #: Worst first: where two sources disagree on an image, the worse word counts.
 _SIGNATURE_ORDER = (
@@ -119,6 +125,11 @@ def is_creator(view: CaseView, guid: str | None, image: str) -> bool | None:
         return None
     # Another image is another process; the same image may be the same process or a second copy.
     return None if normal(image) == normal(view.parent.ref.image) else False
+
+
+def roles_known(destination: Destination) -> tuple[DestinationRole, ...]:
+    """What a destination serves as; by the hints alone where nobody has looked its roles up."""
+    return destination.roles or tuple(role for role in roles_of(destination) if role.label in _HINTED)
 
 
 def directions(facts: CaseFacts, destination: Destination) -> frozenset[Direction]:

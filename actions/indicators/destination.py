@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from actions.case_facts import Destination, DestinationVerdict
-from actions.destination_hints import Hint, HintKind, hints_for
-from actions.indicators.case_view import CaseView, directions, inbound_only
+from actions.destination_roles import is_sinkhole
+from actions.indicators.case_view import CaseView, directions, inbound_only, roles_known
 from actions.indicators.finding import Finding, finding, listed
 from actions.risk import EvidenceItem
+from connectors.facts.destination_role import DestinationRole, RoleEffect, RoleKind
 from connectors.facts.notable import Direction
 
 
@@ -18,11 +19,12 @@ def destination_malicious(view: CaseView) -> Finding | None:
 def destination_suspicious(view: CaseView) -> Finding | None:
     """A peer that the process called is suspicious by reputation, and none is malicious.
 
-    Only the worst counts: or a case would weigh less when its suspicious peer turns out to be malicious.
+    Only the worst counts: or a case would weigh less when its suspicious peer turns out to be malicious. A
+    sinkhole is suspicious because it is one, and that counts by itself.
     """
     if destination_malicious(view) is not None:
         return None
-    return _by_verdict(view, DestinationVerdict.SUSPICIOUS, "is suspicious by reputation")
+    return _by_verdict(view, DestinationVerdict.SUSPICIOUS, "is suspicious by reputation", sinkholes=False)
 
 
 def suspicious_shared(view: CaseView) -> Finding | None:
@@ -32,9 +34,41 @@ def suspicious_shared(view: CaseView) -> Finding | None:
     )
 
 
-def _by_verdict(view: CaseView, verdict: DestinationVerdict, words: str) -> Finding | None:
+def destination_sinkhole(view: CaseView) -> Finding | None:
+    """The process called a sinkhole: names that were taken from malware lead there."""
+    found = [
+        (d, role)
+        for d in view.facts.destinations
+        if _counts_as_sinkhole(d) and not inbound_only(view.facts, d)
+        for role in roles_known(d)
+        if role.effect is RoleEffect.PROBABLE_INFECTION
+    ]
+    if not found:
+        return None
+    return finding(
+        f"Probable infection: it called a sinkhole, {listed(d.ip for d, _ in found)}.",
+        [EvidenceItem(text=f"{_role_text(d, role)} Known by {role.source}.") for d, role in found],
+    )
+
+
+def _counts_as_sinkhole(destination: Destination) -> bool:
+    # A sinkhole is suspicious at least; known good it is by a person's word alone, who answers for it.
+    return destination.verdict is not DestinationVerdict.KNOWN_GOOD_SERVICE and is_sinkhole(
+        roles_known(destination)
+    )
+
+
+def _by_verdict(
+    view: CaseView, verdict: DestinationVerdict, words: str, *, sinkholes: bool = True
+) -> Finding | None:
     # Reports about who calls in are mostly reports about scanners: inbound, reputation is no evidence.
-    found = [d for d in view.facts.destinations if d.verdict is verdict and not inbound_only(view.facts, d)]
+    found = [
+        d
+        for d in view.facts.destinations
+        if d.verdict is verdict
+        and not inbound_only(view.facts, d)
+        and (sinkholes or not _counts_as_sinkhole(d))
+    ]
     if not found:
         return None
     return finding(
@@ -46,23 +80,25 @@ def _by_verdict(view: CaseView, verdict: DestinationVerdict, words: str) -> Find
 def destination_role(view: CaseView) -> Finding | None:
     """What is publicly known of the destinations."""
     found = [
-        (d, hint)
+        (d, role)
         for d in view.facts.destinations
-        for hint in hints_for(d)
-        if hint.kind is not HintKind.PLAIN_REASON and not inbound_only(view.facts, d)
+        for role in roles_known(d)
+        if role.kind is not RoleKind.PLATFORM_SERVICE
+        and role.effect is not RoleEffect.PROBABLE_INFECTION
+        and not inbound_only(view.facts, d)
     ]
     if not found:
         return None
     return finding(
-        f"Known services among its peers: {listed(f'{d.ip} ({hint.label})' for d, hint in found)}.",
-        [EvidenceItem(text=_role_text(d, hint)) for d, hint in found],
+        f"Known services among its peers: {listed(f'{d.ip} ({role.label})' for d, role in found)}.",
+        [EvidenceItem(text=_role_text(d, role)) for d, role in found],
     )
 
 
-def _role_text(destination: Destination, hint: Hint) -> str:
+def _role_text(destination: Destination, role: DestinationRole) -> str:
     known_as = f" as {listed(destination.dns_names)}" if destination.dns_names else ""
     ports = f", port {listed(map(str, destination.ports))}" if destination.ports else ""
-    return f"{destination.ip}{known_as}{ports}: {hint.label}. {hint.why}"
+    return f"{destination.ip}{known_as}{ports}: {role.label}. {role.reason}"
 
 
 def destination_not_external(view: CaseView) -> Finding | None:

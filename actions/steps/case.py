@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from actions import destination_roles
 from actions.case_facts import CaseFacts, Destination
-from actions.destination_hints import HintKind, hints_for
-from actions.indicators.case_view import CaseView
+from actions.indicators.case_view import CaseView, roles_known
 from actions.indicators.finding import named
 from actions.isolation import IsolationDecision
 from actions.risk import CaseVerdict, RiskAssessment
@@ -57,7 +57,7 @@ def in_order(destinations: Iterable[Destination]) -> list[Destination]:
 
 def is_shared(destination: Destination) -> bool:
     """True for a service that many share."""
-    return any(hint.kind is HintKind.SHARED_SERVICE for hint in hints_for(destination))
+    return destination_roles.is_shared(roles_known(destination))
 
 
 def name_of(destination: Destination) -> str:

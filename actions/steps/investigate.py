@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator
 
 from actions.case_facts import Destination, DestinationVerdict
-from actions.destination_hints import HintKind, hints_for
-from actions.indicators.case_view import inbound_only
+from actions.destination_roles import is_sinkhole
+from actions.indicators.case_view import inbound_only, roles_known
 from actions.indicators.finding import named
 from actions.ip_facts import IpCategory
 from actions.steps.case import StepCase, cut, in_order, name_of, utc
 from actions.windows_paths import system_root
+from connectors.facts.destination_role import RoleEffect, RoleKind
 from connectors.facts.notable import Direction
 from connectors.facts.process import CoverageState, EvidenceKind, GapKind, Process, SignatureState
 
@@ -25,6 +26,9 @@ _INJECTION_EVENTS = (
 #: Ranges in which somebody of the organisation, or of its provider, answers at an address.
 _OWNED = frozenset({IpCategory.PRIVATE, IpCategory.SHARED, IpCategory.UNIQUE_LOCAL, IpCategory.LINK_LOCAL})
 
+#: Ways by which data commonly leaves.
+_CHANNELS = frozenset({RoleKind.MAIL, RoleKind.FTP})
+
 #: Holes behind which a process may still be found.
 _ENDS = (GapKind.PARENT_NOT_RECORDED, GapKind.PARENT_ID_MISSING, GapKind.TARGET_NOT_RECORDED)
 
@@ -32,7 +36,7 @@ _ENDS = (GapKind.PARENT_NOT_RECORDED, GapKind.PARENT_ID_MISSING, GapKind.TARGET_
 def shared_services(case: StepCase) -> Iterator[str]:
     """Addresses that say nothing by themselves."""
     for destination in in_order(case.facts.destinations):
-        labels = [hint.label for hint in hints_for(destination) if hint.kind is HintKind.SHARED_SERVICE]
+        labels = [role.label for role in roles_known(destination) if role.effect is RoleEffect.CAPS_AT_SHARED]
         if labels or destination.verdict is DestinationVerdict.SUSPICIOUS_SHARED:
             known_as = f" ({labels[0]})" if labels else ""
             yield (
@@ -40,14 +44,24 @@ def shared_services(case: StepCase) -> Iterator[str]:
             )
 
 
+def sinkholes(case: StepCase) -> Iterator[str]:
+    """What was called where names of malware lead."""
+    for destination in in_order(case.facts.destinations):
+        if is_sinkhole(roles_known(destination)) and not inbound_only(case.facts, destination):
+            yield (
+                f"Find out which name {case.process} on {case.host} looked up for {destination.ip}, a"
+                " sinkhole: the name tells which malware it was."
+            )
+
+
 def channels(case: StepCase) -> Iterator[str]:
     """Ports by which data leaves."""
     for destination in in_order(case.facts.destinations):
-        for hint in hints_for(destination):
-            if hint.kind is HintKind.CHANNEL and not inbound_only(case.facts, destination):
+        for role in roles_known(destination):
+            if role.kind in _CHANNELS and not inbound_only(case.facts, destination):
                 yield (
                     f"Read in the firewall's or the relay's log what {case.host} sent to"
-                    f" {name_of(destination)} ({hint.label})."
+                    f" {name_of(destination)} ({role.label})."
                 )
 
 
@@ -144,10 +158,18 @@ def reputation(case: StepCase) -> Iterator[str]:
     unheard = sorted(
         name_of(d)
         for d in case.facts.destinations
-        if d.verdict is DestinationVerdict.UNDETERMINED and d.check.external and not hints_for(d)
+        if d.verdict is DestinationVerdict.UNDETERMINED and d.check.external and not _is_explained(d)
     )
     if unheard:
         yield f"Look {', '.join(unheard)} up by hand: no reputation source has answered."
+
+
+def _is_explained(destination: Destination) -> bool:
+    """True where the role says more than reputation would. A rented machine may be anybody's."""
+    return any(
+        role.effect is not RoleEffect.NONE or role.kind in {*_CHANNELS, RoleKind.PLATFORM_SERVICE}
+        for role in roles_known(destination)
+    )
 
 
 def not_external(case: StepCase) -> Iterator[str]:

@@ -1,0 +1,147 @@
+"""Ask all sources about all addresses of a case at once, under one deadline, and fuse what they answer.
+
+Who is asked about what: a third party about external addresses only (public, and not the organisation's own);
+a source on this machine about public addresses; nobody about any other.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from actions.case_facts import Destination
+from actions.ip_facts import IpCheck
+from actions.reputation_facts import DestinationReputation
+from actions.reputation_fanout import Receive, Task, ask_all, receive_from_queue
+from actions.reputation_fusion import fuse
+from actions.reputation_policy import ReputationPolicy
+from connectors.clock import utc_now
+from connectors.facts.destination_role import DestinationRole
+from connectors.facts.reputation import Leaning, SourceAnswer, SourceStatus
+from connectors.http.deadline import Deadline
+from connectors.ports import ReputationSource
+
+_NO_ROLES: Mapping[str, Sequence[DestinationRole]] = {}
+_NOTHING_BEFORE: Mapping[str, DestinationReputation] = {}
+
+_BAD = frozenset({Leaning.MALICIOUS, Leaning.SUSPICIOUS})
+_ANSWERS = frozenset({SourceStatus.OK, SourceStatus.NOT_FOUND, SourceStatus.STALE})
+
+
+def lookup(
+    ips: Sequence[IpCheck],
+    sources: Sequence[ReputationSource],
+    *,
+    policy: ReputationPolicy,
+    roles: Mapping[str, Sequence[DestinationRole]] = _NO_ROLES,
+    before: Mapping[str, DestinationReputation] = _NOTHING_BEFORE,
+    fresh: bool = False,
+    clock: Callable[[], datetime] = utc_now,
+    monotonic: Callable[[], float] = time.monotonic,
+    receive: Receive = receive_from_queue,
+) -> Mapping[str, DestinationReputation]:
+    """The reputation of each address, by its text as in `ips`. Never raises for a source, never waits longer.
+
+    Args:
+        ips: judged addresses; one that stands there twice is asked about once.
+        sources: online and on disk; of two with one name the first is asked.
+        policy: the deadline, for all addresses together, and how evidence counts.
+        roles: what each address is known to serve as, by its text as in `ips`.
+        before: an earlier look-up. What a source reported then still counts, marked STALE, where it fails
+            now: a failure never lowers a verdict.
+        fresh: True asks volatile sources past their cache.
+        clock: the time of the verdict.
+        monotonic: seconds, for the deadline.
+        receive: waits for the next answer; another one only in tests.
+    """
+    deadline = Deadline.after(policy.deadline_s, clock=monotonic)
+    by_name: dict[str, ReputationSource] = {}
+    for source in sources:
+        by_name.setdefault(source.info.name, source)
+    infos = {name: source.info for name, source in by_name.items()}
+    checks = {check.ip: check for check in ips}
+    outside: dict[str, bool] = {}
+    for check in checks.values():
+        if check.public:
+            asked = asked_address(check)
+            outside[asked] = check.external and outside.get(asked, True)
+    tasks = [
+        Task(source, infos[name], ip)
+        for name, source in by_name.items()
+        for ip, may_leave in outside.items()
+        if may_leave or not infos[name].online
+    ]
+    answers = ask_all(tasks, deadline=deadline, fresh=fresh, receive=receive)
+    now = clock()
+    found: dict[str, DestinationReputation] = {}
+    for ip, check in checks.items():
+        asked = asked_address(check)
+        given = answers.get(asked, ())
+        earlier = before[ip].answers if ip in before and check.public else ()
+        found[ip] = fuse(
+            (*given, *still_counting(earlier, given)),
+            infos,
+            roles.get(ip, ()),
+            ip=asked,
+            policy=policy,
+            now=now,
+            withheld=why_withheld(check),
+        )
+    return found
+
+
+def asked_address(check: IpCheck) -> str:
+    """The address that sources know: the IPv4 inside an IPv4-mapped or NAT64 address, else itself."""
+    inside = check.embedded
+    return inside.ip if inside is not None and inside.decides else check.ip
+
+
+def why_withheld(check: IpCheck) -> str:
+    """Why not every source was asked, one sentence; "" when all were."""
+    if check.external:
+        return ""
+    if check.public:
+        return "It is the organisation's own address: no third party was asked."
+    if check.external_inside and check.embedded is not None:
+        return (
+            f"It is not public by itself and nobody was asked; {check.embedded.ip} inside it is public: look"
+            " that up."
+        )
+    row = check.registry_row
+    registered = f" ({row.name}, {row.rfc})" if row is not None else ""
+    return f"It is not public{registered}; reputation does not apply."
+
+
+def still_counting(
+    earlier: Iterable[SourceAnswer], given: Sequence[SourceAnswer]
+) -> tuple[SourceAnswer, ...]:
+    """Earlier bad reports of sources that fail now, marked STALE; a source that answers now speaks anew."""
+    failed = {answer.source: answer.status for answer in given if answer.status not in _ANSWERS}
+    answering = {answer.source for answer in given if answer.status in _ANSWERS}
+    return tuple(
+        answer.model_copy(update={"status": SourceStatus.STALE})
+        for answer in earlier
+        if answer.status in {SourceStatus.OK, SourceStatus.STALE}
+        and answer.leaning in _BAD
+        and answer.source in failed.keys() - answering
+    )
+
+
+def with_reputation(destination: Destination, reputation: DestinationReputation) -> Destination:
+    """The destination with the verdict and all that it rests on."""
+    return destination.model_copy(
+        update={
+            "verdict": reputation.verdict,
+            "verdict_reason": reputation.reason,
+            "answers": reputation.answers,
+            "reputation": reputation.model_copy(update={"answers": ()}),
+        }
+    )
+
+
+def reputation_of(destination: Destination) -> DestinationReputation | None:
+    """What `with_reputation` put in, whole again; None when the destination was not looked up."""
+    if destination.reputation is None:
+        return None
+    return destination.reputation.model_copy(update={"answers": destination.answers})
