@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from actions.assess_risk import assess_risk
-from actions.case_facts import CaseFacts
+from actions.case_facts import CaseFacts, Destination, Unknown
 from actions.check_ip import IpCheck
 from actions.decide_isolation import decide_isolation
 from actions.describe_destinations import describe_destinations, with_direction, with_user
@@ -21,6 +21,7 @@ from actions.risk import RiskAssessment
 from connectors.facts.base import Fact
 from connectors.facts.notable import Notable
 from connectors.ports import Capability
+from connectors.reputation.answering import plural
 from playbooks.case import CaseId, CaseReport, LogNote, StepOutcome
 from playbooks.case_findings import CaseFindings
 from playbooks.settings import Settings
@@ -51,30 +52,31 @@ def assess_case(
     profiles: Sequence[Profile],
     settings: Settings,
     now: datetime,
-    checks: Mapping[str, IpCheck] | None = None,
+    destinations: Sequence[Destination] | None = None,
+    unknowns: Sequence[Unknown] = (),
 ) -> AssessedCase:
-    """Destinations and risk of a case.
+    """The risk of a case.
 
     Args:
         found: what telemetry gave.
         profiles: the profiles a notable may belong to; the first is used for a process name of none.
         settings: policy and the organisation's ranges.
         now: the time of the assessment.
-        checks: public checks already made, by canonical address; the others are made here.
+        destinations: the case's, as destinations_of gives them, with what is known of their reputation; None
+            when nobody was asked.
+        unknowns: what is not known beside what `found` says, such as addresses that were not looked up.
     """
-    notables = tuple(
-        with_user(with_direction(each, found.evidence), found.lineage) for each in found.notables
-    )
+    notables = _notables(found)
+    if destinations is None:
+        destinations = destinations_of(found, settings)
     facts = CaseFacts(
         profile=profile_of(notables[0], profiles),
         notables=notables,
-        destinations=describe_destinations(
-            notables, found.evidence, settings.organisation_ranges, checks=checks or {}
-        ),
+        destinations=tuple(destinations),
         host=found.host,
         lineage=found.lineage,
         evidence=found.evidence,
-        problems=found.problems,
+        problems=(*found.problems, *unknowns),
         not_looked_up=_not_looked_up(found),
     )
     return AssessedCase(
@@ -87,6 +89,25 @@ def assess_case(
         log_notes=found.log_notes,
         log_problem_count=found.log_problem_count,
     )
+
+
+def destinations_of(
+    found: CaseFindings, settings: Settings, *, checks: Mapping[str, IpCheck] | None = None
+) -> tuple[Destination, ...]:
+    """The other ends of a case's connections, with their public check and without a reputation.
+
+    Args:
+        found: what telemetry gave.
+        settings: the organisation's ranges.
+        checks: public checks already made, by canonical address; the others are made here.
+    """
+    return describe_destinations(
+        _notables(found), found.evidence, settings.organisation_ranges, checks=checks or {}
+    )
+
+
+def _notables(found: CaseFindings) -> tuple[Notable, ...]:
+    return tuple(with_user(with_direction(each, found.evidence), found.lineage) for each in found.notables)
 
 
 def decide_case(
@@ -150,8 +171,36 @@ def _outcomes(facts: CaseFacts) -> tuple[StepOutcome, ...]:
             ok=checked > 0,
             detail=f"{checked} destinations, {external} outside the organisation",
         ),
-        StepOutcome(step="lookup_reputation", ok=False, detail="no reputation source configured"),
+        _lookup_outcome(facts.destinations),
         StepOutcome(step="get_process_lineage", ok=lineage is not None, detail=known if lineage else reasons),
         StepOutcome(step="assess_risk", ok=True, detail="done"),
         StepOutcome(step="decide_isolation", ok=True, detail="done; nothing is isolated by this step"),
     )
+
+
+def _lookup_outcome(destinations: Sequence[Destination]) -> StepOutcome:
+    coverages = [each.reputation.coverage for each in destinations if each.reputation is not None]
+    asked = {name for each in coverages for name in each.asked}
+    judging = {name for each in coverages for name in each.judging}
+    failed = sorted({failure.source for each in coverages for failure in each.failed})
+    described = asked - set(failed)
+    left = sum(each.check.external and each.reputation is None for each in destinations)
+    ok = bool(judging)
+    if not coverages:
+        said = ["no source was asked"]
+    elif judging:
+        number = plural(len(asked), "source")
+        said = [f"{number} asked; of those that can report bad addresses, {len(judging)} answered"]
+    elif not any(each.check.external for each in destinations):
+        # Nothing is missing: of such addresses nobody else knows anything.
+        ok, said = True, ["no address is one that others are asked about"]
+    else:
+        lacking = "answered" if failed else "is configured"
+        said = [f"no source that can report bad addresses {lacking}"]
+        if described:
+            said.append("lists and sources that were asked described the addresses")
+    if failed:
+        said.append(f"no answer from {', '.join(failed)}")
+    if coverages and left:
+        said.append(f"{left:,} {'address' if left == 1 else 'addresses'} not looked up")
+    return StepOutcome(step="lookup_reputation", ok=ok, detail="; ".join(said))

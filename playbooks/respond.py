@@ -7,21 +7,40 @@ report; it never stops the others and never lowers a verdict.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
+from actions.case_facts import Destination, Unknown
+from actions.check_ip import IpCheck, check_ip
 from actions.isolation import IsolationMode
 from actions.profile import Profile
+from actions.reputation_facts import DestinationReputation
 from connectors.errors import ResponseError
 from connectors.facts.notable import Notable
 from connectors.ports import EdrConnector
 from playbooks.case import CaseReport
 from playbooks.case_findings import CaseFindings, gather_cases, without_telemetry
-from playbooks.case_steps import assess_case, decide_case
+from playbooks.case_steps import assess_case, decide_case, destinations_of
+from playbooks.reputation import Reputation
 from playbooks.settings import Settings
 from playbooks.steps import Call, StepFailed, Steps
+
+_NOTHING_KNOWN: Mapping[str, DestinationReputation] = {}
+
+#: Addresses of others that are looked up of one case at most. A process that scans or floods connects to
+#: thousands; the first few dozen show what it talks to, and a free quota of VirusTotal is 500 a day.
+LOOKED_UP_OF_A_CASE = 50
+
+#: The same of one run, so that one noisy log does not leave the rest of the day without answers.
+LOOKED_UP_OF_A_RUN = 200
+
+_LEFT_OUT = (
+    f"Not looked up: more than {LOOKED_UP_OF_A_CASE} addresses of a case or {LOOKED_UP_OF_A_RUN} of a run"
+    " would use up the quotas of sources."
+)
 
 
 def respond(
@@ -33,6 +52,8 @@ def respond(
     settings: Settings,
     clock: Callable[[], datetime],
     caller_mode: IsolationMode = IsolationMode.APPROVE,
+    reputation: Reputation | None = None,
+    fresh: bool = False,
 ) -> tuple[CaseReport, ...]:
     """Work the notables up to the isolation decision. Nothing is isolated here.
 
@@ -44,6 +65,9 @@ def respond(
         settings: policy and limits.
         clock: the time.
         caller_mode: the highest isolation mode the caller allows.
+        reputation: who is asked about addresses; None when nobody is. The notables' peers are looked up while
+            telemetry is gathered, and further peers after it.
+        fresh: True asks volatile sources past their cache.
 
     Returns:
         One report per case, in the order of their first notable. Where a fault of ours stops an assessment,
@@ -52,18 +76,77 @@ def respond(
     Raises:
         ResponseError: a case could not be worked even so.
     """
+    gather = Call("gather_cases", partial(gather_cases, steps, edr, notables, settings))
+    look_up = Call("lookup_reputation", partial(look_up_peers, notables, settings, reputation, fresh=fresh))
+    found, known = side_by_side(steps, gather, look_up)
     done = report_cases(
         steps,
-        gather_cases(steps, edr, notables, settings),
+        found,
         profiles=profiles,
         settings=settings,
         clock=clock,
         caller_mode=caller_mode,
+        reputation=reputation,
+        known=known,
+        fresh=fresh,
     )
     lost = [fault for fault in done.faults if not fault.reported]
     if lost:
         raise ResponseError(f"{lost[0].case_id} could not be worked: {lost[0].reason}")
     return done.reports
+
+
+def side_by_side(
+    steps: Steps,
+    gather: Call[tuple[CaseFindings, ...]],
+    look_up: Call[Mapping[str, DestinationReputation]],
+) -> tuple[tuple[CaseFindings, ...], Mapping[str, DestinationReputation]]:
+    """Run both at once. A look-up that breaks costs its answers alone.
+
+    Raises:
+        ResponseError: nothing was gathered.
+    """
+    both: list[object] = list(
+        steps.parallel([Call(gather.step, gather.run), Call(look_up.step, look_up.run)])
+    )
+    found, known = both
+    if isinstance(found, StepFailed):
+        raise ResponseError(f"the cases could not be gathered: {found.reason.partition(':')[0]}")
+    return cast("tuple[CaseFindings, ...]", found), (
+        {} if isinstance(known, StepFailed) else cast("Mapping[str, DestinationReputation]", known)
+    )
+
+
+def look_up_peers(
+    notables: Sequence[Notable], settings: Settings, reputation: Reputation | None, *, fresh: bool = False
+) -> Mapping[str, DestinationReputation]:
+    """What sources know of the peers that notables name, by canonical address; of at most so many.
+
+    Which notables are one case is not known yet: those of one process name on one host share its number here,
+    and what it leaves out is looked up after grouping, as far as the numbers allow.
+    """
+    if reputation is None:
+        return {}
+    peers: dict[tuple[str, str], dict[str, None]] = {}
+    for each in notables:
+        if each.peer_ip is not None:
+            host = (each.dest.casefold(), each.process_name.casefold())
+            peers.setdefault(host, {}).setdefault(each.peer_ip)
+    checks = {
+        ip: check_ip(ip, organisation=settings.organisation_ranges) for ips in peers.values() for ip in ips
+    }
+    candidates = _ranked([[checks[ip] for ip in ips if checks[ip].external] for ips in peers.values()])
+    chosen = dict.fromkeys(candidates[:LOOKED_UP_OF_A_RUN])
+    others = [check for check in checks.values() if not check.external]
+    return reputation.look_up([*others, *(checks[ip] for ip in chosen)], fresh=fresh)
+
+
+def _ranked(groups: Sequence[Sequence[IpCheck]]) -> list[str]:
+    """The first addresses of all groups, then the second ones, and so on; each once."""
+    ranked = [
+        (rank, check.ip) for checks in groups for rank, check in enumerate(checks[:LOOKED_UP_OF_A_CASE])
+    ]
+    return list(dict.fromkeys(ip for _, ip in sorted(ranked, key=lambda each: each[0])))
 
 
 class CaseFault(NamedTuple):
@@ -93,15 +176,41 @@ def report_cases(
     settings: Settings,
     clock: Callable[[], datetime],
     caller_mode: IsolationMode,
+    reputation: Reputation | None = None,
+    known: Mapping[str, DestinationReputation] = _NOTHING_KNOWN,
+    fresh: bool = False,
 ) -> Reported:
     """Assess and decide what was gathered: the second half of `respond`, with the same arguments.
 
     A fault in one case costs the others nothing.
+
+    Args:
+        known: what was looked up already, by canonical address; further peers are looked up here, those of
+            all cases at once, up to LOOKED_UP_OF_A_CASE and LOOKED_UP_OF_A_RUN.
     """
+    found = tuple(found)
+    (looked,) = steps.parallel(
+        [
+            Call(
+                "lookup_reputation",
+                partial(_look_up_further, found, settings, reputation, known, fresh=fresh),
+            )
+        ]
+    )
+    broken = looked if isinstance(looked, StepFailed) else None
+    reputations, left = (known, frozenset[str]()) if isinstance(looked, StepFailed) else looked
 
     def report_of(case: CaseFindings) -> CaseReport:
         now = clock()
-        assessed = assess_case(case, profiles=profiles, settings=settings, now=now)
+        destinations = destinations_of(case, settings)
+        if reputation is not None:
+            destinations = tuple(
+                _judged(steps, reputation, each, reputations.get(each.ip), broken) for each in destinations
+            )
+        destinations, unknowns = _telling(destinations, left)
+        assessed = assess_case(
+            case, profiles=profiles, settings=settings, now=now, destinations=destinations, unknowns=unknowns
+        )
         return decide_case(assessed, settings=settings, caller_mode=caller_mode, now=now)
 
     reports: list[CaseReport] = []
@@ -117,3 +226,92 @@ def report_cases(
         if not isinstance(report, StepFailed):
             reports.append(report)
     return Reported(tuple(reports), tuple(faults))
+
+
+def _judged(
+    steps: Steps,
+    reputation: Reputation,
+    destination: Destination,
+    known: DestinationReputation | None,
+    broken: StepFailed | None,
+) -> Destination:
+    """The destination with its verdict. A fault of ours costs the verdict alone, and is named."""
+    (judged,) = steps.parallel([Call("judge", partial(reputation.judged, destination, known))])
+    fault = judged if isinstance(judged, StepFailed) else broken if known is None else None
+    found = destination if isinstance(judged, StepFailed) else judged
+    if fault is None:
+        return found
+    why = f"The look-up broke ({fault.reason.partition(':')[0]})."
+    return found.model_copy(update={"verdict_reason": why})
+
+
+class _Looked(NamedTuple):
+    """What is known after all look-ups, and the external addresses left out for their number."""
+
+    known: Mapping[str, DestinationReputation]
+    left: frozenset[str]
+
+
+def _look_up_further(
+    found: Sequence[CaseFindings],
+    settings: Settings,
+    reputation: Reputation | None,
+    known: Mapping[str, DestinationReputation],
+    *,
+    fresh: bool,
+) -> _Looked:
+    """What is known, and what sources say of the peers that telemetry added, up to the numbers above.
+
+    The notables' own peers come first, then those with the most connections.
+    """
+    if reputation is None:
+        return _Looked(known, frozenset())
+    own: list[list[IpCheck]] = []
+    further: list[list[IpCheck]] = []
+    unasked: dict[str, IpCheck] = {}
+    external: set[str] = {ip for ip in known if _is_external(ip, settings)}
+    spent = len(external)
+    for case in found:
+        checks = [each.check for each in destinations_of(case, settings)]
+        room = LOOKED_UP_OF_A_CASE - sum(check.ip in external for check in checks)
+        new = [check for check in checks if check.ip not in known]
+        unasked.update((check.ip, check) for check in new)
+        chosen = _by_weight(case, [check for check in new if check.external])[: max(0, room)]
+        named = {each.peer_ip for each in case.notables}
+        own.append([check for check in chosen if check.ip in named])
+        further.append([check for check in chosen if check.ip not in named])
+    wanted = dict.fromkeys([*_ranked(own), *_ranked(further)])
+    taken = set(list(wanted)[: max(0, LOOKED_UP_OF_A_RUN - spent)])
+    asked = [check for check in unasked.values() if check.ip in taken or not check.external]
+    left = frozenset(ip for ip, check in unasked.items() if check.external and ip not in taken)
+    return _Looked({**known, **reputation.look_up(asked, fresh=fresh)}, left)
+
+
+def _by_weight(case: CaseFindings, checks: Sequence[IpCheck]) -> list[IpCheck]:
+    """The notables' own peers in their order, then the others, those with the most connections first."""
+    named = {each.peer_ip for each in case.notables}
+    connections = case.evidence.connections if case.evidence is not None else ()
+    seen: Counter[str] = Counter()
+    for each in connections:
+        seen[each.src_ip if each.initiated is False else each.dest_ip] += each.count
+    return sorted(checks, key=lambda check: (0, 0) if check.ip in named else (1, -seen[check.ip]))
+
+
+def _is_external(ip: str, settings: Settings) -> bool:
+    return check_ip(ip, organisation=settings.organisation_ranges).external
+
+
+def _telling(
+    destinations: Sequence[Destination], left: frozenset[str]
+) -> tuple[tuple[Destination, ...], tuple[Unknown, ...]]:
+    """The destinations with the reason of those left out, and that as one thing not known."""
+    out = [each.ip for each in destinations if each.ip in left]
+    if not out:
+        return tuple(destinations), ()
+    told = tuple(
+        each.model_copy(update={"verdict_reason": _LEFT_OUT}) if each.ip in left else each
+        for each in destinations
+    )
+    more = f" and {len(out) - 1:,} more" if len(out) > 1 else ""
+    what = f"reputation of {out[0]}{more}"
+    return told, (Unknown(what=what, why=_LEFT_OUT, remedy="Look those that matter up by hand"),)

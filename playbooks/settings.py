@@ -21,6 +21,7 @@ from connectors.errors import ConfigError
 from connectors.facts.base import Fact
 from connectors.siem.notable import NotableSettings
 from playbooks.reenrich import ReenrichSettings
+from playbooks.reputation_settings import ReputationSettings
 
 #: Names the settings file when --config does not.
 CONFIG_VARIABLE = "REGSVCS_RESPONSE_CONFIG"
@@ -47,6 +48,7 @@ class Settings(Fact):
     lineage: LineageSettings = LineageSettings()
     risk: RiskPolicy = RiskPolicy()
     isolation: IsolationPolicy = Field(default_factory=IsolationPolicy)
+    reputation: ReputationSettings = ReputationSettings()
     reenrich: ReenrichSettings = ReenrichSettings()
 
     @property

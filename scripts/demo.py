@@ -1,15 +1,20 @@
 """`make demo`: the main job on the examples, by the commands a user would type, ending in a table.
 
 Each example is worked twice: from its log alone, which is printed, and from its notable with the log, of
-which the table shows the outcome.
+which the table shows the outcome. Then one address of them is explained.
+
+Nothing leaves this machine: the commands get no key and no settings of the user's, so that only lists on this
+machine are read.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,16 +40,39 @@ class Outcome(NamedTuple):
     report: str
 
 
-def shown(*arguments: str) -> None:
+class Peer(NamedTuple):
+    """One line of the table of addresses."""
+
+    address: str
+    serves_as: str
+    reputation: str
+
+
+#: The address whose look-up is explained: Telegram's, from the first example.
+EXPLAINED = "149.154.167.220"
+
+#: `reputation` ends so when no source gave a usable answer, as without keys.
+NO_USABLE_ANSWER = 1
+
+#: Keys and the settings file are named by variables of this prefix.
+OUR_VARIABLES = "REGSVCS_RESPONSE_"
+
+
+def offline() -> dict[str, str]:
+    """The environment of the commands: without keys and settings, so that they send nothing to anyone."""
+    return {name: value for name, value in os.environ.items() if not name.upper().startswith(OUR_VARIABLES)}
+
+
+def shown(*arguments: str, may_end: tuple[int, ...] = (0,)) -> None:
     """Run a command and show it with its output.
 
     Raises:
-        SystemExit: it failed.
+        SystemExit: it ended otherwise than it may.
     """
     sys.stdout.write(f"\n$ regsvcs-response {shlex.join(arguments)}\n")
     sys.stdout.flush()
-    done = subprocess.run([COMMAND, *arguments], cwd=ROOT, check=False)
-    if done.returncode:
+    done = subprocess.run([COMMAND, *arguments], cwd=ROOT, check=False, env=offline())
+    if done.returncode not in may_end:
         sys.exit(done.returncode)
 
 
@@ -54,18 +82,19 @@ def document(*arguments: str) -> dict[str, Any]:
     Raises:
         SystemExit: it failed.
     """
-    done = subprocess.run([COMMAND, *arguments, "--json"], cwd=ROOT, check=False, stdout=subprocess.PIPE)
+    done = subprocess.run(
+        [COMMAND, *arguments, "--json"], cwd=ROOT, check=False, stdout=subprocess.PIPE, env=offline()
+    )
     if done.returncode:
         sys.exit(done.returncode)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
-def outcomes(example: str, source: str, out: str, *arguments: str) -> list[Outcome]:
-    """The cases of one run, written to `out`; one line without a case where nothing was raised."""
-    found = document(*arguments, "--out", out)
+def outcomes(example: str, source: str, out: str, found: dict[str, Any]) -> list[Outcome]:
+    """The cases of one run; one line without a case where nothing was raised."""
     raised = "given"
-    if "--notable" not in arguments:
+    if source == "log":
         detection = found["detection"]
         yes, no = len(detection["notables"]), len(detection["not_raised"])
         raised = f"{yes} of {yes + no}"
@@ -85,20 +114,51 @@ def outcomes(example: str, source: str, out: str, *arguments: str) -> list[Outco
     ]
 
 
+def peers(found: dict[str, Any]) -> list[Peer]:
+    """The addresses of the cases of one run, what each serves as, and its verdict."""
+    return [
+        Peer(
+            str(each["ip"]),
+            ", ".join(dict.fromkeys(str(role["label"]) for role in each["roles"])) or "-",
+            str(each["verdict"]).replace("_", " "),
+        )
+        for case in found["cases"]
+        for each in case["facts"]["destinations"]
+    ]
+
+
+def table(heading: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    """Write rows below their heading, after an empty line."""
+    lines = [heading, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(heading))]
+    sys.stdout.write("\n")
+    for line in lines:
+        text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        sys.stdout.write(text.rstrip() + "\n")
+
+
 def main() -> int:
     """Work all examples."""
     rows: list[Outcome] = []
+    addresses: dict[Peer, None] = {}
     for name, log in EXAMPLES:
         shown("run", "--sysmon", log)
-        rows += outcomes(name, "log", f"out/demo/{name}", "run", "--sysmon", log)
         notable = f"examples/{name}/notable.json"
-        rows += outcomes(name, "notable", f"out/demo/{name}", "run", "--notable", notable, "--sysmon", log)
-    heading = Outcome("example", "from", "raised", "verdict", "score", "isolate", "report")
-    widths = [max(len(row[column]) for row in (heading, *rows)) for column in range(len(heading))]
-    sys.stdout.write("\n")
-    for row in (heading, *rows):
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        sys.stdout.write(line.rstrip() + "\n")
+        for source, arguments in (
+            ("log", ("run", "--sysmon", log)),
+            ("notable", ("run", "--notable", notable, "--sysmon", log)),
+        ):
+            out = f"out/demo/{name}"
+            found = document(*arguments, "--out", out)
+            rows += outcomes(name, source, out, found)
+            addresses.update(dict.fromkeys(peers(found)))
+    shown("reputation", EXPLAINED, "--explain", may_end=(0, NO_USABLE_ANSWER))
+    table(("example", "from", "raised", "verdict", "score", "isolate", "report"), rows)
+    table(("address", "serves as", "reputation"), addresses)
+    sys.stdout.write(
+        "\nNo third party was asked: these commands were given no key. Only lists on this machine were"
+        " read;\nregsvcs-response doctor says which sources there are and what each of them needs.\n"
+    )
     return 0
 
 

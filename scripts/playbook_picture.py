@@ -15,6 +15,8 @@ TARGET = ROOT / "docs/images/playbook.svg"
 WIDTH, HEIGHT, MARGIN = 250, 74, 30
 #: Blocks stand 340 apart sideways and 180 downwards in the editor; a picture needs less.
 SCALE_X, SCALE_Y = 0.85, 0.62
+#: Between a row of blocks and the next one.
+GAP = 180 * SCALE_Y - HEIGHT
 
 _FILL = {"action": "#e8f1fb", "code": "#f4f4f2", "decision": "#fdf3dc", "prompt": "#fbe9e7"}
 _KIND = {
@@ -67,7 +69,8 @@ def _edge(
 ) -> str:
     (x1, y1), (x2, y2) = places[edge["sourceNode"]], places[edge["targetNode"]]
     start, end = (x1 + WIDTH / 2, y1 + HEIGHT), (x2 + WIDTH / 2, y2)
-    bend = (start[1] + end[1]) / 2 if end[1] - start[1] < 200 else end[1] - 20
+    # A line over several rows stays in its column until it is past their blocks.
+    bend = end[1] - GAP / 2
     line = (
         f'<path d="M{start[0]:g} {start[1]:g}V{bend:g}H{end[0]:g}V{end[1]:g}" fill="none" stroke="#7b848e"/>'
     )

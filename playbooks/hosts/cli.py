@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.core import TyperCommand
+
+if TYPE_CHECKING:
+    import click
+
+
+class _Command(TyperCommand):
+    """Writes "[required]" in its help, which Typer escapes for a markup that is not read here."""
+
+    def get_help(self, ctx: click.Context) -> str:
+        """The help text."""
+        return super().get_help(ctx).replace("\\[", "[")
+
 
 app = typer.Typer(
     name="regsvcs-response",
@@ -20,6 +33,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+feeds = typer.Typer(
+    help="Lists of addresses on this machine: download them, and see what is there.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    epilog="Examples: regsvcs-response feeds update | regsvcs-response feeds list",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(feeds, name="feeds")
+
 Logs = Annotated[list[Path] | None, typer.Argument(metavar="PATH...", help="Sysmon logs: files or folders.")]
 Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings, TOML.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
@@ -29,6 +51,14 @@ Profiles = Annotated[
         "--profile", metavar="NAME|FILE", help="Detection profile, repeatable; default: all shipped."
     ),
 ]
+Fresh = Annotated[
+    bool,
+    typer.Option(
+        "--fresh",
+        help="Ask sources whose answers change within hours again, and not the cache.",
+    ),
+]
+Ips = Annotated[list[str], typer.Argument(metavar="IP...", help="IPv4 or IPv6 addresses.")]
 Reading = Annotated[
     str,
     typer.Option(
@@ -72,6 +102,13 @@ def run(
             ),
         ),
     ] = None,
+    no_lookup: Annotated[
+        bool,
+        typer.Option(
+            "--no-lookup", help="Ask nobody about addresses, and read no list of addresses on this machine."
+        ),
+    ] = False,
+    fresh: Fresh = False,
     as_json: AsJson = False,
 ) -> None:
     """Work notables, or what a Sysmon log raises, up to the isolation decision."""
@@ -84,16 +121,19 @@ def run(
         profiles=profile or [],
         semantics=semantics,
         out=out,
+        lookup=not no_lookup,
+        fresh=fresh,
         as_json=as_json,
     )
 
 
 @app.command(
+    cls=_Command,
     epilog=(
         "Examples: regsvcs-response detect Sysmon.evtx | "
         "regsvcs-response detect logs/ --semantics escu --json | "
         "regsvcs-response detect log.xml --profile regsvr32.toml"
-    )
+    ),
 )
 def detect(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Sysmon logs: files or folders.")],
@@ -110,10 +150,11 @@ def detect(
 
 @app.command(
     "check-ip",
+    cls=_Command,
     epilog="Examples: regsvcs-response check-ip 8.8.8.8 ::ffff:10.0.0.1 | check-ip 2002:a00:1::1 --json",
 )
 def check_ip(
-    ips: Annotated[list[str], typer.Argument(metavar="IP...", help="IPv4 or IPv6 addresses.")],
+    ips: Ips,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
@@ -121,6 +162,65 @@ def check_ip(
     from playbooks.hosts.commands import check_ip as command
 
     command.run(ips=ips, config=config, as_json=as_json)
+
+
+@app.command(
+    cls=_Command,
+    epilog=(
+        "Examples: regsvcs-response reputation 8.8.8.8 | reputation 8.8.8.8 1.1.1.1 --explain | "
+        "reputation 8.8.8.8 --fresh --json. Exit code 1: no source gave a usable answer about an address; "
+        "2: a key cannot be read, and the other sources were asked."
+    ),
+)
+def reputation(
+    ips: Ips,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Add votes and their weight, roles and why, and who was not asked."),
+    ] = False,
+    fresh: Fresh = False,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look addresses up: a verdict, and what it rests on. Only public addresses of others leave here."""
+    from playbooks.hosts.commands import reputation as command
+
+    command.run(ips=ips, explain=explain, fresh=fresh, config=config, as_json=as_json)
+
+
+@feeds.command(
+    "update",
+    epilog=(
+        "Example: regsvcs-response feeds update. "
+        "Exit code 1: a feed could not be updated, and its last good copy stays, or has no usable copy."
+    ),
+)
+def feeds_update(config: Config = None, as_json: AsJson = False) -> None:
+    """Download every feed whose time has come."""
+    from playbooks.hosts.commands import feeds as command
+
+    command.update(config=config, as_json=as_json)
+
+
+@feeds.command("list", epilog="Example: regsvcs-response feeds list --json. Exit code 1: a copy is broken.")
+def feeds_list(config: Config = None, as_json: AsJson = False) -> None:
+    """Show each feed's copy on this machine: age, size, entries, licence."""
+    from playbooks.hosts.commands import feeds as command
+
+    command.show(config=config, as_json=as_json)
+
+
+@app.command(
+    epilog=(
+        "Examples: regsvcs-response doctor | doctor --config settings.toml --json. "
+        "Exit code 1: something that is configured fails."
+    )
+)
+def doctor(config: Config = None, as_json: AsJson = False) -> None:
+    """Check settings, keys, sources and folders. Asks each source for no more than whether the key works."""
+    from playbooks.hosts.commands import doctor as command
+
+    command.run(config=config, as_json=as_json)
 
 
 @app.command(

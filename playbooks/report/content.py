@@ -82,11 +82,48 @@ class GuardRow:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceRow:
+    """One answer of one reputation source.
+
+    Attributes:
+        said: what it says, or that it does not answer; a failure is told as one.
+        detail: in the source's own words; "" if it gave none.
+        seen: when the source last saw it, and how long ago; "" if it does not say.
+        asked: when the source was asked, or of when its list is; "" when that is not known.
+        about: whose traffic the evidence is about, and how reliable the source is; "" without evidence.
+        author: who the evidence is by, as votes are counted; "" without evidence.
+        weight: what the vote counts for, and why; "" without a vote.
+        page: address of a page on it, defanged; "" if there is none.
+        link: the same for following; "" unless it is one of a known service.
+    """
+
+    source: str
+    said: str
+    tone: Tone
+    detail: str
+    seen: str
+    asked: str
+    about: str
+    author: str
+    weight: str
+    page: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
 class DestinationBlock:
-    """One peer address and what is known of it."""
+    """One peer address and what is known of it.
+
+    Attributes:
+        rows: the address itself, its verdict and what it serves as.
+        sources: one for each answer.
+        coverage: who answered and who did not, and what would change the verdict.
+    """
 
     title: str
     rows: tuple[Row, ...]
+    sources: tuple[SourceRow, ...] = ()
+    coverage: tuple[Row, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,51 +3,88 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
-from actions.case_facts import Destination, DestinationVerdict
-from connectors.facts.reputation import Leaning, SourceAnswer, SourceStatus
+from actions.case_facts import CaseFacts, Destination
+from actions.indicators.case_view import roles_known
+from actions.reputation_facts import DestinationReputation
+from connectors.facts.reputation import SourceStatus
 from playbooks.case import CaseReport
 from playbooks.report import wording
 from playbooks.report.content import DestinationBlock, Row, Tone
 from playbooks.report.ip_words import embedded_words, registry_words
+from playbooks.report.reputation_words import (
+    coverage_rows,
+    override_rows,
+    role_rows,
+    source_rows,
+    verdict_row,
+)
 
-#: Addresses, and answers on one of them, that are shown.
+#: Addresses that are shown.
 DESTINATIONS_SHOWN = 20
-_ANSWERS_SHOWN = 30
-
-_DESTINATION_TONE = {
-    DestinationVerdict.MALICIOUS: Tone.BAD,
-    DestinationVerdict.SUSPICIOUS: Tone.WARN,
-    DestinationVerdict.SUSPICIOUS_SHARED: Tone.WARN,
-    DestinationVerdict.KNOWN_GOOD_SERVICE: Tone.PLAIN,
-    DestinationVerdict.NO_FINDING: Tone.UNKNOWN,
-    DestinationVerdict.UNDETERMINED: Tone.UNKNOWN,
-}
-
 
 #: Only these are answers; "not found" is one, and clears nothing.
 _ANSWERED = {SourceStatus.OK, SourceStatus.NOT_FOUND}
 
 
-def destination_blocks(report: CaseReport) -> tuple[DestinationBlock, ...]:
-    """One per peer address, the first ones of the case."""
-    return tuple(_block(each) for each in report.facts.destinations[:DESTINATIONS_SHOWN])
+def destination_blocks(facts: CaseFacts, now: datetime | None = None) -> tuple[DestinationBlock, ...]:
+    """One per peer address, the first ones of the case.
+
+    Args:
+        facts: the case.
+        now: the time of the report, for ages where no look-up has a time of its own.
+    """
+    return tuple(_block(each, now) for each in facts.destinations[:DESTINATIONS_SHOWN])
 
 
-def _block(destination: Destination) -> DestinationBlock:
+def reputation_block(found: DestinationReputation) -> DestinationBlock:
+    """One address that was looked up by itself."""
+    rows = (
+        verdict_row(found.verdict, found.reason, found),
+        *override_rows(found),
+    )
+    return DestinationBlock(
+        wording.name(found.ip),
+        rows,
+        source_rows(found.answers, found.votes, now=found.decided_at),
+        coverage_rows(found),
+    )
+
+
+def _block(destination: Destination, now: datetime | None) -> DestinationBlock:
     rows = [
         Row("address", _reach(destination), Tone.PLAIN if destination.check.external else Tone.WARN),
         *_registry(destination),
         _names(destination),
     ]
-    verdict = wording.DESTINATION_VERDICT[destination.verdict]
-    tone = _DESTINATION_TONE[destination.verdict]
-    rows.append(Row("reputation", f"{verdict}: {wording.sentence(destination.verdict_reason)}", tone))
-    if destination.answers:
-        answered = sum(each.status in _ANSWERED for each in destination.answers)
-        rows.append(Row("sources", f"{answered} of {len(destination.answers)} asked have answered"))
-    rows += [_answer(each) for each in destination.answers[:_ANSWERS_SHOWN]]
-    return DestinationBlock(wording.endpoint(destination.ip, destination.ports), tuple(rows))
+    known = destination.reputation
+    rows.append(
+        verdict_row(destination.verdict, destination.verdict_reason, known, public=destination.check.public)
+    )
+    if known is not None:
+        rows += override_rows(known)
+    rows += role_rows(roles_known(destination))
+    title = wording.endpoint(destination.ip, destination.ports)
+    if known is None:
+        return DestinationBlock(
+            title, tuple(rows), source_rows(destination.answers, now=now), _asked(destination)
+        )
+    whole = known.model_copy(update={"answers": destination.answers})
+    return DestinationBlock(
+        title,
+        tuple(rows),
+        source_rows(whole.answers, whole.votes, now=whole.decided_at),
+        coverage_rows(whole),
+    )
+
+
+def _asked(destination: Destination) -> tuple[Row, ...]:
+    """Who answered, where there is no more than the answers."""
+    if not destination.answers:
+        return (Row("coverage", "no reputation source was asked", Tone.UNKNOWN),)
+    answered = sum(each.status in _ANSWERED for each in destination.answers)
+    return (Row("coverage", f"{answered} of {len(destination.answers)} asked have answered"),)
 
 
 def _registry(destination: Destination) -> Iterator[Row]:
@@ -77,19 +114,6 @@ def _reach(destination: Destination) -> str:
     if check.public:
         return f"{wording.CATEGORY[check.category]}; outside the organisation"
     return f"not public: {wording.CATEGORY[check.category]}"
-
-
-def _answer(answer: SourceAnswer) -> Row:
-    answered = answer.status is SourceStatus.OK
-    words = wording.SOURCE_STATUS[answer.status]
-    tone = Tone.PLAIN if answered else Tone.UNKNOWN
-    if answered:
-        words = "has nothing on it" if answer.leaning is Leaning.NONE else f"says {answer.leaning.value}"
-        seen = f", last seen {wording.moment(answer.last_seen)}" if answer.last_seen else ""
-        words += f", reliability {answer.reliability.value}{seen}"
-        tone = Tone.BAD if answer.leaning is Leaning.MALICIOUS else Tone.PLAIN
-    detail = f" ({wording.sentence(answer.detail)})" if answer.detail else ""
-    return Row("source", f"{wording.name(answer.source)} {words}{detail}", tone)
 
 
 def destination_notes(report: CaseReport) -> tuple[Row, ...]:

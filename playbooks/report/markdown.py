@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from playbooks.case import CaseReport
 from playbooks.report import display
-from playbooks.report.content import GuardRow, Item, Row, View
+from playbooks.report.content import GuardRow, Item, Row, SourceRow, View
 from playbooks.report.display import fenced
 from playbooks.report.iocs import Ioc, defanging
 from playbooks.report.tree import layout, no_tree, tree_day
@@ -110,10 +110,37 @@ def _destinations(view: View, prose: Prose) -> list[str]:
     if not view.destinations:
         blocks.append("No address is known.")
     for block in view.destinations:
-        blocks += [f"### {prose(block.title)}", _table(("Field", "Value"), _cells(block.rows, prose))]
+        fields = (*block.rows, *block.coverage)
+        blocks += [f"### {prose(block.title)}", _table(("Field", "Value"), _cells(fields, prose))]
+        if block.sources:
+            blocks.append(_table(_SOURCE_HEADER, [_source(each, prose) for each in block.sources]))
     if view.destination_notes:
         blocks.append("\n".join(f"- {row.label}: {prose(row.text)}" for row in view.destination_notes))
     return blocks
+
+
+_SOURCE_HEADER = (
+    "Source",
+    "Says",
+    "Last seen",
+    "Asked",
+    "About",
+    "Author",
+    "Counts as",
+    "In its words",
+    "Page",
+)
+
+
+def _source(row: SourceRow, prose: Prose) -> tuple[str, ...]:
+    texts = (
+        row.source,
+        row.said,
+        row.seen.removeprefix("last seen "),
+        row.asked.removeprefix("asked "),
+        row.about,
+    )
+    return tuple(prose(each) for each in (*texts, row.author, row.weight, row.detail, row.page))
 
 
 def _unknowns(view: View, prose: Prose) -> list[str]:

@@ -12,8 +12,11 @@ from collections.abc import Callable, Iterable
 
 from actions.case_facts import CaseFacts
 from actions.containment_question import ContainmentQuestion
+from actions.indicators.case_view import roles_known
 from actions.isolation import GuardOutcome
+from actions.reputation_wording import coverage_words, not_configured_words
 from actions.risk import Strength
+from actions.verdict_table import DESTINATION_RANK
 from playbooks.case import CaseReport
 from playbooks.report import wording
 from playbooks.report.display import visible
@@ -27,6 +30,7 @@ PROMPT_LIMIT = 6000
 #: Characters of one line; the report beside the prompt has the whole text.
 _LINE_LIMIT = 300
 _PEERS_SHOWN = 3
+_ROLES_SHOWN = 4
 _FINDINGS_SHOWN = 5
 _GUARDS_SHOWN = 3
 _STEPS_SHOWN = 3
@@ -101,6 +105,7 @@ def prompt(report: CaseReport, question: ContainmentQuestion) -> str:
         "",
         f"Verdict: {verdict}, score {risk.score:g} of 100. {safe(risk.verdict_reason)}",
         *_subject(report, safe),
+        *_reputations(report.facts, safe),
         "",
         *_findings(report, safe),
         "",
@@ -198,6 +203,30 @@ def _peer(talk: Talk, safe: Callable[[str], str]) -> str:
     if talk.only_said:
         parts.append(ONLY_SAID)
     return ", ".join(parts)
+
+
+def _reputations(facts: CaseFacts, safe: Callable[[str], str]) -> list[str]:
+    """What is known of the worst addresses; one that nobody judged never reads as clean."""
+    worst = sorted(facts.destinations, key=lambda each: -DESTINATION_RANK[each.verdict])
+    lines = []
+    for each in worst[:_PEERS_SHOWN]:
+        verdict = safe(wording.destination_headline(each.verdict, each.reputation))
+        lines.append(f"Reputation of {safe(each.ip)}: {verdict}. {safe(each.verdict_reason)}")
+        roles = [role.label for role in roles_known(each)[:_ROLES_SHOWN]]
+        if roles:
+            lines.append(f"- it serves as {safe(', '.join(roles))}")
+        known = each.reputation
+        if known is None:
+            continue
+        if known.override:
+            lines.append(f"- by a person's word: {safe(known.override)}")
+        lines.append(f"- {coverage_words(known)}")
+        if known.coverage.failed:
+            failed = ", ".join(wording.source_title(failure.source) for failure in known.coverage.failed)
+            lines.append(f"- no answer from {safe(failed)}")
+        if not_configured := not_configured_words([known.coverage]):
+            lines.append(f"- not asked: {safe(not_configured)}")
+    return lines
 
 
 def _findings(report: CaseReport, safe: Callable[[str], str]) -> list[str]:

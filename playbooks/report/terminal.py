@@ -27,6 +27,7 @@ from playbooks.report.document import SummaryRow
 from playbooks.report.evidence_words import evidence_rows
 from playbooks.report.iocs import Ioc
 from playbooks.report.page import Page
+from playbooks.report.reputation_words import text_rows
 from playbooks.report.tree import Part, TreeLine, layout, no_tree, tree_day
 from playbooks.report.view import view_of
 
@@ -207,7 +208,8 @@ def _destinations(page: Page, view: View) -> None:
         page.hang(_INDENT, "no address is known", _STYLES[Tone.UNKNOWN])
     for block in view.destinations:
         page.hang(_INDENT, block.title, "bold")
-        _rows(page, block.rows, indent=_INDENT * 2)
+        answers = (row for source in block.sources for row in text_rows(source))
+        _rows(page, (*block.rows, *answers, *block.coverage), indent=_INDENT * 2)
     _rows(page, view.destination_notes)
 
 

@@ -63,7 +63,7 @@ def view_of(report: CaseReport) -> View:
         score_rows=score_rows(report),
         score_total=score_total(report),
         unweighted=unweighted(report),
-        destinations=destination_blocks(report),
+        destinations=destination_blocks(report.facts, report.generated_at),
         destination_notes=destination_notes(report),
         not_seen=not_seen(report),
         unknowns=tuple(unknowns[:_ITEMS_SHOWN]),

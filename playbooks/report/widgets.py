@@ -14,6 +14,7 @@ from typing import NamedTuple
 from actions.case_facts import CaseFacts
 from actions.containment_question import ContainmentQuestion, containment_question
 from actions.ip_facts import IpCheck
+from actions.reputation_facts import DestinationReputation
 from actions.risk import CaseVerdict
 from playbooks.case import CaseReport
 from playbooks.case_findings import CaseFindings
@@ -21,7 +22,8 @@ from playbooks.case_steps import AssessedCase
 from playbooks.lineage_status import LineageStatus, status_of, status_words
 from playbooks.report import wording
 from playbooks.report.case_sections import CaseSections, TreeSection, sections_of, source_words, tree_section
-from playbooks.report.content import VERDICT_TONE, Row, UnknownRow
+from playbooks.report.content import VERDICT_TONE, DestinationBlock, Row, UnknownRow
+from playbooks.report.destination_words import destination_blocks, reputation_block
 from playbooks.report.evidence_table import (
     FindingRow,
     coverage_rows,
@@ -104,6 +106,7 @@ class RiskCase:
     chain: tuple[str, ...]
     waterfall: Waterfall
     findings: tuple[FindingRow, ...]
+    destinations: tuple[DestinationBlock, ...]
     unknowns: tuple[UnknownRow, ...]
 
 
@@ -135,6 +138,14 @@ def check_ip_widget(checks: Sequence[IpCheck]) -> dict[str, object]:
     return {
         "checks": [ip_row(each) for each in checks[:ADDRESSES_SHOWN]],
         "left_out": max(0, len(checks) - ADDRESSES_SHOWN),
+    }
+
+
+def lookup_widget(found: Sequence[DestinationReputation]) -> dict[str, object]:
+    """For widget_lookup_ip.html."""
+    return {
+        "lookups": [reputation_block(each) for each in found[:ADDRESSES_SHOWN]],
+        "left_out": max(0, len(found) - ADDRESSES_SHOWN),
     }
 
 
@@ -198,6 +209,7 @@ def _risk_case(case: AssessedCase) -> RiskCase:
         chain=chain(facts.lineage),
         waterfall=waterfall(risk, facts.profile),
         findings=finding_rows(risk.indicators, _day(facts)),
+        destinations=destination_blocks(facts),
         unknowns=unknown_rows(risk.unknowns),
     )
 

@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 from actions.case_facts import DestinationVerdict
 from actions.check_ip import IpCategory
 from actions.isolation import IsolationVerdict
+from actions.reputation_facts import DestinationReputation
+from actions.reputation_wording import STATUS_WORDS, VERDICT_WORDS, title_of
 from actions.risk import CaseVerdict, Strength
 from connectors.facts.base import SourceRef
 from connectors.facts.process import Process, Signature, SignatureState
@@ -30,13 +32,10 @@ CASE_VERDICT = {
     CaseVerdict.UNDETERMINED: "undetermined",
 }
 
-DESTINATION_VERDICT = {
-    DestinationVerdict.MALICIOUS: "malicious",
-    DestinationVerdict.SUSPICIOUS: "suspicious",
-    DestinationVerdict.SUSPICIOUS_SHARED: "suspicious, on a shared service",
-    DestinationVerdict.KNOWN_GOOD_SERVICE: "known good service",
+#: For a headline, where nothing else says that what is not known clears nobody.
+DESTINATION_VERDICT = VERDICT_WORDS | {
     DestinationVerdict.NO_FINDING: "no finding, which does not clear it",
-    DestinationVerdict.UNDETERMINED: "undetermined",
+    DestinationVerdict.UNDETERMINED: "undetermined, which does not clear it",
 }
 
 #: What the decision says would happen; nothing of it has been done.
@@ -57,13 +56,13 @@ WOULD_SHORT = {
 
 SOURCE_STATUS = {
     SourceStatus.OK: "answered",
-    SourceStatus.NOT_FOUND: "does not list it, which does not clear it",
+    SourceStatus.NOT_FOUND: "does not list it",
     SourceStatus.STALE: "answered from too old a copy",
-    SourceStatus.RATE_LIMITED: "did not answer, quota used up",
-    SourceStatus.AUTH: "did not answer, credential rejected",
-    SourceStatus.ERROR: "did not answer, error",
+    SourceStatus.RATE_LIMITED: f"did not answer: {STATUS_WORDS[SourceStatus.RATE_LIMITED]}",
+    SourceStatus.AUTH: f"did not answer: {STATUS_WORDS[SourceStatus.AUTH]}",
+    SourceStatus.ERROR: f"did not answer: {STATUS_WORDS[SourceStatus.ERROR]}",
     SourceStatus.TIMEOUT: "did not answer in time",
-    SourceStatus.NOT_CONFIGURED: "not configured",
+    SourceStatus.NOT_CONFIGURED: STATUS_WORDS[SourceStatus.NOT_CONFIGURED],
 }
 
 STRENGTH = {
@@ -78,6 +77,23 @@ CATEGORY = {category: category.value.replace("_", " ") for category in IpCategor
     IpCategory.UNIQUE_LOCAL: "unique local (private IPv6)",
     IpCategory.SHARED: "shared address space (carrier NAT)",
 }
+
+
+def destination_headline(verdict: DestinationVerdict, found: DestinationReputation | None) -> str:
+    """The verdict on an address as it is headlined: a person's word with who spoke and what sources say."""
+    if found is not None and found.override_headline:
+        return sentence(found.override_headline)
+    return DESTINATION_VERDICT[verdict]
+
+
+def source_title(source: str) -> str:
+    """A reputation source as people know it."""
+    return name(title_of(source))
+
+
+def status(of: SourceStatus) -> str:
+    """How a reputation source answered, in short words."""
+    return STATUS_WORDS[of]
 
 
 def name(text: str, *, unknown: str = "unknown") -> str:

@@ -1,5 +1,5 @@
 """
-Answers the notable 'Detect Regsvcs with Network Connection' (T1218.009). It judges the destination, finds the process and its lineage, assesses the risk, writes the report into the case, and asks an Incident Commander before a host is contained. It isolates nothing by itself and closes no case.
+Answers the notable 'Detect Regsvcs with Network Connection' (T1218.009). It judges the destination and looks it up, finds the process and its lineage, assesses the risk, writes the report into the case, and asks an Incident Commander before a host is contained. It isolates nothing by itself and closes no case.
 """
 
 
@@ -28,6 +28,7 @@ def read_notable(action=None, success=None, container=None, results=None, handle
     read_notable__usable = None
     read_notable__notable = None
     read_notable__ip = None
+    read_notable__lookup_ip = None
     read_notable__problem = None
 
     ################################################################################
@@ -117,8 +118,9 @@ def read_notable(action=None, success=None, container=None, results=None, handle
     case = named(name=container.get("name"), source_data_identifier=container.get("source_data_identifier"))
     read_notable__usable = "yes" if artifacts else "no"
     read_notable__notable = json.dumps({"container": case, "artifacts": artifacts})
-    # As many as `check ip` takes at once; `assess risk` judges the others by itself.
+    # As many as an action takes at once; `assess risk` judges the others by itself.
     read_notable__ip = ", ".join(list(dict.fromkeys(ips))[:1000])
+    read_notable__lookup_ip = ", ".join(list(dict.fromkeys(ips))[:200])
     read_notable__problem = ""
     if too_long:
         read_notable__problem = f"{too_long} of {len(rows)} artifacts are too long to be read"
@@ -132,6 +134,7 @@ def read_notable(action=None, success=None, container=None, results=None, handle
     phantom.save_block_result(key="read_notable:usable", value=json.dumps(read_notable__usable))
     phantom.save_block_result(key="read_notable:notable", value=json.dumps(read_notable__notable))
     phantom.save_block_result(key="read_notable:ip", value=json.dumps(read_notable__ip))
+    phantom.save_block_result(key="read_notable:lookup_ip", value=json.dumps(read_notable__lookup_ip))
     phantom.save_block_result(key="read_notable:problem", value=json.dumps(read_notable__problem))
 
     notable_usable(container=container)
@@ -251,7 +254,41 @@ def check_ip(action=None, success=None, container=None, results=None, handle=Non
     ## Custom Code End
     ################################################################################
 
-    phantom.act("check ip", parameters=parameters, name="check_ip", assets=["regsvcs_response"], callback=join_gather_facts)
+    phantom.act("check ip", parameters=parameters, name="check_ip", assets=["regsvcs_response"], callback=lookup_ip)
+
+    return
+
+
+@phantom.playbook_block()
+def lookup_ip(action=None, success=None, container=None, results=None, handle=None, filtered_artifacts=None, filtered_results=None, custom_function=None, loop_state_json=None, **kwargs):
+    phantom.debug("lookup_ip() called")
+
+    # phantom.debug('Action: {0} {1}'.format(action['name'], ('SUCCEEDED' if success else 'FAILED')))
+
+    ################################################################################
+    # What sources know of the notable's addresses; nobody is asked about a private one
+    ################################################################################
+
+    read_notable__lookup_ip = json.loads(_ if (_ := phantom.get_run_data(key="read_notable:lookup_ip")) != "" else "null")  # pylint: disable=used-before-assignment
+
+    parameters = []
+
+    if read_notable__lookup_ip is not None:
+        parameters.append({
+            "ip": read_notable__lookup_ip,
+        })
+
+    ################################################################################
+    ## Custom Code Start
+    ################################################################################
+
+    # Write your custom code here...
+
+    ################################################################################
+    ## Custom Code End
+    ################################################################################
+
+    phantom.act("lookup ip", parameters=parameters, name="lookup_ip", assets=["regsvcs_response"], callback=join_gather_facts)
 
     return
 
@@ -297,7 +334,7 @@ def join_gather_facts(action=None, success=None, container=None, results=None, h
     if phantom.get_run_data(key="join_gather_facts_called"):
         return
 
-    if phantom.completed(action_names=["check_ip", "get_process_lineage"]):
+    if phantom.completed(action_names=["lookup_ip", "get_process_lineage"]):
         # save the state that the joined function has now been called
         phantom.save_block_result(key="join_gather_facts_called", value="gather_facts")
 
@@ -312,18 +349,27 @@ def gather_facts(action=None, success=None, container=None, results=None, handle
     phantom.debug("gather_facts() called")
 
     ################################################################################
-    # The facts of both branches, one list each; what failed is handed on as unknown
+    # The facts of both branches; what failed is unknown. Which peers were not looked up yet?
     ################################################################################
 
-    check_ip_result_data = phantom.collect2(container=container, datapath=["check_ip:action_result.data.*.facts"], action_results=results)
-    get_process_lineage_result_data = phantom.collect2(container=container, datapath=["get_process_lineage:action_result.data.*.facts"], action_results=results)
+    check_ip_result_data = phantom.collect2(container=container, datapath=["check_ip:action_result.data.*.facts","check_ip:action_result.data.*.ip","check_ip:action_result.data.*.external"], action_results=results)
+    lookup_ip_result_data = phantom.collect2(container=container, datapath=["lookup_ip:action_result.data.*.ip"], action_results=results)
+    get_process_lineage_result_data = phantom.collect2(container=container, datapath=["get_process_lineage:action_result.data.*.facts","get_process_lineage:action_result.data.*.peers"], action_results=results)
+    read_notable__lookup_ip = json.loads(_ if (_ := phantom.get_run_data(key="read_notable:lookup_ip")) != "" else "null")  # pylint: disable=used-before-assignment
 
     check_ip_result_item_0 = [item[0] for item in check_ip_result_data]
+    check_ip_result_item_1 = [item[1] for item in check_ip_result_data]
+    check_ip_result_item_2 = [item[2] for item in check_ip_result_data]
+    lookup_ip_result_item_0 = [item[0] for item in lookup_ip_result_data]
     get_process_lineage_result_item_0 = [item[0] for item in get_process_lineage_result_data]
+    get_process_lineage_result_item_1 = [item[1] for item in get_process_lineage_result_data]
 
     gather_facts__ip_facts = None
     gather_facts__process_facts = None
     gather_facts__process_problem = None
+    gather_facts__further = None
+    gather_facts__further_ips = None
+    gather_facts__left_out = None
 
     ################################################################################
     ## Custom Code Start
@@ -340,6 +386,16 @@ def gather_facts(action=None, success=None, container=None, results=None, handle
         known = [row[0] for row in phantom.collect2(container=container, datapath=datapath) if row[0]]
         gather_facts__process_problem = known[0] if known else "get process lineage gave no answer"
 
+    # One that was asked about counts as looked up, also where that failed: the note on the failure says so.
+    asked = {*read_notable__lookup_ip.split(", "), *lookup_ip_result_item_0}
+    external = [ip for ip, known in zip(check_ip_result_item_1, check_ip_result_item_2) if known]
+    for peers in get_process_lineage_result_item_1:
+        external += [peers] if isinstance(peers, str) else peers or []
+    further = [each for each in dict.fromkeys(external) if each not in asked]
+    gather_facts__further = "yes" if further else "no"
+    gather_facts__further_ips = ", ".join(further[:200])
+    gather_facts__left_out = len(further[200:])
+
     ################################################################################
     ## Custom Code End
     ################################################################################
@@ -347,6 +403,127 @@ def gather_facts(action=None, success=None, container=None, results=None, handle
     phantom.save_block_result(key="gather_facts:ip_facts", value=json.dumps(gather_facts__ip_facts))
     phantom.save_block_result(key="gather_facts:process_facts", value=json.dumps(gather_facts__process_facts))
     phantom.save_block_result(key="gather_facts:process_problem", value=json.dumps(gather_facts__process_problem))
+    phantom.save_block_result(key="gather_facts:further", value=json.dumps(gather_facts__further))
+    phantom.save_block_result(key="gather_facts:further_ips", value=json.dumps(gather_facts__further_ips))
+    phantom.save_block_result(key="gather_facts:left_out", value=json.dumps(gather_facts__left_out))
+
+    further_ips_due(container=container)
+
+    return
+
+
+@phantom.playbook_block()
+def further_ips_due(action=None, success=None, container=None, results=None, handle=None, filtered_artifacts=None, filtered_results=None, custom_function=None, loop_state_json=None, **kwargs):
+    phantom.debug("further_ips_due() called")
+
+    ################################################################################
+    # Are there external addresses that were not looked up yet?
+    ################################################################################
+
+    # check for 'if' condition 1
+    found_match_1 = phantom.decision(
+        container=container,
+        conditions=[
+            ["gather_facts:custom_function:further", "==", "yes"]
+        ],
+        conditions_dps=[
+            ["gather_facts:custom_function:further", "==", "yes"]
+        ],
+        name="further_ips_due:condition_1",
+        delimiter=None)
+
+    # call connected blocks if condition 1 matched
+    if found_match_1:
+        lookup_further_ips(action=action, success=success, container=container, results=results, handle=handle)
+        return
+
+    # check for 'else' condition 2
+    join_gather_reputation(action=action, success=success, container=container, results=results, handle=handle)
+
+    return
+
+
+@phantom.playbook_block()
+def lookup_further_ips(action=None, success=None, container=None, results=None, handle=None, filtered_artifacts=None, filtered_results=None, custom_function=None, loop_state_json=None, **kwargs):
+    phantom.debug("lookup_further_ips() called")
+
+    # phantom.debug('Action: {0} {1}'.format(action['name'], ('SUCCEEDED' if success else 'FAILED')))
+
+    ################################################################################
+    # What sources know of the addresses that were not looked up yet
+    ################################################################################
+
+    gather_facts__further_ips = json.loads(_ if (_ := phantom.get_run_data(key="gather_facts:further_ips")) != "" else "null")  # pylint: disable=used-before-assignment
+
+    parameters = []
+
+    if gather_facts__further_ips is not None:
+        parameters.append({
+            "ip": gather_facts__further_ips,
+        })
+
+    ################################################################################
+    ## Custom Code Start
+    ################################################################################
+
+    # Write your custom code here...
+
+    ################################################################################
+    ## Custom Code End
+    ################################################################################
+
+    phantom.act("lookup ip", parameters=parameters, name="lookup_further_ips", assets=["regsvcs_response"], callback=join_gather_reputation)
+
+    return
+
+
+@phantom.playbook_block()
+def join_gather_reputation(action=None, success=None, container=None, results=None, handle=None, filtered_artifacts=None, filtered_results=None, custom_function=None, loop_state_json=None, **kwargs):
+    phantom.debug("join_gather_reputation() called")
+
+    # if the joined function has already been called, do nothing
+    if phantom.get_run_data(key="join_gather_reputation_called"):
+        return
+
+    if phantom.completed(action_names=["lookup_ip", "get_process_lineage"]):
+        # save the state that the joined function has now been called
+        phantom.save_block_result(key="join_gather_reputation_called", value="gather_reputation")
+
+        # call connected block "gather_reputation"
+        gather_reputation(container=container, handle=handle)
+
+    return
+
+
+@phantom.playbook_block()
+def gather_reputation(action=None, success=None, container=None, results=None, handle=None, filtered_artifacts=None, filtered_results=None, custom_function=None, loop_state_json=None, **kwargs):
+    phantom.debug("gather_reputation() called")
+
+    ################################################################################
+    # The facts of all look-ups as one list; one that failed adds none
+    ################################################################################
+
+    lookup_ip_result_data = phantom.collect2(container=container, datapath=["lookup_ip:action_result.data.*.facts"], action_results=results)
+    lookup_further_ips_result_data = phantom.collect2(container=container, datapath=["lookup_further_ips:action_result.data.*.facts"], action_results=results)
+
+    lookup_ip_result_item_0 = [item[0] for item in lookup_ip_result_data]
+    lookup_further_ips_result_item_0 = [item[0] for item in lookup_further_ips_result_data]
+
+    gather_reputation__reputation_facts = None
+
+    ################################################################################
+    ## Custom Code Start
+    ################################################################################
+
+    # The second look-up ran only where there was something further to ask about.
+    facts = [each for each in [*lookup_ip_result_item_0, *lookup_further_ips_result_item_0] if each]
+    gather_reputation__reputation_facts = json.dumps(facts) if facts else ""
+
+    ################################################################################
+    ## Custom Code End
+    ################################################################################
+
+    phantom.save_block_result(key="gather_reputation:reputation_facts", value=json.dumps(gather_reputation__reputation_facts))
 
     assess_risk(container=container)
 
@@ -367,6 +544,7 @@ def assess_risk(action=None, success=None, container=None, results=None, handle=
     gather_facts__ip_facts = json.loads(_ if (_ := phantom.get_run_data(key="gather_facts:ip_facts")) != "" else "null")  # pylint: disable=used-before-assignment
     gather_facts__process_facts = json.loads(_ if (_ := phantom.get_run_data(key="gather_facts:process_facts")) != "" else "null")  # pylint: disable=used-before-assignment
     gather_facts__process_problem = json.loads(_ if (_ := phantom.get_run_data(key="gather_facts:process_problem")) != "" else "null")  # pylint: disable=used-before-assignment
+    gather_reputation__reputation_facts = json.loads(_ if (_ := phantom.get_run_data(key="gather_reputation:reputation_facts")) != "" else "null")  # pylint: disable=used-before-assignment
 
     parameters = []
 
@@ -375,6 +553,7 @@ def assess_risk(action=None, success=None, container=None, results=None, handle=
         "ip_facts": gather_facts__ip_facts,
         "process_facts": gather_facts__process_facts,
         "process_problem": gather_facts__process_problem,
+        "reputation_facts": gather_reputation__reputation_facts,
     })
 
     ################################################################################
@@ -445,6 +624,8 @@ def write_case(action=None, success=None, container=None, results=None, handle=N
     read_notable__ip = json.loads(_ if (_ := phantom.get_run_data(key="read_notable:ip")) != "" else "null")  # pylint: disable=used-before-assignment
     read_notable__notable = json.loads(_ if (_ := phantom.get_run_data(key="read_notable:notable")) != "" else "null")  # pylint: disable=used-before-assignment
     read_notable__problem = json.loads(_ if (_ := phantom.get_run_data(key="read_notable:problem")) != "" else "null")  # pylint: disable=used-before-assignment
+    gather_facts__further_ips = json.loads(_ if (_ := phantom.get_run_data(key="gather_facts:further_ips")) != "" else "null")  # pylint: disable=used-before-assignment
+    gather_facts__left_out = json.loads(_ if (_ := phantom.get_run_data(key="gather_facts:left_out")) != "" else "null")  # pylint: disable=used-before-assignment
 
     decide_isolation_result_item_0 = [item[0] for item in decide_isolation_result_data]
     decide_isolation_result_item_1 = [item[1] for item in decide_isolation_result_data]
@@ -505,10 +686,14 @@ def write_case(action=None, success=None, container=None, results=None, handle=N
 
     steps = [
         ("check_ip", "check ip", "`assess risk` judged the addresses by itself."),
+        ("lookup_ip", "lookup ip", "The reputation is unknown. That lowered nothing."),
         ("get_process_lineage", "get process lineage", "The process tree is unknown. That lowered nothing."),
         ("assess_risk", "assess risk", "There is no score. Unknown is not harmless: a person has to look."),
         ("decide_isolation", "decide isolation", "Nothing was decided and nobody is asked."),
     ]
+    if gather_facts__further_ips:
+        effect = "The reputation of further addresses is unknown. That lowered nothing."
+        steps.insert(3, ("lookup_further_ips", "lookup further ips", effect))
     failed = {}
     if read_notable__problem:
         failed["read notable"] = (read_notable__problem, "What they say is in no report.")
@@ -520,6 +705,11 @@ def write_case(action=None, success=None, container=None, results=None, handle=N
             failed[step] = (reasons[0] if reasons else "it gave no answer", effect)
     if "check ip" in failed and not read_notable__ip:
         failed["check ip"] = ("the notable holds no destination address", failed["check ip"][1])
+        # There was nothing to look up; what telemetry shows is looked up after it.
+        failed.pop("lookup ip", None)
+    if gather_facts__left_out and "lookup further ips" not in failed:
+        reason = f"{gather_facts__left_out} addresses are more than it takes, and were not looked up"
+        failed["lookup further ips"] = (reason, "Their reputation is unknown. That lowered nothing.")
     if "check ip" in failed and "assess risk" in failed:
         failed["check ip"] = (failed["check ip"][0], "The address is not judged.")
     if "decide isolation" in failed and "assess risk" in failed:

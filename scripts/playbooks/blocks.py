@@ -29,12 +29,15 @@ class Block:
         to: the blocks it calls; empty where the playbook ends.
         waits: the actions that have to be complete, failed ones included, before it runs; for a block that
             several others call.
+        skipped: the actions before it that a decision may leave out. The editor has to know them: saving
+            the playbook there writes the join anew, and it would wait for an action that never runs.
     """
 
     name: str
     about: str
     to: tuple[str, ...] = ()
     waits: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

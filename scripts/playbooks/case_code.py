@@ -18,6 +18,10 @@ _READ_NAMES = sorted(name for name in KNOWN_NAMES if "[" not in name)
 ARTIFACT_LIMIT = 64 * 1024
 TOTAL_LIMIT = 6 * 1024 * 1024
 
+#: Addresses that `check ip` and `lookup ip` take at once. More are refused, so no more are handed on.
+CHECKED = 1000
+LOOKED_UP = 200
+
 #: Artifacts that are read; the vendor's reference of the playbook API advises against more.
 ARTIFACTS = 2000
 
@@ -103,8 +107,9 @@ READ = f"""
     case = named(name=container.get("name"), source_data_identifier=container.get("source_data_identifier"))
     read_notable__usable = "yes" if artifacts else "no"
     read_notable__notable = json.dumps({{"container": case, "artifacts": artifacts}})
-    # As many as `check ip` takes at once; `assess risk` judges the others by itself.
-    read_notable__ip = ", ".join(list(dict.fromkeys(ips))[:1000])
+    # As many as an action takes at once; `assess risk` judges the others by itself.
+    read_notable__ip = ", ".join(list(dict.fromkeys(ips))[:{CHECKED}])
+    read_notable__lookup_ip = ", ".join(list(dict.fromkeys(ips))[:{LOOKED_UP}])
     read_notable__problem = ""
     if too_long:
         read_notable__problem = f"{{too_long}} of {{len(rows)}} artifacts are too long to be read"
@@ -148,6 +153,22 @@ GATHER = """
         datapath = ["get_process_lineage:action_result.message"]
         known = [row[0] for row in phantom.collect2(container=container, datapath=datapath) if row[0]]
         gather_facts__process_problem = known[0] if known else "get process lineage gave no answer"
+
+    # One that was asked about counts as looked up, also where that failed: the note on the failure says so.
+    asked = {*read_notable__lookup_ip.split(", "), *lookup_ip_result_item_0}
+    external = [ip for ip, known in zip(check_ip_result_item_1, check_ip_result_item_2) if known]
+    for peers in get_process_lineage_result_item_1:
+        external += [peers] if isinstance(peers, str) else peers or []
+    further = [each for each in dict.fromkeys(external) if each not in asked]
+    gather_facts__further = "yes" if further else "no"
+    gather_facts__further_ips = ", ".join(further[:LOOKED_UP])
+    gather_facts__left_out = len(further[LOOKED_UP:])
+""".replace("LOOKED_UP", str(LOOKED_UP))
+
+REPUTATION = """
+    # The second look-up ran only where there was something further to ask about.
+    facts = [each for each in [*lookup_ip_result_item_0, *lookup_further_ips_result_item_0] if each]
+    gather_reputation__reputation_facts = json.dumps(facts) if facts else ""
 """
 
 NO_FACTS = """
@@ -175,10 +196,14 @@ WRITE = (
 
     steps = [
         ("check_ip", "check ip", "`assess risk` judged the addresses by itself."),
+        ("lookup_ip", "lookup ip", "The reputation is unknown. That lowered nothing."),
         ("get_process_lineage", "get process lineage", "The process tree is unknown. That lowered nothing."),
         ("assess_risk", "assess risk", "There is no score. Unknown is not harmless: a person has to look."),
         ("decide_isolation", "decide isolation", "Nothing was decided and nobody is asked."),
     ]
+    if gather_facts__further_ips:
+        effect = "The reputation of further addresses is unknown. That lowered nothing."
+        steps.insert(3, ("lookup_further_ips", "lookup further ips", effect))
     failed = {}
     if read_notable__problem:
         failed["read notable"] = (read_notable__problem, "What they say is in no report.")
@@ -190,6 +215,11 @@ WRITE = (
             failed[step] = (reasons[0] if reasons else "it gave no answer", effect)
     if "check ip" in failed and not read_notable__ip:
         failed["check ip"] = ("the notable holds no destination address", failed["check ip"][1])
+        # There was nothing to look up; what telemetry shows is looked up after it.
+        failed.pop("lookup ip", None)
+    if gather_facts__left_out and "lookup further ips" not in failed:
+        reason = f"{gather_facts__left_out} addresses are more than it takes, and were not looked up"
+        failed["lookup further ips"] = (reason, "Their reputation is unknown. That lowered nothing.")
     if "check ip" in failed and "assess risk" in failed:
         failed["check ip"] = (failed["check ip"][0], "The address is not judged.")
     if "decide isolation" in failed and "assess risk" in failed:

@@ -131,6 +131,7 @@ def _node(block: Block, data: Json, place: tuple[int, int]) -> Json:
         "description": block.about,
         "join": [],
         "note": block.about,
+        **({"notRequiredJoins": list(block.skipped)} if block.skipped else {}),
     }
     code = user_code(block)
     return {

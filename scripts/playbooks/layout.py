@@ -21,14 +21,19 @@ def positions(names: Sequence[str], links: Sequence[tuple[str, str]]) -> dict[st
     # The end stands below everything, also below branches that are longer than the one drawn last.
     ranks["on_finish"] = max(ranks[name] for name in names if name != "on_finish") + 1
     aside = _early_ends(names, links, ranks)
-    rows: dict[int, list[str]] = {}
+    rows: dict[int, list[str | None]] = {}
     for name in names:
-        if name not in aside:
-            rows.setdefault(ranks[name], []).append(name)
+        if name in aside:
+            continue
+        # A line that passes a row has a place of its own there, so that it crosses no block.
+        for rank in _passed(name, links, ranks, aside):
+            rows.setdefault(rank, []).append(None)
+        rows.setdefault(ranks[name], []).append(name)
     places = {}
     for rank, row in rows.items():
-        for index, name in enumerate(row):
-            places[name] = (round((index - (len(row) - 1) / 2) * COLUMN), rank * ROW)
+        for index, each in enumerate(row):
+            if each is not None:
+                places[each] = (round((index - (len(row) - 1) / 2) * COLUMN), rank * ROW)
     left = min(x for x, _ in places.values())
     for index, name in enumerate(reversed(aside), start=1):
         places[name] = (left - index * COLUMN, ranks[name] * ROW)
@@ -49,6 +54,15 @@ def _early_ends(
     going_on = {source for source, target in links if target != "on_finish"}
     ends = [name for name in names if name != "on_finish" and name not in going_on and ranks[name] < last]
     return sorted(ends, key=lambda name: ranks[name])
+
+
+def _passed(
+    target: str, links: Sequence[tuple[str, str]], ranks: Mapping[str, int], aside: Sequence[str]
+) -> list[int]:
+    """The rows between a block and those that lead to it, each once however many lines pass it."""
+    sources = [source for source, each in links if each == target and source not in aside]
+    highest = min((ranks[source] for source in sources), default=ranks[target])
+    return [] if target == "on_finish" else list(range(highest + 1, ranks[target]))
 
 
 def _ranks(names: Sequence[str], links: Sequence[tuple[str, str]]) -> dict[str, int]:

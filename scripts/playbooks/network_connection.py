@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scripts.playbooks.blocks import Action, Branch, Code, Decision, Playbook, Prompt
-from scripts.playbooks.case_code import GATHER, NO_FACTS, READ, UNUSABLE, WRITE
+from scripts.playbooks.case_code import GATHER, NO_FACTS, READ, REPUTATION, UNUSABLE, WRITE
 from scripts.playbooks.question_code import (
     ANNOUNCE,
     APPROVED,
@@ -26,9 +26,10 @@ _ASKED = (
 NETWORK_CONNECTION = Playbook(
     name="regsvcs_network_connection",
     description=(
-        "Answers the notable 'Detect Regsvcs with Network Connection' (T1218.009). It judges the destination,"
-        " finds the process and its lineage, assesses the risk, writes the report into the case, and asks an"
-        " Incident Commander before a host is contained. It isolates nothing by itself and closes no case."
+        "Answers the notable 'Detect Regsvcs with Network Connection' (T1218.009). It judges the destination"
+        " and looks it up, finds the process and its lineage, assesses the risk, writes the report into the"
+        " case, and asks an Incident Commander before a host is contained. It isolates nothing by itself and"
+        " closes no case."
     ),
     label="events",
     start="read_notable",
@@ -36,7 +37,7 @@ NETWORK_CONNECTION = Playbook(
         Code(
             name="read_notable",
             about="Collects the notable from the artifacts, with CIM or CEF names; the app reads it",
-            outputs=("usable", "notable", "ip", "problem"),
+            outputs=("usable", "notable", "ip", "lookup_ip", "problem"),
             code=READ,
             to=("notable_usable",),
         ),
@@ -64,6 +65,14 @@ NETWORK_CONNECTION = Playbook(
             action="check ip",
             parameters={"ip": "read_notable:custom_function:ip"},
             required=("ip",),
+            to=("lookup_ip",),
+        ),
+        Action(
+            name="lookup_ip",
+            about="What sources know of the notable's addresses; nobody is asked about a private one",
+            action="lookup ip",
+            parameters={"ip": "read_notable:custom_function:lookup_ip"},
+            required=("ip",),
             to=("gather_facts",),
         ),
         Action(
@@ -75,11 +84,52 @@ NETWORK_CONNECTION = Playbook(
         ),
         Code(
             name="gather_facts",
-            about="The facts of both branches, one list each; what failed is handed on as unknown",
-            waits=("check_ip", "get_process_lineage"),
-            inputs=("check_ip:action_result.data.*.facts", "get_process_lineage:action_result.data.*.facts"),
-            outputs=("ip_facts", "process_facts", "process_problem"),
+            about="The facts of both branches; what failed is unknown. Which peers were not looked up yet?",
+            waits=("lookup_ip", "get_process_lineage"),
+            inputs=(
+                "read_notable:custom_function:lookup_ip",
+                "check_ip:action_result.data.*.facts",
+                "check_ip:action_result.data.*.ip",
+                "check_ip:action_result.data.*.external",
+                "lookup_ip:action_result.data.*.ip",
+                "get_process_lineage:action_result.data.*.facts",
+                "get_process_lineage:action_result.data.*.peers",
+            ),
+            outputs=("ip_facts", "process_facts", "process_problem", "further", "further_ips", "left_out"),
             code=GATHER,
+            to=("further_ips_due",),
+        ),
+        Decision(
+            name="further_ips_due",
+            about="Are there external addresses that were not looked up yet?",
+            branches=(
+                Branch(
+                    "further addresses",
+                    ("lookup_further_ips",),
+                    (("gather_facts:custom_function:further", "==", "yes"),),
+                ),
+                Branch("else", ("gather_reputation",)),
+            ),
+        ),
+        Action(
+            name="lookup_further_ips",
+            about="What sources know of the addresses that were not looked up yet",
+            action="lookup ip",
+            parameters={"ip": "gather_facts:custom_function:further_ips"},
+            required=("ip",),
+            to=("gather_reputation",),
+        ),
+        Code(
+            name="gather_reputation",
+            about="The facts of all look-ups as one list; one that failed adds none",
+            waits=("lookup_ip", "get_process_lineage"),
+            skipped=("lookup_further_ips",),
+            inputs=(
+                "lookup_ip:action_result.data.*.facts",
+                "lookup_further_ips:action_result.data.*.facts",
+            ),
+            outputs=("reputation_facts",),
+            code=REPUTATION,
             to=("assess_risk",),
         ),
         Action(
@@ -91,6 +141,7 @@ NETWORK_CONNECTION = Playbook(
                 "ip_facts": "gather_facts:custom_function:ip_facts",
                 "process_facts": "gather_facts:custom_function:process_facts",
                 "process_problem": "gather_facts:custom_function:process_problem",
+                "reputation_facts": "gather_reputation:custom_function:reputation_facts",
             },
             to=("decide_isolation",),
         ),
@@ -110,6 +161,8 @@ NETWORK_CONNECTION = Playbook(
                 "read_notable:custom_function:ip",
                 "read_notable:custom_function:notable",
                 "read_notable:custom_function:problem",
+                "gather_facts:custom_function:further_ips",
+                "gather_facts:custom_function:left_out",
                 *(f"{_DECISION}.{name}" for name in ("note_title", "note", "severity", "case_id", "state")),
                 *(
                     f"{_RISK}.{name}"

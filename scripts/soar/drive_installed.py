@@ -1,7 +1,8 @@
-"""Drives an installed app as the platform does: `python -I drive_installed.py APP EXAMPLE OUT`.
+"""Drives an installed app as the platform does: `python -I drive_installed.py APP EXAMPLE OUT [MODULE ...]`.
 
 It runs with the app's own packages only and imports nothing of this project but the installed copy. APP is
 the folder <name>_<appid>; EXAMPLE holds notable.json and a Sysmon log; OUT receives the answers, as JSON.
+Each MODULE is imported too: what the app loads only when it asks someone, which this drive never does.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from pathlib import Path
 from typing import Any
 
 #: Modules whose place proves that neither the checkout nor its packages were used.
-TRACED = ("actions", "connectors", "playbooks", "soar_sdk", "evtx", "pydantic")
+TRACED = (
+    *("actions", "connectors", "playbooks", "soar_sdk", "evtx", "pydantic"),
+    *("requests_cache", "tenacity", "iporigin"),
+)
 
 
 def load(folder: Path, manifest: dict[str, Any]) -> Any:
@@ -69,7 +73,7 @@ def rendered(app: Any, folder: Path, manifest: dict[str, Any], identifier: str) 
     return str(render(action["action"], [(totals, app.actions_manager.get_action_results())], context))
 
 
-def main(app_folder: str, example: str, out: str) -> None:
+def main(app_folder: str, example: str, out: str, *modules: str) -> None:
     """Ask `test connectivity` and `respond to notable`, and write what came back."""
     folder = Path(app_folder)
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
@@ -82,6 +86,8 @@ def main(app_folder: str, example: str, out: str) -> None:
         "respond_to_notable": answers(app, manifest, "respond_to_notable", asset, [{"notable": notable}]),
     }
     widget = rendered(app, folder, manifest, "respond_to_notable")
+    for name in modules:
+        importlib.import_module(name)
     places = {name: str(sys.modules[name].__file__) for name in TRACED if name in sys.modules}
     written = {"answers": found, "widget": widget, "places": places}
     Path(out).write_text(json.dumps(written), encoding="utf-8")

@@ -26,6 +26,9 @@ from scripts.soar.wheels import PackageError, chosen, pip_command
 
 DRIVER = Path(__file__).with_name("drive_installed.py")
 
+#: What the app imports only when a reputation source is asked.
+LATE_MODULES = ("connectors.http.transport", "connectors.http.cache", "tenacity", "iporigin")
+
 #: Title of the SDK's page for a view that failed: soar_sdk/templates/base/error.html.
 _SDK_ERROR = "View Function Error"
 
@@ -103,6 +106,7 @@ def _pip(python: Path, place: Path, *arguments: str) -> None:
 def _drive(python: Path, place: Path, folder: Path) -> dict[str, Any]:
     out = place / "answers.json"
     command = [str(python), "-I", str(place / DRIVER.name), str(folder), str(place / "example"), str(out)]
+    command += LATE_MODULES
     done = _run(command, place, _platform_environment(place))
     if done.returncode or not out.exists():
         print(done.stdout, file=sys.stderr)

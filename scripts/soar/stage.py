@@ -24,6 +24,7 @@ LEFT_OUT = (
     PLAYBOOKS,
     TEMPLATES,
     "playbooks/report/page.py",
+    "playbooks/report/reputation_report.py",
     "playbooks/report/terminal.py",
 )
 #: Exceptions to LEFT_OUT.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from actions.check_ip import IpCheck, check_ip
+from actions.organisation_ranges import OrganisationRanges
 from connectors.errors import InputError
 from playbooks.hosts.terminal_output import write, write_json
 from playbooks.settings import load_settings
@@ -18,7 +19,20 @@ def run(*, ips: Sequence[str], config: Path | None, as_json: bool) -> None:
         InputError: an address is not an IP address.
         ConfigError: the settings are wrong.
     """
-    organisation = load_settings(config).organisation_ranges
+    checks = checked(ips, load_settings(config).organisation_ranges)
+    if as_json:
+        write_json([check.model_dump(mode="json") for check in checks])
+        return
+    for check in checks:
+        write(_line(check))
+
+
+def checked(ips: Sequence[str], organisation: OrganisationRanges) -> tuple[IpCheck, ...]:
+    """The public check of every address, in their order.
+
+    Raises:
+        InputError: one or more are not addresses; all of them are named.
+    """
     checks: list[IpCheck] = []
     errors: list[InputError] = []
     for ip in ips:
@@ -30,11 +44,7 @@ def run(*, ips: Sequence[str], config: Path | None, as_json: bool) -> None:
         raise errors[0]
     if errors:
         raise InputError("ip", "; ".join(error.problem for error in errors), errors[0].remedy)
-    if as_json:
-        write_json([check.model_dump(mode="json") for check in checks])
-        return
-    for check in checks:
-        write(_line(check))
+    return tuple(checks)
 
 
 def _line(check: IpCheck) -> str:

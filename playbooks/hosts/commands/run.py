@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from connectors.clock import utc_now
@@ -12,6 +14,8 @@ from connectors.facts.notable import Notable
 from connectors.ports import EdrConnector
 from playbooks.case import CaseReport, with_log_notes
 from playbooks.case_findings import notables_left
+from playbooks.hosts.commands.interruptible_steps import InterruptibleSteps
+from playbooks.hosts.commands.warnings_told import tell_unreadable, warnings_as_notes
 from playbooks.hosts.given_notables import GivenNotables, read_notables
 from playbooks.hosts.outcome import EXIT_BAD_INPUT, complain
 from playbooks.hosts.output_folder import OutputFolder
@@ -33,6 +37,7 @@ from playbooks.report.display import visible
 from playbooks.report.document import summary_row
 from playbooks.report.run_document import run_document
 from playbooks.report.wording import count
+from playbooks.reputation import reputation_of
 from playbooks.respond import respond
 from playbooks.settings import Settings, load_settings
 from playbooks.steps import InProcess
@@ -52,19 +57,37 @@ def run(
     profiles: Sequence[str],
     semantics: str,
     out: Path | None,
+    lookup: bool,
+    fresh: bool,
     as_json: bool,
 ) -> None:
     """Work everything given; print the cases, write them to `out`.
 
+    Args:
+        logs: Sysmon logs, files or folders.
+        notables: files of notables, "-" for standard input.
+        config: the settings file.
+        profiles: names or files.
+        semantics: the reading of the analytic.
+        out: where reports go.
+        lookup: False asks nobody about addresses, and no list on this machine either.
+        fresh: True asks sources past what was kept of their answers.
+        as_json: print JSON.
+
     Raises:
-        InputError: nothing was given, or a path, profile or setting is wrong.
+        InputError: nothing was given, or a path, profile, setting or key is wrong.
         SystemExit: 2 after all else was done, when a notable was rejected.
     """
     if not logs and not notables:
         raise InputError(
             "run", "neither --notable nor --sysmon was given", "Give one of them; see run --help"
         )
+    if fresh and not lookup:
+        raise InputError("--fresh", "asks anew, and --no-lookup asks nobody", "Give one of them")
     settings = load_settings(config)
+    # Made first, so that a key that cannot be read is told before any work; it opens nothing until asked.
+    reputation = reputation_of(settings, os.environ) if lookup else None
+    unreadable = tell_unreadable(reputation.unreadable) if reputation is not None else False
     chosen = chosen_profiles(profiles)
     folder = OutputFolder(out) if out is not None else None
     given = read_notables(notables, settings, chosen) if notables else None
@@ -84,14 +107,17 @@ def run(
             )
         tell_problems(log_run.report)
     raised = [alert.notable for alert in log_run.detection.raised] if log_run else []
-    reports = respond(
-        InProcess(),
-        given.notables if given else raised,
-        edr=log_run.edr if log_run else None,
-        profiles=chosen,
-        settings=settings,
-        clock=utc_now,
-    )
+    with warnings_as_notes(), reputation or nullcontext():
+        reports = respond(
+            InterruptibleSteps(),
+            given.notables if given else raised,
+            edr=log_run.edr if log_run else None,
+            profiles=chosen,
+            settings=settings,
+            clock=utc_now,
+            reputation=reputation,
+            fresh=fresh,
+        )
     if log_run is not None:
         reports = tuple(with_log_notes(report, log_run.report) for report in reports)
     notes = _left(raised, reports, log_run.edr, settings) if log_run is not None and given else []
@@ -115,6 +141,9 @@ def run(
         _tell(given, kept=folder is not None)
     if log_run is not None:
         check_something_was_read(log_run.report)
+    if unreadable:
+        sys.stdout.flush()
+        sys.exit(EXIT_BAD_INPUT)
 
 
 def _tell(given: GivenNotables, *, kept: bool) -> None:

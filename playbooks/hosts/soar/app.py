@@ -35,6 +35,8 @@ from playbooks.hosts.soar.outputs import (
     IpCheckSummary,
     LineageRow,
     LineageSummary,
+    LookupRow,
+    LookupSummary,
     ReenrichRow,
     ReenrichSummary,
     ResponseRow,
@@ -46,6 +48,7 @@ from playbooks.hosts.soar.params import (
     CheckIpParams,
     DecisionParams,
     LineageParams,
+    LookupIpParams,
     ReenrichParams,
     ResponseParams,
     RiskParams,
@@ -86,14 +89,19 @@ def _told[Row: Output, Summary: Output](
     return answer.rows
 
 
+def _state_folder() -> Path:
+    """Where the platform lets this app keep files; it need not exist."""
+    return Path(app.actions_manager.get_state_dir())
+
+
 @app.test_connectivity()
 @answers_in_sentences(purpose=None)
 def test_connectivity(soar: SOARClient[Any], asset: Asset) -> None:
-    """Say of policy, logs, webhook and containment whether each works, or what is missing."""
+    """Say of each thing the asset configures whether it works, or what is missing."""
     del soar
     from playbooks.hosts.soar.connectivity import check_all, source_lines
 
-    lines = source_lines(asset)
+    lines = source_lines(asset, _state_folder())
     for line in lines:
         getLogger().info("%s", line)
     check_all(lines)
@@ -133,6 +141,43 @@ def check_ip(params: CheckIpParams, soar: SOARClient[IpCheckSummary], asset: Ass
     from playbooks.hosts.soar.answers.check_ip import answer
 
     return _told(soar, answer(params, asset))
+
+
+# --- lookup ip
+
+
+@app.view_handler(template="widget_lookup_ip.html")
+@named
+def render_lookup_ip(outputs: list[LookupRow]) -> Widget:
+    """The widget of lookup ip."""
+    from actions.reputation_facts import DestinationReputation
+    from playbooks.hosts.soar.shown import shown
+    from playbooks.report.widgets import lookup_widget
+
+    return shown(outputs, DestinationReputation, lookup_widget)
+
+
+@app.action(
+    name="lookup ip",
+    action_type="investigate",
+    read_only=True,
+    description="Ask reputation sources about addresses, and give one verdict each with its evidence",
+    verbose="Asks all sources that the asset has a key for at once, and the lists on this machine, under one"
+    " deadline. Nobody is asked about a private address, and no third party about one of the organisation's"
+    " own ranges. Several sources that repeat one author count once; old reports and reports about scanners"
+    " convict nobody; an address that many share is at most suspicious_shared. A source that fails is named,"
+    " and never means clean. Answers are kept for the hours that each source allows (fresh asks anew). Its"
+    " facts output is taken by assess risk.",
+    view_handler=named(render_lookup_ip),
+    params_class=LookupIpParams,
+    summary_type=LookupSummary,
+)
+@answers_in_sentences(purpose=Purpose.INVESTIGATE)
+def lookup_ip(params: LookupIpParams, soar: SOARClient[LookupSummary], asset: Asset) -> list[LookupRow]:
+    """Look addresses up."""
+    from playbooks.hosts.soar.answers.lookup_ip import answer
+
+    return _told(soar, answer(params, asset, _state_folder()))
 
 
 # --- get process lineage
@@ -192,11 +237,12 @@ def render_risk(outputs: list[RiskRow]) -> Widget:
     action_type="investigate",
     read_only=True,
     description="Score a case, itemised, and give its verdict with the evidence",
-    verbose="Takes the facts of get process lineage and check ip. Where the look-up failed, give the notable"
-    " and the message of the failure (process_problem): what is not known is listed, and neither raises nor"
-    " lowers the score. The verdict is malicious, suspicious, likely_benign or undetermined; none of them"
-    " closes a case. A program that no detection profile names is refused. Its facts output is taken by"
-    " decide isolation.",
+    verbose="Takes the facts of get process lineage, check ip and lookup ip; asks no third party itself, so"
+    " that an address without facts of lookup ip stays undetermined. Where the process look-up failed, give"
+    " the notable and the message of the failure (process_problem): what is not known is listed, and neither"
+    " raises nor lowers the score. The verdict is malicious, suspicious, likely_benign or undetermined; none"
+    " of them closes a case. A program that no detection profile names is refused. Its facts output is taken"
+    " by decide isolation.",
     view_handler=named(render_risk),
     params_class=RiskParams,
     summary_type=RiskSummary,
@@ -206,7 +252,7 @@ def assess_risk(params: RiskParams, soar: SOARClient[RiskSummary], asset: Asset)
     """Score cases."""
     from playbooks.hosts.soar.answers.risk import answer
 
-    return _told(soar, answer(params, asset))
+    return _told(soar, answer(params, asset, _state_folder()))
 
 
 # --- decide isolation
@@ -265,10 +311,10 @@ def render_case(outputs: list[ResponseRow]) -> Widget:
     action_type="investigate",
     read_only=True,
     description="Work a notable from the public check to the isolation decision, in one action",
-    verbose="Runs check ip, get process lineage, assess risk and decide isolation in one go, with the same"
-    " result as those actions one after the other. Without a notable the artifacts of this container are"
-    " read, the oldest 10,000. What cannot be looked up is listed as unknown and stops nothing, and a case"
-    " that fails is named and stops no other. Never isolates.",
+    verbose="Runs check ip, lookup ip, get process lineage, assess risk and decide isolation in one"
+    " go, with the same result as those actions one after the other. Without a notable the artifacts of this"
+    " container are read, the oldest 10,000. What cannot be looked up is listed as unknown and stops"
+    " nothing, and a case that fails is named and stops no other. Never isolates.",
     view_handler=named(render_case),
     params_class=ResponseParams,
     summary_type=ResponseSummary,
@@ -280,7 +326,7 @@ def respond_to_notable(
     """Work a notable."""
     from playbooks.hosts.soar.answers.response import answer
 
-    return _told(soar, answer(params, soar, asset))
+    return _told(soar, answer(params, soar, asset, _state_folder()))
 
 
 # --- reenrich case
@@ -316,7 +362,7 @@ def reenrich_case(
     """Look at cases again."""
     from playbooks.hosts.soar.answers.reenrichment import answer
 
-    return _told(soar, answer(params, soar, asset))
+    return _told(soar, answer(params, soar, asset, _state_folder()))
 
 
 # --- webhook

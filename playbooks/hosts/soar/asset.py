@@ -53,7 +53,49 @@ class Asset(BaseAsset):
         " archives of these). Leave empty to give a log as vault_id of each action",
     )
 
-    # --- purpose investigate: who knows addresses (keys of reputation sources come here)
+    # --- purpose investigate: who knows addresses. A source without its key is not asked, and said to be so
+    virustotal_key: str | None = AssetField(
+        sensitive=True,
+        description="API key of VirusTotal. Only public addresses that are not the organisation's own are"
+        " sent there. Empty: VirusTotal is not asked. The free key allows 4 look-ups a minute and no"
+        " commercial use",
+    )
+    abuseipdb_key: str | None = AssetField(
+        sensitive=True,
+        description="API key of AbuseIPDB. It knows addresses that attack others, which says little of where"
+        " a process connects to. Empty: AbuseIPDB is not asked",
+    )
+    greynoise_key: str | None = AssetField(
+        sensitive=True,
+        description="API key of GreyNoise, of the community or of a subscription (set greynoise_paid in the"
+        " policy). Empty: GreyNoise is not asked",
+    )
+    otx_key: str | None = AssetField(
+        sensitive=True,
+        description="API key of LevelBlue OTX (AlienVault). Empty: OTX is not asked",
+    )
+    abusech_key: str | None = AssetField(
+        sensitive=True,
+        description="Auth-Key of abuse.ch, one for ThreatFox and URLhaus. Both know command and control"
+        " servers. Empty: neither is asked",
+    )
+    misp_url: str | None = AssetField(
+        description="Address of your MISP server, such as https://misp.corp.example/ (https, or http on this"
+        " machine). Wins over base_urls of the policy. Empty: MISP is not asked",
+    )
+    misp_key: str | None = AssetField(
+        sensitive=True,
+        description="Key of a MISP user who may only read. Empty: MISP is not asked",
+    )
+    taxii_url: str | None = AssetField(
+        description="Address of one TAXII 2.1 collection of STIX indicators, down to the collection's id."
+        " Wins over base_urls of the policy. Empty: no collection is asked",
+    )
+    taxii_key: str | None = AssetField(
+        sensitive=True,
+        description="Credential of the TAXII server: a token, or name:password. Empty: it is asked without"
+        " one",
+    )
 
     # --- purpose investigate: input
     webhook_secret: str | None = AssetField(
@@ -86,6 +128,20 @@ PURPOSES_OF: Mapping[str, frozenset[Purpose]] = {
     "purpose": frozenset(Purpose),
     "policy": frozenset(Purpose),
     "sysmon_path": frozenset({Purpose.INVESTIGATE}),
+    **dict.fromkeys(
+        (
+            "virustotal_key",
+            "abuseipdb_key",
+            "greynoise_key",
+            "otx_key",
+            "abusech_key",
+            "misp_url",
+            "misp_key",
+            "taxii_url",
+            "taxii_key",
+        ),
+        frozenset({Purpose.INVESTIGATE}),
+    ),
     "webhook_secret": frozenset({Purpose.INVESTIGATE}),
     "container_label": frozenset({Purpose.INVESTIGATE}),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import NamedTuple
 
 from connectors.errors import InputError, ResponseError
@@ -35,8 +36,15 @@ class NotConnected(ResponseError):
     """At least one source is wrong; the text names all that are."""
 
 
-def source_lines(asset: Asset) -> tuple[SourceLine, ...]:
-    """Each source of the asset. Reads the beginning of the logs at most, and changes nothing."""
+def source_lines(asset: Asset, state_folder: Path | None = None) -> tuple[SourceLine, ...]:
+    """Each source of the asset. Reads the beginning of the logs at most, and changes nothing.
+
+    Reputation sources are asked whether the key is good, never about an address.
+
+    Args:
+        asset: what was filled in.
+        state_folder: where the platform lets the app keep files; None = nowhere.
+    """
     purpose = Purpose(asset.purpose)
     lines = [_policy(asset)]
     if purpose is Purpose.INVESTIGATE:
@@ -44,6 +52,7 @@ def source_lines(asset: Asset) -> tuple[SourceLine, ...]:
         lines.append(
             SourceLine("containment", SourceState.NOT_CONFIGURED, "this asset is for investigation only")
         )
+        lines += _reputation(asset, state_folder)
     else:
         detail = "this version has no action that isolates"
         lines.append(SourceLine("containment", SourceState.NOT_CONFIGURED, detail))
@@ -93,6 +102,27 @@ def _sysmon(asset: Asset) -> SourceLine:
     except InputError as error:
         return SourceLine("Sysmon logs", SourceState.WRONG, safe_error(error))
     return SourceLine("Sysmon logs", SourceState.OK, f"{count(size, 'byte')} can be read")
+
+
+def _reputation(asset: Asset, state_folder: Path | None) -> list[SourceLine]:
+    from connectors.facts.health import HealthState
+    from playbooks.hosts.soar.reputation_checks import reputation_health
+    from playbooks.settings import Settings
+
+    try:
+        settings = settings_of(asset)
+    except InputError:  # the policy's own line says it; keys can be tried all the same
+        settings = Settings()
+    states = {
+        HealthState.OK: SourceState.OK,
+        HealthState.NOT_CONFIGURED: SourceState.NOT_CONFIGURED,
+        HealthState.FAILED: SourceState.WRONG,
+    }
+    found = reputation_health(asset, settings, state_folder=state_folder)
+    return [
+        SourceLine(title, states[health.state], health.detail.replace("Fill ", "fill ", 1).rstrip("."))
+        for title, health in found
+    ]
 
 
 def _webhook(asset: Asset) -> SourceLine:

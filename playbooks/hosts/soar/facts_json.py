@@ -31,6 +31,8 @@ class Kind(StrEnum):
 
     IP_CHECK = "ip_check"
     """check ip"""
+    REPUTATION = "reputation"
+    """lookup ip"""
     CASE_FINDINGS = "case_findings"
     """get process lineage"""
     ASSESSED_CASE = "assessed_case"
@@ -42,6 +44,7 @@ class Kind(StrEnum):
 #: By the name of the type: importing the types would load the whole playbook for a `check ip`.
 _KINDS = {
     "IpCheck": Kind.IP_CHECK,
+    "DestinationReputation": Kind.REPUTATION,
     "CaseFindings": Kind.CASE_FINDINGS,
     "AssessedCase": Kind.ASSESSED_CASE,
     "CaseReport": Kind.CASE_REPORT,

@@ -32,6 +32,51 @@ class IpCheckSummary(Output):
     external: int = OutputField(example_values=[1])
 
 
+class LookupRow(Output):
+    """What sources know of one address.
+
+    Attributes:
+        ip: the address as it was asked for, canonical.
+        verdict: what is known; "undetermined" and "no_finding" are not "clean".
+        failed: sources that were asked and gave no usable answer, as "name: status".
+        override: the word of the policy's list that was applied; "" if none.
+        evidence: what weighs, as "source: detail (seen YYYY-MM-DD)".
+    """
+
+    ip: str = OutputField(cef_types=["ip", "ipv6"], example_values=["149.154.167.220"], column_name="Address")
+    verdict: str = OutputField(
+        example_values=[
+            "malicious",
+            "suspicious",
+            "suspicious_shared",
+            "known_good_service",
+            "no_finding",
+            "undetermined",
+        ],
+        column_name="Verdict",
+    )
+    reason: str = OutputField(example_values=["No source that reports bad addresses answered."])
+    asked: list[str] = OutputField(example_values=["threatfox"])
+    answered: list[str] = OutputField(example_values=["threatfox"])
+    failed: list[str] = OutputField(example_values=["virustotal: rate_limited"], column_name="No answer")
+    not_configured: list[str] = OutputField(example_values=["otx"])
+    roles: list[str] = OutputField(example_values=["Telegram bot API (149.154.160.0/20)"])
+    would_change: list[str] = OutputField(example_values=["A single bad report takes the verdict away."])
+    override: str = OutputField(example_values=["allow 192.0.2.7 by SOC until 2027-01-01 00:00 UTC"])
+    evidence: list[str] = OutputField(example_values=["threatfox: Remcos (seen 2026-09-20)"])
+    facts: str = OutputField()
+
+
+class LookupSummary(Output):
+    """All addresses of one parameter set."""
+
+    looked_up: int = OutputField(example_values=[2])
+    malicious: int = OutputField(example_values=[1])
+    suspicious: int = OutputField(example_values=[0])
+    undetermined: int = OutputField(example_values=[1])
+    worst_verdict: str = OutputField(example_values=["malicious"])
+
+
 class CaseRow(Output):
     """What every row of a case begins with."""
 
@@ -44,7 +89,12 @@ class CaseRow(Output):
 
 
 class LineageRow(CaseRow):
-    """Host, process and lineage of one case."""
+    """Host, process and lineage of one case.
+
+    Attributes:
+        peers: addresses outside the organisation that the case talked to, by its notables and its telemetry:
+            those to look up.
+    """
 
     status: str = OutputField(
         example_values=["found", "process_not_found", "host_not_found"], column_name="Found"
@@ -58,6 +108,7 @@ class LineageRow(CaseRow):
     ancestor_count: int = OutputField(example_values=[7])
     child_count: int = OutputField(example_values=[0])
     candidates: list[str] = OutputField(example_values=["ws1.a.example"])
+    peers: list[str] = OutputField(cef_types=["ip", "ipv6"], example_values=["149.154.167.220"])
     unknowns: list[str] = OutputField(example_values=["host: no host of this name"])
     facts: str = OutputField()
 

@@ -44,6 +44,25 @@ class CheckIpParams(ActionParams):
     )
 
 
+class LookupIpParams(ActionParams):
+    """Parameters of lookup ip."""
+
+    ip: str = Param(
+        description="Address to look up, IPv4 or IPv6, also as notes write it (8.8.8[.]8); several separated"
+        " by commas",
+        primary=True,
+        cef_types=_IP,
+        allow_list=True,
+        column_name="Address",
+    )
+    fresh: bool = Param(
+        required=False,
+        default=False,
+        description="Ask sources whose answer changes within hours anew, past the answers kept of earlier"
+        " look-ups. Uses up their quota",
+    )
+
+
 class LineageParams(ActionParams):
     """Parameters of get process lineage."""
 
@@ -73,6 +92,10 @@ class RiskParams(ActionParams):
     notable: str | None = Param(description=f"{_NOTABLE}. Used where process_facts is empty")
     ip_facts: str | None = Param(
         description="facts output of check ip; one, or a JSON list of them. Others are checked here"
+    )
+    reputation_facts: str | None = Param(
+        description="facts output of lookup ip; one, or a JSON list of them. Nobody is asked here: an address"
+        " without them stays undetermined"
     )
     process_facts: str | None = Param(
         description="facts output of get process lineage; one, or a JSON list of them"

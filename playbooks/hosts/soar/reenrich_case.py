@@ -7,15 +7,17 @@ their state only moves on in time, so that the next round begins with others.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple, cast
 
 from soar_sdk.abstract import SOARClient
 
 from actions.isolation import IsolationMode
 from actions.profile_catalog import shipped_profiles
+from actions.reputation_facts import DestinationReputation
 from actions.severity import severity_of
 from connectors.clock import utc_now
 from connectors.errors import InputError, NotFound, ResponseError
@@ -31,10 +33,12 @@ from playbooks.hosts.soar.container_notables import container_notables
 from playbooks.hosts.soar.outputs import ReenrichRow
 from playbooks.hosts.soar.params import ReenrichParams, Scope
 from playbooks.hosts.soar.soar_rest import get_row
+from playbooks.hosts.soar.sources_of_reputation import reputation_for
 from playbooks.reenrich import CaseState, Reenrichment, compare, state_text, stop_reason
 from playbooks.report import wording
 from playbooks.report.display import safe_error
-from playbooks.respond import report_cases
+from playbooks.reputation import Reputation
+from playbooks.respond import look_up_peers, report_cases
 from playbooks.settings import Settings
 from playbooks.steps import Call, InProcess, StepFailed
 
@@ -80,16 +84,30 @@ class _Telemetry(NamedTuple):
     why_not: str = ""
 
 
-def reenrich_round(params: ReenrichParams, soar: SOARClient[Any], asset: Asset) -> Round:
+class _Seen(NamedTuple):
+    """What a round asks once for all of its containers.
+
+    Attributes:
+        known: what sources say of the peers that notables name, by canonical address.
+    """
+
+    telemetry: _Telemetry
+    known: Mapping[str, DestinationReputation]
+
+
+def reenrich_round(
+    params: ReenrichParams, soar: SOARClient[Any], asset: Asset, state_folder: Path | None = None
+) -> Round:
     """Look at the cases of this container, or of all open ones, again.
 
     Args:
         params: scope, an attached log, and the highest isolation mode.
         soar: the platform; containers and artifacts are only read.
-        asset: policy and logs.
+        asset: policy, logs and keys.
+        state_folder: where the platform lets the app keep files; None = nowhere.
 
     Raises:
-        InputError: scope or mode is none, the policy is wrong, or this container has no notable.
+        InputError: scope or mode is none, policy, key or address is wrong, or this container has no notable.
         ConnectorError: the platform did not answer.
     """
     settings, mode = settings_of(asset), mode_of(params.caller_mode)
@@ -104,19 +122,21 @@ def reenrich_round(params: ReenrichParams, soar: SOARClient[Any], asset: Asset) 
         rows, ready, notes = _open_containers(soar, settings)
     else:
         raise InputError("scope", "is no scope", f"Use one of {', '.join(Scope)}")
-    telemetry = _telemetry(asset, soar, ready, settings, params.vault_id) if ready else _Telemetry(None)
     asked = params.scope == Scope.THIS_CONTAINER
     notes += [f"Container {each.container_id}: {each.left_out}" for each in ready if each.left_out]
-    for each in ready:
-        look = partial(_look, each, telemetry, settings, mode, asked=asked)
-        if asked:
-            rows += look()
-            continue
-        # What goes wrong with one container, a bug of ours included, must not end the round of the others.
-        (found,) = InProcess().parallel([Call("reenrich_case", look)])
-        if isinstance(found, StepFailed):
-            found = _not_looked(each.container_id, each.states, found.reason, settings)
-        rows += found
+    with reputation_for(asset, settings, state_folder=state_folder) as reputation:
+        gather = partial(_telemetry, asset, soar, ready, settings, params.vault_id)
+        seen = _seen_of_all(ready, gather, reputation, settings) if ready else _Seen(_Telemetry(None), {})
+        for each in ready:
+            look = partial(_look, each, seen, reputation, settings, mode, asked=asked)
+            if asked:
+                rows += look()
+                continue
+            # What goes wrong with one container, a bug of ours included, must not end the round of others.
+            (found,) = InProcess().parallel([Call("reenrich_case", look)])
+            if isinstance(found, StepFailed):
+                found = _not_looked(each.container_id, each.states, found.reason, settings)
+            rows += found
     return Round(rows, tuple(notes))
 
 
@@ -187,13 +207,44 @@ def _telemetry(
         return _Telemetry(None, safe_error(error))
 
 
+def _seen_of_all(
+    ready: Sequence[_Ready], gather: Callable[[], _Telemetry], reputation: Reputation, settings: Settings
+) -> _Seen:
+    """Telemetry and reputation, side by side. A look-up that breaks costs its answers alone.
+
+    Raises:
+        ResponseError: a fault of ours while logs were read.
+    """
+    notables = [notable for each in ready for notable in each.notables]
+    # Answers kept of earlier looks would tell what is known already.
+    peers = partial(look_up_peers, notables, settings, reputation, fresh=True)
+    both: list[object] = list(
+        InProcess().parallel(
+            [Call[object]("read_telemetry", gather), Call[object]("lookup_reputation", peers)]
+        )
+    )
+    telemetry, known = both
+    if not isinstance(telemetry, _Telemetry):
+        failed = cast("StepFailed", telemetry)
+        raise ResponseError(f"the logs could not be read: {failed.reason.partition(':')[0]}")
+    if isinstance(known, StepFailed):
+        known = {}
+    return _Seen(telemetry, cast("Mapping[str, DestinationReputation]", known))
+
+
 def _look(
-    ready: _Ready, telemetry: _Telemetry, settings: Settings, mode: IsolationMode, *, asked: bool
+    ready: _Ready,
+    seen: _Seen,
+    reputation: Reputation,
+    settings: Settings,
+    mode: IsolationMode,
+    *,
+    asked: bool,
 ) -> list[ReenrichRow]:
-    if telemetry.edr is None:
-        found = ungathered_cases(ready.notables, telemetry.why_not)
+    if seen.telemetry.edr is None:
+        found = ungathered_cases(ready.notables, seen.telemetry.why_not)
     else:
-        found = sources.gathered_from(telemetry.edr, ready.notables, settings)
+        found = sources.gathered_from(seen.telemetry.edr, ready.notables, settings)
     now = utc_now()
     done = report_cases(
         InProcess(),
@@ -202,6 +253,9 @@ def _look(
         settings=settings,
         clock=lambda: now,
         caller_mode=mode,
+        reputation=reputation,
+        known=seen.known,
+        fresh=True,
     )
     lost = [fault for fault in done.faults if not fault.reported]
     if lost:

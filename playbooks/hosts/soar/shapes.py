@@ -14,6 +14,9 @@ from soar_sdk.params import Params
 #: Asked of every action that takes facts of another one, characters. Larger is refused, not cut.
 MAX_FACTS = 32 * 1024 * 1024
 
+#: Addresses of one look-up at most, and of the peers handed on for one.
+MAX_LOOKUPS = 200
+
 
 def without_empty(given: Any) -> Any:
     """What is given without the fields left empty: the platform hands them over as None or ""."""

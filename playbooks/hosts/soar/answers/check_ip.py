@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from actions.check_ip import check_ip
 from actions.ip_facts import IpCheck
@@ -31,32 +31,50 @@ def answer(params: CheckIpParams, asset: Asset) -> Answer[IpCheckRow, IpCheckSum
         InputError: no address is given, or none of what is given is one.
         ConfigError: the policy is wrong.
     """
-    given = list(dict.fromkeys(part for each in params.ip.split(",") if (part := each.strip())))
+    checks, unusable = judged_addresses(params.ip, lambda: _organisation(asset), limit=MAX_ADDRESSES)
+    summary = IpCheckSummary(
+        checked=len(checks),
+        public=sum(each.public for each in checks.values()),
+        external=sum(each.external for each in checks.values()),
+    )
+    message = _message(list(checks.values()), summary) + unusable
+    return Answer([_row(each) for each in checks.values()], summary, message)
+
+
+def judged_addresses(
+    text: str, organisation: Callable[[], OrganisationRanges], *, limit: int
+) -> tuple[Mapping[str, IpCheck], str]:
+    """The addresses of a parameter `ip` with their public check, by canonical text in the order given.
+
+    Beside them a sentence on what is no address; "" if nothing.
+
+    Args:
+        text: several separated by commas.
+        organisation: gives the own ranges; asked once there is an address.
+        limit: addresses at most.
+
+    Raises:
+        InputError: no address is given, too many are, or none of what is given is one.
+    """
+    given = list(dict.fromkeys(part for each in text.split(",") if (part := each.strip())))
     if not given:
         raise InputError("ip", "names no address", "Give one, or several separated by commas")
-    if len(given) > MAX_ADDRESSES:
-        raise InputError("ip", f"names {len(given)} addresses, more than {MAX_ADDRESSES}", "Split them")
-    organisation = _organisation(asset)
+    if len(given) > limit:
+        raise InputError("ip", f"names {len(given)} addresses, more than {limit}", "Split them")
+    own = organisation()
     checks: dict[str, IpCheck] = {}
     errors: dict[str, InputError] = {}
     for each in given:
         try:
-            check = check_ip(_as_typed(each), organisation=organisation, field="ip")
+            check = check_ip(_as_typed(each), organisation=own, field="ip")
         except InputError as error:
             errors[each] = error
         else:
             checks.setdefault(check.ip, check)
     if not checks:
         raise _none_judged(errors)
-    summary = IpCheckSummary(
-        checked=len(checks),
-        public=sum(each.public for each in checks.values()),
-        external=sum(each.external for each in checks.values()),
-    )
-    message = _message(list(checks.values()), summary)
-    if errors:
-        message += f" {len(errors)} of {len(given)} could not be judged: {_named(errors)}."
-    return Answer([_row(each) for each in checks.values()], summary, message)
+    unusable = f" {len(errors)} of {len(given)} could not be judged: {_named(errors)}." if errors else ""
+    return checks, unusable
 
 
 def _as_typed(given: str) -> str:

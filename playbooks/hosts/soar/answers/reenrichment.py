@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from soar_sdk.abstract import SOARClient
@@ -14,7 +15,7 @@ from playbooks.report.wording import count
 
 
 def answer(
-    params: ReenrichParams, soar: SOARClient[Any], asset: Asset
+    params: ReenrichParams, soar: SOARClient[Any], asset: Asset, state_folder: Path | None = None
 ) -> Answer[ReenrichRow, ReenrichSummary]:
     """Look at the cases again.
 
@@ -23,7 +24,7 @@ def answer(
     """
     from playbooks.hosts.soar.reenrich_case import reenrich_round
 
-    rows, notes = reenrich_round(params, soar, asset)
+    rows, notes = reenrich_round(params, soar, asset, state_folder)
     summary = ReenrichSummary(
         cases=len(rows),
         changed=sum(row.changed for row in rows),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from soar_sdk.abstract import SOARClient
@@ -26,9 +27,10 @@ from playbooks.hosts.soar.answers.given import mode_of, notables_of, usable
 from playbooks.hosts.soar.asset import Asset, settings_of
 from playbooks.hosts.soar.outputs import ResponseRow, ResponseSummary
 from playbooks.hosts.soar.params import ResponseParams
+from playbooks.hosts.soar.sources_of_reputation import reputation_for
 from playbooks.report.display import safe_error
 from playbooks.report.wording import count
-from playbooks.respond import CaseFault, Reported, report_cases
+from playbooks.respond import CaseFault, Reported, look_up_peers, report_cases, side_by_side
 from playbooks.settings import Settings
 from playbooks.steps import Call, InProcess, StepFailed
 
@@ -37,7 +39,7 @@ _FAILED_NAMED = 5
 
 
 def answer(
-    params: ResponseParams, soar: SOARClient[Any], asset: Asset
+    params: ResponseParams, soar: SOARClient[Any], asset: Asset, state_folder: Path | None = None
 ) -> Answer[ResponseRow, ResponseSummary]:
     """Work the notables. A case that fails is worked without its telemetry, and costs the others nothing.
 
@@ -46,19 +48,28 @@ def answer(
     Raises:
         InputError: there is no notable that can be used, or the mode is none.
         ResponseError: something unforeseen happened in every case.
-        ConfigError: the policy is wrong.
+        ConfigError: the policy, a key or an address of a source is wrong.
     """
     settings = settings_of(asset)
     mode = mode_of(params.caller_mode)
     parsed, left_out = _notables(params, soar, settings)
-    done = report_cases(
-        InProcess(),
-        _findings(params, soar, asset, parsed, settings),
-        profiles=shipped_profiles(),
-        settings=settings,
-        clock=utc_now,
-        caller_mode=mode,
-    )
+    steps = InProcess()
+    with reputation_for(asset, settings, state_folder=state_folder) as reputation:
+        found, known = side_by_side(
+            steps,
+            Call("gather_cases", partial(_findings, params, soar, asset, parsed, settings)),
+            Call("lookup_reputation", partial(look_up_peers, parsed.notables, settings, reputation)),
+        )
+        done = report_cases(
+            steps,
+            found,
+            profiles=shipped_profiles(),
+            settings=settings,
+            clock=utc_now,
+            caller_mode=mode,
+            reputation=reputation,
+            known=known,
+        )
     rows, faults = _rows(done)
     if not rows:
         raise ResponseError(f"no case could be worked: {_named(faults)}")

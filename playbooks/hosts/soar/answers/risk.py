@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
+from actions.case_facts import Destination
 from actions.ip_facts import IpCheck
+from actions.lookup_reputation import asked_address
 from actions.profile_catalog import shipped_profiles
+from actions.reputation_facts import DestinationReputation
 from connectors.clock import utc_now
 from connectors.errors import InputError
 from connectors.siem.notable import ParsedInput
 from playbooks.case_findings import CaseFindings, ungathered_cases
-from playbooks.case_steps import AssessedCase, assess_case
+from playbooks.case_steps import assess_case, destinations_of
 from playbooks.hosts.soar.answers.answer import Answer
 from playbooks.hosts.soar.answers.case_rows import cases_in_words, rejected_in_words, risk_row, worst_of
 from playbooks.hosts.soar.answers.given import notables_of
@@ -18,8 +22,10 @@ from playbooks.hosts.soar.asset import Asset, settings_of
 from playbooks.hosts.soar.facts_json import unpack
 from playbooks.hosts.soar.outputs import RiskRow, RiskSummary
 from playbooks.hosts.soar.params import RiskParams
+from playbooks.hosts.soar.sources_of_reputation import reputation_for
 from playbooks.profiles import of_profiles
 from playbooks.report.wording import count
+from playbooks.reputation import Reputation
 from playbooks.settings import Settings
 
 #: What stands before the sentence in the message of a failed look-up.
@@ -28,42 +34,76 @@ _FAILED_LOOKUP = "Action failure in get process lineage: "
 #: Addresses of unused checks that a message names.
 _UNUSED_NAMED = 3
 
+#: Why an address has no verdict here.
+_ADDRESS_UNKNOWN = "not looked up: no reputation_facts were given for it"
+
 _NOT_LOOKED_UP = "host and process were not looked up"
 
 
-def answer(params: RiskParams, asset: Asset) -> Answer[RiskRow, RiskSummary]:
-    """Assess each case.
+def answer(
+    params: RiskParams, asset: Asset, state_folder: Path | None = None
+) -> Answer[RiskRow, RiskSummary]:
+    """Assess each case. No third party is asked: what is known of addresses comes with the parameters.
 
     Raises:
         InputError: neither notable nor process_facts is given, or facts cannot be read.
-        ConfigError: the policy is wrong.
+        ConfigError: the policy, a key or an address of a source is wrong.
     """
     settings = settings_of(asset)
     checks = {each.ip: each for each in unpack(params.ip_facts or "", IpCheck, field="ip_facts")}
+    given = unpack(params.reputation_facts or "", DestinationReputation, field="reputation_facts")
+    known = {each.ip: each for each in given}
     found, rejected, unprofiled = _cases(params, settings)
-    cases = [
-        assess_case(each, profiles=shipped_profiles(), settings=settings, now=utc_now(), checks=checks)
-        for each in found
-    ]
+    with reputation_for(asset, settings, state_folder=state_folder) as reputation:
+        cases = [
+            assess_case(
+                each,
+                profiles=shipped_profiles(),
+                settings=settings,
+                now=utc_now(),
+                destinations=tuple(
+                    _with_reputation(destination, known, reputation)
+                    for destination in destinations_of(each, settings, checks=checks)
+                ),
+            )
+            for each in found
+        ]
     risks = [each.risk for each in cases]
     summary = RiskSummary(
         cases=len(cases),
         worst_verdict=worst_of(risks).value,
         highest_score=max(each.score for each in risks),
     )
-    message = f"{cases_in_words(risks)}.{rejected_in_words(rejected)}{unprofiled}{_unused(checks, cases)}"
+    peers = [destination for case in cases for destination in case.facts.destinations]
+    message = (
+        f"{cases_in_words(risks)}.{rejected_in_words(rejected)}{unprofiled}"
+        f"{_unused('ip_facts', checks, {each.ip for each in peers})}"
+        f"{_unused('reputation_facts', known, {asked_address(each.check) for each in peers})}"
+    )
     return Answer([risk_row(each) for each in cases], summary, message)
 
 
-def _unused(checks: Mapping[str, IpCheck], cases: Sequence[AssessedCase]) -> str:
-    """A sentence on given checks of addresses that no case talked to; "" if there are none."""
-    used = {destination.ip for case in cases for destination in case.facts.destinations}
-    others = [ip for ip in checks if ip not in used]
+def _with_reputation(
+    destination: Destination, known: Mapping[str, DestinationReputation], reputation: Reputation
+) -> Destination:
+    """The destination judged by what was looked up before, and by lists on this machine."""
+    check = destination.check
+    found = known.get(asked_address(check))
+    if found is None and not check.external:
+        # No third party is ever asked about it, so that nothing leaves here.
+        found = reputation.look_up([check])[check.ip]
+    judged = reputation.judged(destination, found)
+    return judged if found is not None else judged.model_copy(update={"verdict_reason": _ADDRESS_UNKNOWN})
+
+
+def _unused(field: str, given: Iterable[str], used: set[str]) -> str:
+    """A sentence on given facts of addresses that no case talked to; "" if there are none."""
+    others = [ip for ip in given if ip not in used]
     if not others:
         return ""
     more = len(others) - _UNUSED_NAMED
     named = ", ".join(others[:_UNUSED_NAMED]) + (f" and {more} more" if more > 0 else "")
-    return f" ip_facts of {named} were not used: no case here talked to it."
+    return f" {field} of {named} were not used: no case here talked to it."
 
 
 def _cases(params: RiskParams, settings: Settings) -> tuple[tuple[CaseFindings, ...], int, str]:
