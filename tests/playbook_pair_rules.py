@@ -94,6 +94,77 @@ def calls_against_edges(code: str, document: Document) -> list[str]:
     return missing + [f"an edge {a} -> {b} without a call" for a, b in sorted(drawn - calls)]
 
 
+def joins(code: str, document: Document) -> list[str]:
+    """Where a join waits for other actions than it would after it was saved in the editor.
+
+    The editor waits for the last actions before a block that several others call, except for those the block
+    names as not required. An action that a decision may leave out has to be one of these.
+    """
+    nodes, edges = _graph(document)
+    names = {key: node["data"]["functionName"] for key, node in nodes.items()}
+    sources: dict[str, set[str]] = {}
+    for edge in edges:
+        sources.setdefault(edge["targetNode"], set()).add(edge["sourceNode"])
+
+    def last_actions(key: str) -> set[str]:
+        found: set[str] = set()
+        for source in sources.get(key, set()):
+            waited_for = nodes[source]["type"] in ("action", "prompt")
+            found |= {names[source]} if waited_for else last_actions(source)
+        return found
+
+    bad = []
+    functions = _functions(code)
+    for key, name in names.items():
+        optional = set(nodes[key]["data"]["advanced"].get("notRequiredJoins", []))
+        bad += [f"{name}: {each} does not lead here" for each in sorted(optional - last_actions(key))]
+        join = functions.get(f"join_{name}")
+        if (join is not None) != (len(sources.get(key, set())) > 1) and nodes[key]["type"] != "end":
+            bad.append(f"{name}: a join where one block calls it, or none where several do")
+        if join is not None:
+            waits = _waits(join)
+            wanted = last_actions(key) - optional
+            bad += [f"{name}: waits for {sorted(waits)} instead of {sorted(wanted)}"] * (waits != wanted)
+            skippable = {each for each in waits if _reached_without(document, each, key)}
+            bad += [f"{name}: waits for {each}, which may never run" for each in sorted(skippable)]
+    return bad
+
+
+def _waits(join: ast.FunctionDef) -> set[str]:
+    """The actions a join waits for."""
+    return {
+        element.value
+        for node in ast.walk(join)
+        if isinstance(node, ast.keyword) and node.arg == "action_names" and isinstance(node.value, ast.List)
+        for element in node.value.elts
+        if isinstance(element, ast.Constant) and isinstance(element.value, str)
+    }
+
+
+def _reached_without(document: Document, action: str, key: str) -> bool:
+    """Whether a decision can lead to a block on a way around an action."""
+    nodes, edges = _graph(document)
+    targets: dict[str, list[str]] = {}
+    for edge in edges:
+        targets.setdefault(edge["sourceNode"], []).append(edge["targetNode"])
+
+    def leads(start: str, goal: str) -> bool:
+        return start == goal or any(leads(each, goal) for each in targets.get(start, []))
+
+    (name,) = [each for each, node in nodes.items() if node["data"]["functionName"] == action]
+    for decision in (each for each, node in nodes.items() if node["type"] == "decision"):
+        by_branch: dict[int, list[str]] = {}
+        for edge in edges:
+            if edge["sourceNode"] == decision:
+                for condition in edge["conditions"]:
+                    by_branch.setdefault(condition["index"], []).append(edge["targetNode"])
+        there = [any(leads(each, name) for each in branch) for branch in by_branch.values()]
+        around = [any(leads(each, key) for each in branch) for branch in by_branch.values()]
+        if any(there) and any(on and not by for on, by in zip(around, there, strict=True)):
+            return True
+    return False
+
+
 def forbidden(code: str) -> list[str]:
     """What a block must not do: it may run on another runner than the one before, and may run twice."""
     tree, bad = ast.parse(code), []

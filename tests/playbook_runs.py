@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -49,11 +49,30 @@ def platform_of(example: str, policy: str = APPROVE) -> Platform:
     return Platform(act)
 
 
-def canned(answers: Mapping[str, Sequence[Mapping[str, object]] | str]) -> Platform:
-    """A platform whose app answers an action with rows, or fails with a sentence."""
+#: Rows, or the sentence of a failure.
+type Given = Sequence[Mapping[str, object]] | str
+
+#: What the app answers before the risk is assessed, where only that it answers matters.
+FOUND: Mapping[str, Given] = {
+    "check ip": [{"ip": "8.8.8.8", "external": True, "facts": "facts"}],
+    "lookup ip": [{"ip": "8.8.8.8", "facts": "facts"}],
+    "get process lineage": [{"facts": "facts", "peers": ["8.8.8.8"]}],
+}
+
+#: An app that fails in everything.
+ALL_FAILED: Mapping[str, Given] = dict.fromkeys([*FOUND, "assess risk", "decide isolation"], "no")
+
+
+def canned(answers: Mapping[str, Given | Callable[[list[Json]], Given]]) -> Platform:
+    """A platform whose app answers an action with rows, or fails with a sentence.
+
+    Args:
+        answers: what it answers, or what gives that for the parameter sets.
+    """
 
     def act(action: str, parameters: list[Json], _container_id: int) -> Sequence[Answered]:
-        given = answers[action]
+        known = answers[action]
+        given = known(parameters) if callable(known) else known
         failed = isinstance(given, str)
         message, rows = (given, ()) if failed else ("done", given)
         answer: Any = SimpleNamespace(status=not failed, message=message, param={}, summary={}, data=rows)

@@ -10,8 +10,13 @@ from pydantic import BaseModel
 
 from actions.case_facts import CaseFacts, Destination, DestinationVerdict, Unknown
 from actions.check_ip import IpCategory, IpCheck, RegistryRow
+from actions.destination_roles import with_roles
 from actions.isolation import Guard, GuardOutcome, IsolationDecision, IsolationMode, IsolationVerdict
+from actions.lookup_reputation import why_withheld, with_reputation
 from actions.profile import Profile
+from actions.reputation_fusion import fuse
+from actions.reputation_policy import Override, OverrideDecision, ReputationPolicy
+from actions.reputation_wording import title_of
 from actions.risk import (
     CaseVerdict,
     Contribution,
@@ -22,6 +27,7 @@ from actions.risk import (
     Strength,
 )
 from connectors.facts.base import SourceRef
+from connectors.facts.destination_role import DestinationRole, RoleEffect, RoleKind
 from connectors.facts.host import AddressSeen, HostRef, HostType
 from connectors.facts.notable import Direction, MissingField, Notable, NotableSource
 from connectors.facts.process import (
@@ -46,7 +52,14 @@ from connectors.facts.process import (
     SignatureState,
     Tampering,
 )
-from connectors.facts.reputation import Leaning, SourceAnswer, SourceStatus
+from connectors.facts.reputation import (
+    EvidenceDirection,
+    Leaning,
+    Reliability,
+    SourceAnswer,
+    SourceInfo,
+    SourceStatus,
+)
 from playbooks.case import CaseReport, LogNote, StepOutcome
 
 HOST = "WS-042.corp.example"
@@ -135,29 +148,88 @@ def profile() -> Profile:
     )
 
 
+def said(
+    source: str,
+    *,
+    status: SourceStatus = SourceStatus.OK,
+    leaning: Leaning = Leaning.NONE,
+    direction: EvidenceDirection = EvidenceDirection.CONTEXT,
+    reliability: Reliability = Reliability.B,
+    lineage: str = "",
+    last_seen: datetime | None = None,
+    page: str = "",
+    detail: str = "",
+) -> SourceAnswer:
+    """One source's answer; `looked_up` adds the address."""
+    return SourceAnswer(
+        source=source,
+        ip="",
+        status=status,
+        leaning=leaning,
+        direction=direction,
+        reliability=reliability,
+        lineage=lineage,
+        last_seen=last_seen,
+        retrieved_at=at("09:05:01"),
+        took_ms=120,
+        evidence_url=page,
+        detail=detail,
+    )
+
+
+def looked_up(
+    destination: Destination, *answers: SourceAnswer, overrides: tuple[Override, ...] = ()
+) -> Destination:
+    """The destination as a look-up of 09:05:02 leaves it; warninglists describe, the others judge."""
+    infos = {
+        name: SourceInfo(
+            name=name,
+            title=title_of(name),
+            reliability=Reliability.B,
+            direction=EvidenceDirection.OUTBOUND,
+            licence="",
+            online=name != "misp_warninglists",
+            volatile=True,
+        ).model_copy(update={"direction": EvidenceDirection.CONTEXT} if name == "misp_warninglists" else {})
+        for name in {each.source.partition(":")[0] for each in answers}
+    }
+    found = fuse(
+        (each.model_copy(update={"ip": destination.ip}) for each in answers),
+        infos,
+        destination.roles,
+        ip=destination.ip,
+        policy=ReputationPolicy(overrides=overrides),
+        now=at("09:05:02"),
+        withheld=why_withheld(destination.check),
+    )
+    return with_reputation(destination, found)
+
+
+def public(ip: str) -> IpCheck:
+    return IpCheck(ip=ip, version=4, public=True, category=IpCategory.PUBLIC, registry_row=None)
+
+
 def telegram() -> Destination:
-    return Destination(
+    seen = Destination(
         ip=TELEGRAM,
         check=IpCheck(ip=TELEGRAM, version=4, public=True, category=IpCategory.PUBLIC, registry_row=None),
-        verdict=DestinationVerdict.SUSPICIOUS_SHARED,
-        verdict_reason="an address of a shared messaging service: its reputation says little either way",
-        answers=(
-            SourceAnswer(
-                source="local_feed",
-                ip=TELEGRAM,
-                status=SourceStatus.NOT_FOUND,
-                retrieved_at=at("09:05:00"),
-                took_ms=2,
-            ),
-            SourceAnswer(
-                source="abuseipdb",
-                ip=TELEGRAM,
-                status=SourceStatus.RATE_LIMITED,
-                detail="daily quota used up, again at 00:00 UTC",
-            ),
-        ),
         dns_names=("api.telegram.org",),
         ports=(443,),
+    )
+    return looked_up(
+        with_roles(seen),
+        said(
+            "local_feed",
+            leaning=Leaning.SUSPICIOUS,
+            direction=EvidenceDirection.OUTBOUND,
+            last_seen=at("09:05:00"),
+            lineage="local",
+            detail="reported by a user",
+        ),
+        said("abuseipdb", status=SourceStatus.RATE_LIMITED, detail="daily quota used up, again at 00:00 UTC"),
+        said("misp_warninglists", status=SourceStatus.NOT_FOUND, detail="On none of 43 lists."),
+        said("virustotal", status=SourceStatus.NOT_CONFIGURED),
+        said("greynoise", status=SourceStatus.NOT_CONFIGURED),
     )
 
 
@@ -535,6 +607,110 @@ def malicious() -> CaseReport:
         ),
         log_problem_count=2,
     )
+
+
+def bad_peer() -> Destination:
+    """A control server: two authors, one of them heard twice, an expired answer, failures, hostile pages."""
+    seen = Destination(ip="203.0.113.77", check=public("203.0.113.77"), ports=(8443,))
+    malicious, outbound = Leaning.MALICIOUS, EvidenceDirection.OUTBOUND
+    return looked_up(
+        seen,
+        said(
+            "threatfox",
+            leaning=malicious,
+            direction=outbound,
+            reliability=Reliability.A,
+            lineage="abuse.ch",
+            last_seen=at("03:05:00"),
+            page="https://threatfox.abuse.ch/browse.php?search=ioc%3A203.0.113.77",
+            detail="botnet control server, confidence 100",
+        ),
+        said(
+            "urlhaus",
+            leaning=malicious,
+            direction=outbound,
+            lineage="abuse.ch",
+            last_seen=at("03:00:00") - timedelta(days=3),
+            page="https://urlhaus.abuse.ch/host/203.0.113.77/",
+            detail="1 URL online",
+        ),
+        said(
+            "virustotal",
+            leaning=malicious,
+            reliability=Reliability.C,
+            last_seen=at("01:00:00"),
+            page="https://www.virustotal.com/gui/ip-address/203.0.113.77",
+            detail="11 of 94 engines call it malicious",
+        ),
+        said(
+            "otx",
+            status=SourceStatus.STALE,
+            leaning=Leaning.SUSPICIOUS,
+            reliability=Reliability.C,
+            last_seen=at("01:00:00") - timedelta(days=200),
+            page="https://www.virustotal.com@evil.example/x",
+            detail="expired answer: no answer in time. 2 pulses",
+        ),
+        said("abuseipdb", status=SourceStatus.RATE_LIMITED, detail="quota used up; ask again after midnight"),
+        said("greynoise", status=SourceStatus.NOT_FOUND, detail="It has not scanned the internet."),
+        said("misp", status=SourceStatus.AUTH, detail="it refused the key"),
+        said("misp_warninglists", status=SourceStatus.NOT_FOUND, detail="On none of 43 lists."),
+        said("taxii", status=SourceStatus.NOT_CONFIGURED),
+    )
+
+
+def sinkhole_peer() -> Destination:
+    """A sinkhole that no source reports."""
+    role = DestinationRole(
+        kind=RoleKind.SINKHOLE,
+        effect=RoleEffect.PROBABLE_INFECTION,
+        label="sinkhole",
+        reason="Names that were taken from malware lead there: what calls it is probably infected.",
+        source="misp-warninglists: sinkholes",
+    )
+    seen = Destination(ip="198.51.100.9", check=public("198.51.100.9"), ports=(80,), roles=(role,))
+    return looked_up(
+        seen,
+        said("misp_warninglists:sinkholes", detail="On the list of known sinkholes."),
+        said("threatfox", status=SourceStatus.TIMEOUT, detail="no answer before the deadline"),
+        said("virustotal", status=SourceStatus.NOT_CONFIGURED),
+    )
+
+
+def allowed_peer() -> Destination:
+    """An address that a person vouches for."""
+    word = Override(
+        target="198.51.100.20",
+        decision=OverrideDecision.ALLOW,
+        reason="our update mirror",
+        owner="SOC lead",
+        expires=at("00:00:00", day=20),
+    )
+    seen = Destination(ip="198.51.100.20", check=public("198.51.100.20"), ports=(443,))
+    return looked_up(seen, said("threatfox", status=SourceStatus.NOT_FOUND), overrides=(word,))
+
+
+def unheard_peer() -> Destination:
+    """An address about which nobody could be asked."""
+    seen = Destination(ip="198.51.100.30", check=public("198.51.100.30"), ports=(443,))
+    return looked_up(
+        seen,
+        said("threatfox", status=SourceStatus.NOT_CONFIGURED),
+        said("virustotal", status=SourceStatus.NOT_CONFIGURED),
+    )
+
+
+def own_peer() -> Destination:
+    """An address inside: nobody is asked about it."""
+    check = IpCheck(ip="10.20.0.8", version=4, public=False, category=IpCategory.PRIVATE, registry_row=None)
+    return looked_up(Destination(ip="10.20.0.8", check=check, ports=(8080,)))
+
+
+def reputed() -> CaseReport:
+    """The stealer chain with every kind of reputation among its peers."""
+    report = malicious()
+    peers = (telegram(), bad_peer(), sinkhole_peer(), allowed_peer(), unheard_peer(), own_peer())
+    return report.model_copy(update={"facts": report.facts.model_copy(update={"destinations": peers})})
 
 
 def benign() -> CaseReport:

@@ -16,6 +16,7 @@ from connectors.addresses import (
     canonical_text,
     not_an_ip,
     pack_ip,
+    pack_ips,
     parse_ip,
     shown,
 )
@@ -232,3 +233,10 @@ def test_an_error_repeats_little_of_the_text_and_nothing_raw(text: str) -> None:
     assert message.isascii()
     assert message.isprintable()
     assert len(message) < 220
+
+
+@given(
+    st.lists(st.sampled_from(["8.8.8.8", "::1", "1.2.3.4", "x", "08.8.8.8", "8.8.8.8\n", "\x00", "\ud800"]))
+)
+def test_many_texts_are_packed_like_one_by_one(texts: list[str]) -> None:
+    assert list(pack_ips(texts)) == [pack_ip(text) for text in texts]

@@ -25,6 +25,7 @@ from actions.verdict_table import (
     case_verdict,
     worst_destination,
 )
+from connectors.facts.destination_role import DestinationRole, RoleEffect, RoleKind
 from connectors.facts.notable import Direction, MissingField
 from connectors.facts.process import (
     CoverageState,
@@ -356,6 +357,14 @@ def not_better(verdict: DestinationVerdict) -> Callable[[Destination], dict[str,
     return lambda d: {"verdict": worst_destination([d.verdict, verdict])}
 
 
+SINKHOLE = DestinationRole(
+    kind=RoleKind.SINKHOLE,
+    effect=RoleEffect.PROBABLE_INFECTION,
+    label="sinkhole",
+    reason="What calls it is probably infected.",
+    source="misp-warninglists: sinkholes",
+)
+
 BAD: dict[str, Change] = {
     "child": change_lineage(children=process(CMD, pid=70)),
     "child in Temp": change_lineage(children=process(LOADER, pid=71)),
@@ -379,6 +388,8 @@ BAD: dict[str, Change] = {
     "further destination": add_destination(destination("1.1.1.1")),
     "malicious destination": add_destination(destination("9.9.9.9", verdict=DestinationVerdict.MALICIOUS)),
     "suspicious destination": add_destination(destination("4.4.4.4", verdict=DestinationVerdict.SUSPICIOUS)),
+    "sinkhole": add_destination(destination("6.6.6.6").model_copy(update={"roles": (SINKHOLE,)})),
+    "worse: sinkhole": change_destinations(lambda d: {"roles": (*d.roles, SINKHOLE)}),
     "malicious caller": add_destination(
         destination("5.5.5.5", verdict=DestinationVerdict.MALICIOUS), Direction.INBOUND
     ),

@@ -21,14 +21,16 @@ from playbooks.hosts.output_folder import OutputFolder
 from playbooks.report import case_page, html
 from playbooks.report.display import is_hidden
 from playbooks.report.iocs import iocs
+from playbooks.report.reputation_words import KNOWN_PAGES
 from tests import html_reading, report_cases
-from tests.report_cases import at, benign, hostile, malicious, undetermined, with_ancestors
+from tests.report_cases import at, benign, hostile, malicious, reputed, undetermined, with_ancestors
 
 CASES: dict[str, Callable[[], CaseReport]] = {
     "malicious": malicious,
     "benign": benign,
     "undetermined": undetermined,
     "hostile": hostile,
+    "reputed": reputed,
     "deep": lambda: with_ancestors(40),
 }
 #: What a command line may hold to break out of text, of an attribute, of a style, or of a template.
@@ -92,8 +94,10 @@ class TestSafety:
             for name, value in element.attributes.items():
                 assert not name.startswith("on")
                 assert name not in ("style", "src", "srcset", "action", "formaction", "xlink:href")
-                if name == "href":
-                    assert value.startswith("#")
+                if name == "href" and not value.startswith("#"):
+                    assert element.attributes["rel"] == "noopener noreferrer nofollow"
+                    assert value.startswith("https://")
+                    assert value.split("/")[2] in KNOWN_PAGES
         assert "url(" not in page.of("style")[0].text
         assert "@import" not in page.of("style")[0].text
         assert page.comments == []
@@ -182,7 +186,17 @@ class TestContent:
         page = html_reading.read(rendered)
         ids = [each.attributes["id"] for each in page.elements if "id" in each.attributes]
         assert len(ids) == len(set(ids))
-        assert {each.attributes["href"].removeprefix("#") for each in page.of("a")} <= set(ids)
+        inside = {each.attributes["href"] for each in page.of("a") if "rel" not in each.attributes}
+        assert {each.removeprefix("#") for each in inside} <= set(ids)
+
+    def test_pages_of_known_services_are_links_and_no_others(self) -> None:
+        page = html_reading.read(case_page.render(reputed()))
+        assert [each.attributes["href"] for each in page.of("a") if "rel" in each.attributes] == [
+            "https://threatfox.abuse.ch/browse.php?search=ioc%3A203.0.113.77",
+            "https://urlhaus.abuse.ch/host/203.0.113.77/",
+            "https://www.virustotal.com/gui/ip-address/203.0.113.77",
+        ]
+        assert "hxxps://www.virustotal.com[@]evil[.]example/x" in page.text
 
     def test_every_kind_of_content_is_there(self) -> None:
         report = malicious()
@@ -241,7 +255,7 @@ class TestBounds:
     def test_the_stealer_example_is_small(self, examples: Path, tmp_path: Path) -> None:
         run(
             logs=[examples / "stealer/sysmon.xml"], notables=[], config=None, profiles=[], semantics="strict",
-            out=tmp_path, as_json=True,
+            out=tmp_path, as_json=True, lookup=False, fresh=False,
         )  # fmt: skip
         (page,) = tmp_path.glob("case-*.html")
         assert page.stat().st_size < 150_000

@@ -28,7 +28,7 @@ from connectors.ports import EdrConnector
 from connectors.siem.notable import parse_notables
 from playbooks.case import CaseReport
 from playbooks.case_findings import CaseFindings, gather_cases, ungathered_cases
-from playbooks.case_steps import AssessedCase, assess_case, decide_case, profile_of
+from playbooks.case_steps import AssessedCase, assess_case, decide_case, destinations_of, profile_of
 from playbooks.logs import read_logs
 from playbooks.respond import respond
 from playbooks.settings import OrganisationSettings, Settings
@@ -89,8 +89,9 @@ def chain(
         peers = {ip for each in notables for ip in (each.dest_ip, each.src_ip) if ip is not None}
         organisation = settings.organisation_ranges
         checks = {ip: handed_on(check_ip(ip, organisation=organisation)) for ip in peers} if checked else {}
+        destinations = destinations_of(found_again, settings, checks=checks)
         case = handed_on(
-            assess_case(found_again, profiles=PROFILES, settings=settings, now=NOW, checks=checks)
+            assess_case(found_again, profiles=PROFILES, settings=settings, now=NOW, destinations=destinations)
         )
         reports.append(handed_on(decide_case(case, settings=settings, caller_mode=mode, now=NOW)))
     return tuple(reports)
@@ -322,13 +323,11 @@ class TestChecksHandedOn:
         marked = check_ip(PEER).model_copy(update={"note": "as handed on"})
         elsewhere = check_ip("8.8.8.8")
 
-        def assessed(**checks: object) -> AssessedCase:
-            return assess_case(found, profiles=PROFILES, settings=DEFAULT, now=NOW, **checks)  # type: ignore[arg-type]  # one name
-
-        assert [each.check.note for each in assessed(checks={PEER: marked}).facts.destinations] == [
-            "as handed on"
-        ]
-        assert assessed(checks={"8.8.8.8": elsewhere}) == assessed()
+        given = destinations_of(found, DEFAULT, checks={PEER: marked})
+        assert [each.check.note for each in given] == ["as handed on"]
+        assert destinations_of(found, DEFAULT, checks={"8.8.8.8": elsewhere}) == destinations_of(
+            found, DEFAULT
+        )
 
 
 class TestProfile:

@@ -2,48 +2,25 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from playbooks.hosts.cli import main
 from tests import sysmon_samples as samples
+from tests.cli_runs import Invoke, invoking
 
 Json = dict[str, list[dict[str, object]]]
 
 
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Invoke = Callable[..., Result]
-
-
 @pytest.fixture
-def invoke(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Invoke:
-    def call(*arguments: object, stdin: bytes = b"") -> Result:
-        monkeypatch.setattr(sys, "argv", ["regsvcs-response", *(str(each) for each in arguments)])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        with pytest.raises(SystemExit) as stop:
-            main()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        out, err = capfdbinary.readouterr()
-        code = stop.value.code
-        assert isinstance(code, int)
-        return Result(code, out.decode(), err.decode())
-
-    monkeypatch.delenv("REGSVCS_RESPONSE_CONFIG", raising=False)
-    return call
+def invoke(
+    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path
+) -> Invoke:
+    return invoking(monkeypatch, capfdbinary, data=tmp_path / "data")
 
 
 class TestCheckIp:

@@ -26,6 +26,7 @@ from playbooks.hosts.soar.facts_json import Kind, pack, unpack
 from playbooks.settings import Settings
 from tests.case_builders import notable
 from tests.report_cases import benign, every_text, hostile, malicious, undetermined
+from tests.reputation_builders import fused
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 REPORTS: tuple[Callable[[], CaseReport], ...] = (malicious, benign, undetermined, hostile)
@@ -104,7 +105,7 @@ class TestRoundTrip:
         assert sorted(document) == ["facts", "kind", "version"]
 
     def test_every_kind_has_a_type_and_no_other_type_is_packed(self) -> None:
-        facts: list[Fact] = [check_ip("8.8.8.8"), findings(), assessed(), decided()]
+        facts: list[Fact] = [check_ip("8.8.8.8"), fused(), findings(), assessed(), decided()]
         assert {json.loads(pack(each))["kind"] for each in facts} == set(Kind)
         with pytest.raises(KeyError):
             pack(notable())

@@ -7,16 +7,20 @@ from datetime import datetime
 import pytest
 
 from actions.assess_risk import assess_risk
-from actions.case_facts import CaseFacts, DestinationVerdict
+from actions.case_facts import CaseFacts, Destination, DestinationVerdict
+from actions.case_unknowns import NO_SOURCE_REMEDY as REMEDY
 from actions.case_unknowns import case_unknowns
 from actions.destination_hints import HINTS, HintKind, has_plain_reason, hints_for, is_below
+from actions.destination_roles import roles_of
 from actions.indicators.case_view import view_of
 from actions.indicators.finding import EVIDENCE_KEPT, finding
+from actions.lookup_reputation import with_reputation
 from actions.organisation_ranges import OrganisationRanges
 from actions.profile import Profile
 from actions.risk import EvidenceItem, Indicator, IndicatorGroup, RiskPolicy, Strength
 from actions.risk_weights import WEIGHTS
 from connectors.facts.base import SourceRef
+from connectors.facts.destination_role import DestinationRole, RoleEffect, RoleKind
 from connectors.facts.notable import Direction
 from connectors.facts.process import (
     ModuleLoad,
@@ -27,6 +31,8 @@ from connectors.facts.process import (
     Signature,
     SignatureState,
 )
+from connectors.facts.reputation import SourceAnswer, SourceStatus
+from connectors.reputation.catalogue import variable_of
 from tests.case_builders import (
     CMD,
     CONHOST,
@@ -58,6 +64,7 @@ from tests.case_builders import (
     tampered,
     thread_from,
 )
+from tests.reputation_builders import failed, fused, not_found
 
 POLICY = RiskPolicy()
 POWERSHELL = r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe"
@@ -590,7 +597,8 @@ def test_reputation(verdict: DestinationVerdict, wanted: str | None, direction: 
     # Who was called from outside is never judged by who called; a notable that does not say may be outbound.
     expected = {wanted} - {None} if direction is not Direction.INBOUND else set()
     assert set(ids) & by_reputation == expected
-    assert (f"reputation of {PEER_IP}" in unknowns(facts)) is (verdict is DestinationVerdict.UNDETERMINED)
+    unjudged = "reputation of the destinations" in unknowns(facts)
+    assert unjudged is (verdict is DestinationVerdict.UNDETERMINED)
 
 
 def test_only_the_worst_destination_counts() -> None:
@@ -817,3 +825,137 @@ def test_evidence_is_ordered_distinct_and_capped() -> None:
 
 def test_hint_kinds_are_all_used() -> None:
     assert {hint.kind for hint in HINTS} == set(HintKind)
+
+
+# --- roles and reputation -------------------------------------------------------------------------
+
+SINKHOLE = DestinationRole(
+    kind=RoleKind.SINKHOLE,
+    effect=RoleEffect.PROBABLE_INFECTION,
+    label="sinkhole",
+    reason="What calls it is probably infected.",
+    source="misp-warninglists: sinkholes",
+)
+CDN = DestinationRole(
+    kind=RoleKind.CDN,
+    effect=RoleEffect.CAPS_AT_SHARED,
+    label="Cloudflare CDN",
+    reason="The host name decides.",
+    source="misp-warninglists: cloudflare",
+)
+
+
+def with_role(role: DestinationRole, verdict: DestinationVerdict, ip: str = "9.9.9.9") -> Destination:
+    return destination(ip, verdict=verdict).model_copy(update={"roles": (role,)})
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        destination(TELEGRAM_IP),
+        destination(dns_names=("api.ipify.org",)),
+        destination(ports=(587,)),
+        destination("9.9.9.8", dns_names=("ocsp.digicert.com",), ports=(80,)),
+        destination("9.9.9.8", dns_names=("cdn.discordapp.com",), ports=(21,)),
+    ],
+)
+def test_roles_of_the_own_table_say_what_the_hints_said(known: Destination) -> None:
+    def said(peer: Destination) -> Indicator | None:
+        return found(case(destinations=(peer,), notables=(notable(peer.ip),))).get("destination_role")
+
+    named = tuple(role for role in roles_of(known) if role.kind is not RoleKind.RESOLVER)
+    assert said(known.model_copy(update={"roles": named})) == said(known)
+
+
+def test_a_role_from_a_list_of_ranges_is_context() -> None:
+    peer = with_role(CDN, DestinationVerdict.UNDETERMINED)
+    facts = case(destinations=(peer,), notables=(notable(peer.ip),))
+    role = found(facts)["destination_role"]
+    assert role.strength is Strength.CONTEXT
+    assert role.sentence == "Known services among its peers: 9.9.9.9 (Cloudflare CDN)."
+    assert "destination_sinkhole" not in found(facts)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "direction", "wanted"),
+    [
+        (DestinationVerdict.SUSPICIOUS, Direction.OUTBOUND, True),
+        (DestinationVerdict.UNDETERMINED, Direction.OUTBOUND, True),
+        (DestinationVerdict.MALICIOUS, Direction.UNKNOWN, True),
+        (DestinationVerdict.SUSPICIOUS, Direction.INBOUND, False),
+        (DestinationVerdict.KNOWN_GOOD_SERVICE, Direction.OUTBOUND, False),
+    ],
+)
+def test_calling_a_sinkhole_is_a_probable_infection(
+    verdict: DestinationVerdict, direction: Direction, wanted: bool
+) -> None:
+    """Known good it is by a person's word alone, and then that counts."""
+    peer = with_role(SINKHOLE, verdict)
+    ids = found(case(destinations=(peer,), notables=(notable(peer.ip, direction=direction),)))
+    assert ("destination_sinkhole" in ids) is wanted
+    assert "destination_role" not in ids
+    if wanted:
+        assert ids["destination_sinkhole"].strength is Strength.MEDIUM
+        assert ids["destination_sinkhole"].sentence == "Probable infection: it called a sinkhole, 9.9.9.9."
+        assert ids["destination_sinkhole"].evidence[0].text.endswith("Known by misp-warninglists: sinkholes.")
+
+
+def test_a_sinkhole_is_not_counted_twice() -> None:
+    peers = (with_role(SINKHOLE, DestinationVerdict.SUSPICIOUS),)
+    assert "destination_suspicious" not in found(case(destinations=peers, notables=(notable("9.9.9.9"),)))
+    other = destination("9.9.9.7", verdict=DestinationVerdict.SUSPICIOUS)
+    ids = found(case(destinations=(*peers, other), notables=(notable("9.9.9.9"), notable("9.9.9.7"))))
+    assert ids["destination_suspicious"].sentence == "The destination 9.9.9.7 is suspicious by reputation."
+    assert "destination_sinkhole" in ids
+
+
+def reputation_unknowns(*peers: Destination) -> list[tuple[str, str, str]]:
+    listed = case_unknowns(view_of(case(destinations=peers), POLICY))
+    return [(u.what, u.why, u.remedy) for u in listed if " knows of " in u.what or "reputation" in u.what]
+
+
+def peer_with(*answers: SourceAnswer, ip: str = "9.9.9.9") -> Destination:
+    given = tuple(each.model_copy(update={"ip": ip}) for each in answers)
+    return with_reputation(destination(ip), fused(*given, ip=ip))
+
+
+def test_without_any_source_one_unknown_stands_for_all_addresses() -> None:
+    absent = failed("virustotal", SourceStatus.NOT_CONFIGURED)
+    asked = [("reputation of the destinations", "no source that reports bad addresses is configured", REMEDY)]
+    assert reputation_unknowns(destination("9.9.9.9"), destination("9.9.9.7")) == asked
+    assert reputation_unknowns(peer_with(absent), peer_with(absent, ip="9.9.9.7")) == asked
+    assert variable_of("virustotal") in REMEDY
+
+
+def test_failures_are_named_by_source_and_what_is_not_configured_is_none() -> None:
+    peer = peer_with(
+        failed("virustotal", SourceStatus.TIMEOUT),
+        failed("abuseipdb", SourceStatus.AUTH),
+        failed("otx", SourceStatus.NOT_CONFIGURED),
+    )
+    assert [what for what, _, _ in reputation_unknowns(peer)] == [
+        "reputation of 9.9.9.9",
+        "what AbuseIPDB knows of 9.9.9.9",
+        "what VirusTotal knows of 9.9.9.9",
+    ]
+
+
+def test_an_answer_beside_a_failure_leaves_the_failure_alone_unknown() -> None:
+    peer = peer_with(not_found("otx"), failed("virustotal", SourceStatus.RATE_LIMITED))
+    assert reputation_unknowns(peer) == [("what VirusTotal knows of 9.9.9.9", "quota used up", "")]
+
+
+def test_of_a_private_or_own_address_nothing_is_missing() -> None:
+    own = destination("9.9.9.9", organisation=OrganisationRanges(("9.9.9.0/24",)))
+    assert reputation_unknowns(destination("10.0.0.1"), own) == []
+
+
+def test_an_address_that_only_holds_a_public_one_was_not_looked_up() -> None:
+    peer = destination("2002:808:404::1", reason="8.8.4.4 inside it is public: look that up.")
+    assert reputation_unknowns(peer) == [
+        (
+            "reputation of 2002:808:404::1",
+            "8.8.4.4 inside it is public: look that up.",
+            "Look the address inside it up",
+        )
+    ]

@@ -125,3 +125,29 @@ def test_covering_agrees_with_a_linear_scan(networks: list[Network], addresses: 
             if ipaddress.IPv4Address(address) in ipaddress.ip_network(network.text)
         ]
         assert list(held.covering(address.to_bytes(4))) == expected
+
+
+def test_many_texts_get_one_value_and_what_is_no_range_is_returned() -> None:
+    held = network_map("10.0.0.0/8")
+    refused = held.add_texts(
+        [
+            *("10.1.2.3/8", "10.1.2.3", "10.1.2.3", "FE80::/10", "::ffff:9270:3d68"),
+            *("10.0.0.0/33", "x", "10.0.0.0/08"),
+        ],
+        "list",
+    )
+    assert sorted(refused) == ["10.0.0.0/08", "10.0.0.0/33", "x"]
+    assert len(held) == 5
+    assert held.covering(parse_ip("10.1.2.3").packed) == ("list", "10.0.0.0/8", "list")
+    assert held.covering(parse_ip("fe80::1").packed) == ("list",)
+    assert held.covering(parse_ip("::ffff:146.112.61.104").packed) == ("list",)
+
+
+@given(st.lists(st.builds(make_network, LEADS, st.integers(0, 32)), max_size=8, unique=True), LEADS)
+def test_texts_are_held_as_the_same_ranges_one_by_one(networks: list[Network], address: int) -> None:
+    one_by_one = NetworkMap((network, 1) for network in networks)
+    at_once: NetworkMap[int] = NetworkMap()
+    assert at_once.add_texts([network.text for network in networks], 1) == []
+    packed = address.to_bytes(4)
+    assert at_once.covering(packed) == one_by_one.covering(packed)
+    assert len(at_once) == len(one_by_one)

@@ -13,6 +13,7 @@ from actions.next_steps import next_steps
 from actions.organisation_ranges import OrganisationRanges
 from actions.risk import RiskPolicy
 from actions.steps.case import LONGEST_NAME
+from connectors.facts.destination_role import DestinationRole, RoleEffect, RoleKind
 from connectors.facts.notable import Direction, Notable
 from connectors.facts.process import CoverageState, EvidenceKind, Gap, GapKind
 from tests.case_builders import (
@@ -322,3 +323,33 @@ def test_the_passwords_of_both_users_are_named_where_notable_and_process_differ(
     target = facts.lineage.target.model_copy(update={"user": r"CORP\bob"})
     facts = facts.model_copy(update={"lineage": facts.lineage.model_copy(update={"target": target})})
     assert any(r"sessions of CORP\ann, CORP\bob on" in step for step in steps_of(facts))
+
+
+def served_as(kind: RoleKind, effect: RoleEffect, label: str) -> tuple[str, ...]:
+    role = DestinationRole(kind=kind, effect=effect, label=label, reason="Known.", source="a list")
+    peer = destination("9.9.9.9").model_copy(update={"roles": (role,)})
+    return steps_of(case(destinations=(peer,), notables=(notable("9.9.9.9"),)))
+
+
+LOOK_UP = "Look 9.9.9.9 up by hand: no reputation source has answered."
+
+
+def test_a_role_from_a_list_of_ranges_makes_an_address_shared() -> None:
+    steps = served_as(RoleKind.CDN, RoleEffect.CAPS_AT_SHARED, "Cloudflare CDN")
+    assert "Do not close on the address alone: 9.9.9.9 (Cloudflare CDN) is a shared service." in steps
+    assert LOOK_UP not in steps
+
+
+def test_a_rented_machine_is_looked_up_all_the_same() -> None:
+    steps = served_as(RoleKind.CLOUD, RoleEffect.NONE, "Amazon AWS")
+    assert LOOK_UP in steps
+    assert not any("shared service" in step for step in steps)
+
+
+def test_behind_a_sinkhole_the_name_is_asked_for() -> None:
+    steps = served_as(RoleKind.SINKHOLE, RoleEffect.PROBABLE_INFECTION, "sinkhole")
+    (step,) = (each for each in steps if "sinkhole" in each)
+    assert step == (
+        f"Find out which name RegSvcs.exe on {HOST} looked up for 9.9.9.9, a sinkhole: the name tells which"
+        " malware it was."
+    )

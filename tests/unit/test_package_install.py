@@ -147,7 +147,9 @@ def test_the_driver_asks_the_copy_it_is_given_and_no_other(tmp_path: Path) -> No
     (example / "sysmon.xml").touch()
     out = tmp_path / "out.json"
     command = [sys.executable, "-I", str(DRIVER), str(folder), str(example), str(out)]
-    subprocess.run(command, check=True, cwd=tmp_path, timeout=30)
+    (folder / "src/late.py").write_text("open('late.txt', 'w').close()")
+    subprocess.run([*command, "tiny_1.src.late"], check=True, cwd=tmp_path, timeout=30)
+    assert (tmp_path / "late.txt").exists()
     found = json.loads(out.read_text())
     assert found["answers"]["test_connectivity"] == [{"success": True, "message": "[]", "data": []}]
     (answered,) = found["answers"]["respond_to_notable"]

@@ -14,11 +14,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 from soar_sdk.app import App
 
 from playbooks.hosts.soar import webhook
 from scripts.check_requirements import ROOT
-from scripts.soar.pins import bundled, soar_pins
+from scripts.soar.bundled import project_roots
+from scripts.soar.pins import PLATFORM_PROVIDED, bundled, soar_pins
 from scripts.soar.refused import private_contents
 from scripts.soar.stage import (
     LAYERS,
@@ -31,7 +33,7 @@ from scripts.soar.stage import (
 )
 
 #: Packages whose import name is not their own.
-IMPORTED_AS = {"soar_sdk": "splunk-soar-sdk"}
+IMPORTED_AS = {"soar_sdk": "splunk-soar-sdk", "requests_cache": "requests-cache"}
 
 
 def fill(root: Path, *names: str) -> None:
@@ -166,15 +168,16 @@ def test_every_import_of_ours_is_packaged() -> None:
     assert lost == set()
 
 
-def test_every_import_of_others_is_bundled() -> None:
-    pinned = {pin.name for pin in bundled(soar_pins())}
+def test_every_import_of_others_is_declared_and_bundled_or_of_the_platform() -> None:
+    declared = {Requirement(text).name for texts in project_roots(ROOT).values() for text in texts}
+    there = declared & ({pin.name for pin in bundled(soar_pins())} | PLATFORM_PROVIDED)
     strangers = {
         f"{name} -> {module}"
         for name, content in app_files(ROOT).items()
         if name.endswith(".py")
         for module in (each.split(".")[0] for each in imports(content))
         if module not in {*LAYERS, *sys.stdlib_module_names, "__future__"}
-        and IMPORTED_AS.get(module, module) not in pinned
+        and IMPORTED_AS.get(module, module) not in there
     }
     assert strangers == set()
 

@@ -44,6 +44,7 @@ def run(folder: Path, line: str, *, before: str = "") -> Platform:
             AssertionError,
         ),
         ("phantom.collect2(datapath=['nowhere:action_result.message'])", AssertionError),
+        ("phantom.completed(action_names=['nowhere'])", AssertionError),
         ("phantom.decision(conditions=[['1', '==', '1']], conditions_dps=[])", AssertionError),
         ("phantom.save_block_result(key='a:b', value=1)", AssertionError),
         ("phantom.prompt2(message='m', respond_in_mins=1, name='check')", AssertionError),

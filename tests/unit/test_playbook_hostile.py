@@ -8,7 +8,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from tests.fakes.phantom_platform import Answer, Json, Platform
-from tests.playbook_runs import canned, notable_of, platform_of, play
+from tests.playbook_runs import ALL_FAILED, FOUND, canned, notable_of, platform_of, play
 from tests.unit.test_playbook_questions import decision, risk
 
 #: Stands for markup, a link, an end of a code span, and an end of a line.
@@ -79,8 +79,7 @@ def test_markup_in_an_answer_is_text() -> None:
 
 
 def test_markup_in_the_message_of_a_failed_action_is_text() -> None:
-    failed = dict.fromkeys(["check ip", "get process lineage", "assess risk", "decide isolation"], MARKUP)
-    platform = canned(failed)
+    platform = canned(dict.fromkeys(ALL_FAILED, MARKUP))
     case = platform.add_container([{"cef": {"dest": "WS01", "dest_ip": "8.8.8.8"}}])
 
     play(platform, case)
@@ -101,8 +100,7 @@ def test_markup_in_the_message_of_a_failed_action_is_text() -> None:
     ids=["deep", "nested", "object", "number", "no_address"],
 )
 def test_a_value_of_no_known_shape_gives_no_address_and_no_error(cef: Json) -> None:
-    failed = dict.fromkeys(["check ip", "get process lineage", "assess risk", "decide isolation"], "no")
-    platform = canned(failed)
+    platform = canned(ALL_FAILED)
     case = platform.add_container([{"cef": cef}, {"cef": None}, {"cef": "text"}])
 
     play(platform, case)
@@ -110,10 +108,6 @@ def test_a_value_of_no_known_shape_gives_no_address_and_no_error(cef: Json) -> N
     assert platform.actions[0] == ("check ip", [{"ip": ""}])
     (note,) = platform.notes[case]
     assert "`the notable holds no destination address`" in note.content
-
-
-#: What the app answers where it is of no interest.
-FAILED = dict.fromkeys(["check ip", "get process lineage", "assess risk", "decide isolation"], "no")
 
 
 def handed_on(platform: Platform) -> list[Json]:
@@ -124,7 +118,7 @@ def handed_on(platform: Platform) -> list[Json]:
 
 
 def test_what_the_app_does_not_read_is_not_handed_on() -> None:
-    platform = canned(FAILED)
+    platform = canned(ALL_FAILED)
     cef = {"dest": "WS01", "dest_ip": "8.8.8.8"}
     junk = {f"x{i}": "A" * 1_000_000 for i in range(9)}
     case = platform.add_container([{"cef": cef | junk | {"_raw": "B" * 9_000_000}}])
@@ -136,7 +130,7 @@ def test_what_the_app_does_not_read_is_not_handed_on() -> None:
 
 
 def test_an_artifact_that_is_too_long_is_named_and_costs_the_others_nothing() -> None:
-    platform = canned(FAILED)
+    platform = canned(ALL_FAILED)
     good = {"dest": "WS01", "dest_ip": "8.8.8.8"}
     long: Json = good | {"user": "A" * 9_000_000}
     many: Json = good | {"dest_ip": ["1.1.1.1"] * 9000}
@@ -154,7 +148,7 @@ def test_an_artifact_that_is_too_long_is_named_and_costs_the_others_nothing() ->
 
 
 def test_many_artifacts_stay_below_what_the_parser_takes_at_once() -> None:
-    platform = canned(FAILED)
+    platform = canned(ALL_FAILED)
     cef = {"dest": "WS01", "user": "u" * 60_000}
     case = platform.add_container([{"cef": cef} for _ in range(2500)])
 
@@ -167,7 +161,7 @@ def test_many_artifacts_stay_below_what_the_parser_takes_at_once() -> None:
 
 
 def test_only_artifacts_that_are_too_long_are_said_to_be() -> None:
-    platform = canned(FAILED)
+    platform = canned(ALL_FAILED)
     case = platform.add_container([{"cef": {"dest": "A" * 100_000}}])
 
     play(platform, case)
@@ -190,7 +184,7 @@ def test_only_artifacts_that_are_too_long_are_said_to_be() -> None:
     ids=["surrogate", "nan", "huge", "bool", "number", "object", "deep"],
 )
 def test_what_json_cannot_carry_is_left_out(value: object, kept: object) -> None:
-    platform = canned(FAILED)
+    platform = canned(ALL_FAILED)
     case = platform.add_container([{"cef": {"dest": "WS01", "count": value}}])
 
     play(platform, case)
@@ -199,7 +193,7 @@ def test_what_json_cannot_carry_is_left_out(value: object, kept: object) -> None
 
 
 def test_the_zone_of_an_address_brings_no_other_address() -> None:
-    platform = canned(FAILED)
+    platform = canned(ALL_FAILED)
     case = platform.add_container([{"cef": {"dest": "WS01", "dest_ip": ["fe80::1%8,1.1.1.1", "8.8.8.8"]}}])
 
     play(platform, case)
@@ -208,12 +202,10 @@ def test_the_zone_of_an_address_brings_no_other_address() -> None:
 
 
 def test_long_titles_of_rows_are_cut() -> None:
-    facts = [{"facts": "facts"}]
     row = decision("Z" * 3000, "WS01", "by_hand")
     platform = canned(
         {
-            "check ip": facts,
-            "get process lineage": facts,
+            **FOUND,
             "assess risk": [risk("Y" * 3000)],
             "decide isolation": [row, decision("case-b", "WS02", "none")],
         }

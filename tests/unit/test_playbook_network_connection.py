@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from connectors.siem.notable_fields import KNOWN_NAMES
 from tests.fakes.phantom_platform import Answer, Json
 from tests.fakes.phantom_rules import Run
 from tests.playbook_runs import (
+    APPROVE,
     NETWORK_CONNECTION,
     QUESTION,
     asset_of,
@@ -20,12 +23,16 @@ from tests.playbook_runs import (
     titles,
 )
 from tests.soar_app import run_action
+from tests.soar_reputation import vendors
 
 STEALER = "Regsvcs response: malicious, score 100 (case-7d2678510007df6c)"
 ASKED = "malicious, score 100 (case-7d2678510007df6c)"
 UNLOCATED_ASKED = "undetermined, score 80 (case-842f5346e8a274a0)"
 UNLOCATED = "Regsvcs response: undetermined, score 80 (case-842f5346e8a274a0)"
-STEPS = ["check ip", "get process lineage", "assess risk", "decide isolation"]
+STEPS = ["check ip", "get process lineage", "lookup ip", "assess risk", "decide isolation"]
+#: What failed, in the order in which a note names it.
+ALL_STEPS = ["check ip", "lookup ip", *STEPS[1:2], *STEPS[3:]]
+FURTHER = "208.95.112.1"
 RERUN = (
     "\n\nThe playbook went on without an answer. Mend the cause, then run\n"
     "`regsvcs_network_connection` on this container again."
@@ -76,7 +83,7 @@ def test_approved_ends_in_a_task_for_the_analyst() -> None:
     ]
     assert platform.containers[case]["severity"] == "high"
     assert platform.containers[case]["status"] == "open"
-    assert [action for action, _ in platform.actions] == STEPS
+    assert [action for action, _ in platform.actions] == [*STEPS[:3], "lookup ip", *STEPS[3:]]
     assert run.called[-3:] == ["answer", "approved", "on_finish"]
 
 
@@ -230,6 +237,42 @@ FAILURES: list[tuple[list[str], list[str], str, list[str]]] = [
         ["`assess risk` judged the addresses by itself."],
     ),
     (
+        ["lookup_ip"],
+        [
+            STEALER,
+            "Regsvcs response: failed: lookup ip",
+            f"Question: {ASKED}",
+            f"Nobody answered: {ASKED}",
+        ],
+        "high",
+        ["The reputation is unknown. That lowered nothing."],
+    ),
+    (
+        ["lookup_further_ips"],
+        [
+            STEALER,
+            "Regsvcs response: failed: lookup further ips",
+            f"Question: {ASKED}",
+            f"Nobody answered: {ASKED}",
+        ],
+        "high",
+        ["The reputation of further addresses is unknown. That lowered nothing."],
+    ),
+    (
+        ["lookup_ip", "lookup_further_ips"],
+        [
+            STEALER,
+            "Regsvcs response: failed: lookup ip, lookup further ips",
+            f"Question: {ASKED}",
+            f"Nobody answered: {ASKED}",
+        ],
+        "high",
+        [
+            "The reputation is unknown. That lowered nothing.",
+            "The reputation of further addresses is unknown. That lowered nothing.",
+        ],
+    ),
+    (
         ["get process lineage"],
         [
             UNLOCATED,
@@ -251,7 +294,9 @@ FAILURES: list[tuple[list[str], list[str], str, list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("fail", "wanted", "severity", "effects"), FAILURES, ids=[f[0][0] for f in FAILURES])
+@pytest.mark.parametrize(
+    ("fail", "wanted", "severity", "effects"), FAILURES, ids=[" and ".join(f[0]) for f in FAILURES]
+)
 def test_an_action_that_fails_stops_nothing_and_is_named(
     fail: list[str], wanted: list[str], severity: str, effects: list[str]
 ) -> None:
@@ -261,10 +306,11 @@ def test_an_action_that_fails_stops_nothing_and_is_named(
     play(platform, case, fail=fail)
 
     assert titles(platform, case) == wanted
-    lines = [
-        f"- **{step}** failed: `Action failure in {step}: the source did not answer`. {effect}"
-        for step, effect in zip(fail, effects, strict=True)
-    ]
+    lines = []
+    for block, effect in zip(fail, effects, strict=True):
+        action = "lookup ip" if block.startswith("lookup") else block
+        failed = f"`Action failure in {action}: the source did not answer`"
+        lines.append(f"- **{block.replace('_', ' ')}** failed: {failed}. {effect}")
     assert note(platform, case, wanted[1]) == "\n".join(lines) + RERUN
     assert platform.containers[case]["severity"] == severity
     assert platform.containers[case]["status"] == "open"
@@ -277,13 +323,14 @@ def test_without_a_risk_the_notable_still_leaves_a_note_and_an_open_case(fail: l
 
     run = play(platform, case, fail=fail)
 
-    steps = fail if fail == STEPS else ["assess risk", "decide isolation"]
+    steps = ALL_STEPS if fail == STEPS else ["assess risk", "decide isolation"]
     title = f"Regsvcs response: failed: {', '.join(steps)}"
     assert titles(platform, case) == [title]
     failure = note(platform, case, title)
     assert "- **assess risk** failed: `Action failure in assess risk: the source did not answer`." in failure
     assert "- **decide isolation** failed: `there is no risk assessment to decide on`." in failure
     assert ("**check ip** failed" in failure) == (fail == STEPS)
+    assert ("**lookup ip** failed" in failure) == (fail == STEPS)
     assert platform.containers[case]["severity"] == "medium"
     assert platform.containers[case]["status"] == "open"
     assert run.called[-1] == "on_finish"
@@ -387,6 +434,8 @@ def test_either_branch_may_end_first_or_both_at_once(last_first: bool, together:
 
     assert run.called.count("join_gather_facts") == 2
     assert run.called.count("gather_facts") == 1
+    assert run.called.index("lookup_ip") < run.called.index("gather_facts")
+    assert run.called.count("gather_reputation") == 1
     assert titles(platform, case) == [STEALER, f"Question: {ASKED}", f"Declined: {ASKED}"]
 
 
@@ -473,37 +522,54 @@ def test_a_status_that_is_not_new_stays(status: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("example", "broken"),
+    ("example", "broken", "looked_up"),
     [
-        ("stealer", {}),
-        ("installer", {}),
-        ("local-only", {}),
-        ("stealer", {"sysmon_path": "/nowhere/at/all"}),
+        ("stealer", {}, {"149.154.167.220", FURTHER}),
+        ("installer", {}, {"93.184.220.29"}),
+        ("local-only", {}, set()),
+        ("stealer", {"sysmon_path": "/nowhere/at/all"}, {"149.154.167.220"}),
     ],
     ids=["stealer", "installer", "local-only", "a source that fails"],
 )
-def test_the_playbook_gives_the_report_of_respond_to_notable(example: str, broken: Json) -> None:
-    platform = platform_of(example)
-    asset = asset_of(example) | broken
-    case = platform.add_container([{"cef": notable_of(example)}])
-    reports: list[Json] = []
+def test_the_playbook_gives_the_report_of_respond_to_notable(
+    tmp_path: Path, example: str, broken: Json, looked_up: set[str]
+) -> None:
+    # A folder of its own: the quota of another test would leave sources out.
+    own = f'[reputation]\nfolder = "{tmp_path}"\n'
+    known = {FURTHER, "93.184.220.29"}
+    with vendors(*known) as asked:
+        asset = asset_of(example, APPROVE + own + asked.policy) | asked.fields | broken
+        platform = platform_of(example)
+        case = platform.add_container([{"cef": notable_of(example)}])
+        reports: list[Json] = []
 
-    def listen(action: str, parameters: list[Json], container_id: int) -> object:
-        answers = run_action(action, parameters, asset=asset, container_id=container_id)
-        if action == "decide isolation":
-            reports.extend(json.loads(str(row["facts"])) for each in answers for row in each.data)
-        return answers
+        def listen(action: str, parameters: list[Json], container_id: int) -> object:
+            answers = run_action(action, parameters, asset=asset, container_id=container_id)
+            if action == "decide isolation":
+                reports.extend(json.loads(str(row["facts"])) for each in answers for row in each.data)
+            return answers
 
-    platform.run_action = listen  # type: ignore[assignment]  # a listener in between
-    play(platform, case)
-    (notable,) = [parameters[0]["notable"] for action, parameters in platform.actions if action == STEPS[1]]
+        platform.run_action = listen  # type: ignore[assignment]  # a listener in between
+        play(platform, case)
+        assert asked.asked == looked_up
+        (notable,) = [given[0]["notable"] for action, given in platform.actions if action == STEPS[1]]
 
-    (answer,) = run_action("respond to notable", [{"notable": notable}], asset=asset)
+        (answer,) = run_action("respond to notable", [{"notable": notable}], asset=asset)
 
     (row,) = answer.data
     whole = json.loads(str(row["facts"]))
     assert bool(whole["facts"]["facts"]["problems"]) == bool(broken)
-    for report in (*reports, whole):
-        del report["facts"]["generated_at"]
-    assert reports == [whole]
+    votes = [each["reputation"]["votes"] for each in whole["facts"]["facts"]["destinations"]]
+    assert any(votes) == bool(looked_up & known)
+    assert without_times(reports) == without_times([whole])
     assert row["note_title"] == platform.titles(case)[0]
+
+
+def without_times(value: Any) -> Any:
+    """The same without when something was looked up, decided and written, and how long it took."""
+    if isinstance(value, list):
+        return [without_times(each) for each in value]
+    if isinstance(value, dict):
+        times = {"generated_at", "decided_at", "retrieved_at", "took_ms"}
+        return {name: without_times(each) for name, each in value.items() if name not in times}
+    return value

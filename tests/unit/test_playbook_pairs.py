@@ -12,19 +12,23 @@ import pytest
 from pydantic import BaseModel
 
 from connectors.siem.notable_fields import CANDIDATES
-from playbooks.hosts.soar.outputs import DecisionRow, IpCheckRow, LineageRow, ReenrichRow, RiskRow
+from playbooks.hosts.soar.answers.check_ip import MAX_ADDRESSES
+from playbooks.hosts.soar.outputs import DecisionRow, IpCheckRow, LineageRow, LookupRow, ReenrichRow, RiskRow
 from playbooks.hosts.soar.params import (
     CheckIpParams,
     DecisionParams,
     LineageParams,
+    LookupIpParams,
     ReenrichParams,
     RiskParams,
 )
+from playbooks.hosts.soar.shapes import MAX_LOOKUPS
 from scripts.playbook_pairs import PLAYBOOKS, drifted, files, main
 from scripts.playbooks.blocks import ASSETS, Action, ActionType, Playbook
+from scripts.playbooks.case_code import CHECKED, LOOKED_UP
 from scripts.playbooks.code import python
 from scripts.playbooks.document import document
-from tests.playbook_pair_rules import calls_against_edges, forbidden, structure
+from tests.playbook_pair_rules import calls_against_edges, forbidden, joins, structure
 from tests.playbook_runs import FOLDER
 from tests.soar_app import app
 
@@ -32,6 +36,7 @@ NAMES = [playbook.name for playbook in PLAYBOOKS]
 
 ROWS: dict[str, type[BaseModel]] = {
     "check ip": IpCheckRow,
+    "lookup ip": LookupRow,
     "get process lineage": LineageRow,
     "assess risk": RiskRow,
     "decide isolation": DecisionRow,
@@ -39,6 +44,7 @@ ROWS: dict[str, type[BaseModel]] = {
 }
 PARAMETERS: dict[str, type[BaseModel]] = {
     "check ip": CheckIpParams,
+    "lookup ip": LookupIpParams,
     "get process lineage": LineageParams,
     "assess risk": RiskParams,
     "decide isolation": DecisionParams,
@@ -61,6 +67,7 @@ def test_the_pair_keeps_the_editors_invariants(name: str) -> None:
 
     assert structure(code, document) == []
     assert calls_against_edges(code, document) == []
+    assert joins(code, document) == []
     assert forbidden(code) == []
 
 
@@ -137,6 +144,10 @@ def test_the_fields_the_playbook_looks_for_are_those_the_parser_reads() -> None:
     assert peers == names("dest_ip")
 
 
+def test_no_more_addresses_are_handed_on_than_the_app_takes() -> None:
+    assert (CHECKED, LOOKED_UP) == (MAX_ADDRESSES, MAX_LOOKUPS)
+
+
 def test_the_files_are_what_the_description_gives() -> None:
     assert drifted(FOLDER) == []
     assert main(["--check"]) == 0
@@ -169,6 +180,50 @@ def test_the_rules_see_what_they_forbid() -> None:
     assert forbidden(code.replace("looked += 1", "import requests")) != []
     edges.pop()
     assert structure(code, document) == ["node 1 is not reachable"]
+
+
+def test_a_join_that_waits_for_an_action_that_may_not_run_is_found() -> None:
+    code, document = pair("regsvcs_network_connection")
+    waits = 'completed(action_names=["lookup_ip", "get_process_lineage"])'
+    (node,) = [
+        each["data"]
+        for each in document["coa"]["data"]["nodes"].values()
+        if each["data"]["functionName"] == "gather_reputation"
+    ]
+    assert node["advanced"]["notRequiredJoins"] == ["lookup_further_ips"]
+    before, _, after = code.rpartition(waits)
+    three = ["get_process_lineage", "lookup_further_ips", "lookup_ip"]
+    longer = waits.replace('"]', '", "lookup_further_ips"]')
+
+    assert joins(before + longer + after, document) == [
+        f"gather_reputation: waits for {three} instead of ['get_process_lineage', 'lookup_ip']",
+        "gather_reputation: waits for lookup_further_ips, which may never run",
+    ]
+    assert joins(code.replace("def join_gather_facts", "def gather"), document) == [
+        "gather_facts: a join where one block calls it, or none where several do"
+    ]
+    node["advanced"]["notRequiredJoins"] = []
+    assert joins(code, document) != []
+    node["advanced"]["notRequiredJoins"] = ["check_ip"]
+    assert "gather_reputation: check_ip does not lead here" in joins(code, document)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_line_between_blocks_crosses_a_block(name: str) -> None:
+    _, document = pair(name)
+    data = document["coa"]["data"]
+    places = {key: (each["x"], each["y"]) for key, each in data["nodes"].items()}
+
+    for edge in data["edges"]:
+        source, target = edge["sourceNode"], edge["targetNode"]
+        (x1, y1), (x2, y2) = places[source], places[target]
+        for key in places.keys() - {source, target}:
+            x, y = places[key]
+            if target != "1" and y1 < y < y2:
+                # Where the line is at the height of the block, from its upper to its lower edge, both 250
+                # wide and 100 high.
+                at = [x1 + (x2 - x1) * (level - y1 - 100) / (y2 - y1 - 100) for level in (y, y + 100)]
+                assert all(each + 125 < x or each + 125 > x + 250 for each in at), f"{edge['id']} and {key}"
 
 
 def test_an_action_that_contains_runs_on_the_asset_for_containment() -> None:

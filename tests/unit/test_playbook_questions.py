@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.fakes.phantom_platform import Answer, Json, Platform, Responses
-from tests.playbook_runs import canned, note, play, titles
+from tests.playbook_runs import FOUND, canned, note, play, titles
 
 
 def decision(case: str, host: str, question: str, score: float = 90.0, **fields: object) -> Json:
@@ -41,11 +41,8 @@ def risk(case: str) -> Json:
 
 def platform_with(rows: list[Json], risks: list[Json] | None = None) -> tuple[Platform, int]:
     """A platform with one container, whose app decides these cases."""
-    facts = [{"facts": "facts"}]
     known = [risk(str(row["case_id"])) for row in rows] if risks is None else risks
-    platform = canned(
-        {"check ip": facts, "get process lineage": facts, "assess risk": known, "decide isolation": rows}
-    )
+    platform = canned({**FOUND, "assess risk": known, "decide isolation": rows})
     return platform, platform.add_container([{"cef": {"dest": "WS01", "dest_ip": "8.8.8.8"}}])
 
 

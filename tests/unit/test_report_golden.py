@@ -11,7 +11,7 @@ import pytest
 
 from playbooks.case import CaseReport
 from playbooks.report import markdown, terminal
-from tests.report_cases import benign, hostile, malicious, undetermined
+from tests.report_cases import benign, hostile, malicious, reputed, undetermined
 
 FOLDER = Path(__file__).resolve().parent.parent / "golden"
 
@@ -35,6 +35,8 @@ GOLDEN: dict[str, tuple[Callable[[], CaseReport], Callable[[CaseReport], str]]] 
     "malicious.120.txt": (malicious, text(120)),
     "malicious.ascii.txt": (malicious, text(80, unicode=False)),
     "malicious.md": (malicious, markdown.render),
+    "reputed.120.txt": (reputed, text(120)),
+    "reputed.md": (reputed, markdown.render),
     "benign.80.txt": (benign, text(80)),
     "benign.md": (benign, markdown.render),
     "undetermined.80.txt": (undetermined, text(80)),

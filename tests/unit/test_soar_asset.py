@@ -17,10 +17,12 @@ from playbooks.hosts.soar.asset import (
     misplaced_fields,
     settings_of,
 )
+from playbooks.hosts.soar.sources_of_reputation import KEY_FIELDS
 from tests.soar_app import app, run_action
 
 ACTIONS: dict[str, dict[str, object]] = {
     "check ip": {"ip": "8.8.8.8"},
+    "lookup ip": {"ip": "8.8.8.8"},
     "get process lineage": {"host": "WS01"},
     "assess risk": {"notable": "{}"},
     "decide isolation": {"case_facts": "{}"},
@@ -39,6 +41,15 @@ def test_the_form_is_explained_and_nothing_is_demanded() -> None:
         "purpose": "string",
         "policy": "file",
         "sysmon_path": "string",
+        "virustotal_key": "password",
+        "abuseipdb_key": "password",
+        "greynoise_key": "password",
+        "otx_key": "password",
+        "abusech_key": "password",
+        "misp_url": "string",
+        "misp_key": "password",
+        "taxii_url": "string",
+        "taxii_key": "password",
         "webhook_secret": "password",
         "container_label": "string",
     }
@@ -110,7 +121,7 @@ def test_every_field_says_on_which_assets_it_belongs() -> None:
 def test_a_secret_belongs_on_assets_of_one_purpose() -> None:
     """So a credential for containment can never stand on an asset for investigation."""
     secrets = Asset.fields_requiring_decryption()
-    assert secrets == {"webhook_secret"}
+    assert secrets == {"webhook_secret", *KEY_FIELDS}
     assert all(len(PURPOSES_OF[name]) == 1 for name in secrets)
 
 
@@ -143,16 +154,27 @@ def told(capfd: pytest.CaptureFixture[str], **asset: object) -> tuple[bool, str,
 
 
 def test_an_empty_asset_is_connected_and_says_what_it_lacks(capfd: pytest.CaptureFixture[str]) -> None:
-    assert told(capfd) == (
-        True,
-        "Test connectivity successful",
-        [
-            "policy: not configured; the defaults hold, isolation mode off",
-            "Sysmon logs: not configured; get process lineage needs the vault_id of a log each time",
-            "webhook: not configured; without a secret it refuses everything",
-            "containment: not configured; this asset is for investigation only",
-        ],
-    )
+    status, message, lines = told(capfd)
+    assert (status, message) == (True, "Test connectivity successful")
+    assert lines[:12] == [
+        "policy: not configured; the defaults hold, isolation mode off",
+        "Sysmon logs: not configured; get process lineage needs the vault_id of a log each time",
+        "webhook: not configured; without a secret it refuses everything",
+        "containment: not configured; this asset is for investigation only",
+        "VirusTotal: not configured; fill virustotal_key on the asset",
+        "AbuseIPDB: not configured; fill abuseipdb_key on the asset",
+        "GreyNoise: not configured; fill greynoise_key on the asset",
+        "AlienVault OTX: not configured; fill otx_key on the asset",
+        "abuse.ch ThreatFox: not configured; fill abusech_key on the asset",
+        "abuse.ch URLhaus: not configured; fill abusech_key on the asset",
+        "MISP: not configured; fill misp_url and misp_key on the asset",
+        "TAXII collection: not configured; fill taxii_url on the asset",
+    ]
+    assert [line.partition(":")[0] for line in lines[12:]] == [
+        "iporigin",
+        "MISP warninglists",
+        "lists to download",
+    ]
 
 
 def test_a_full_asset_is_ok_everywhere(capfd: pytest.CaptureFixture[str], examples: Path) -> None:
@@ -186,7 +208,7 @@ def test_all_that_is_wrong_is_named_at_once(capfd: pytest.CaptureFixture[str], t
     assert "is no Sysmon log of a known format" in message
     assert "; webhook: webhook_secret has fewer than 16 characters" in message
     assert "short-one" not in message + "".join(lines)
-    assert [line.split("; ")[0] for line in lines] == [
+    assert [line.split("; ")[0] for line in lines[:4]] == [
         "policy: wrong",
         "Sysmon logs: wrong",
         "webhook: wrong",
@@ -227,4 +249,4 @@ def test_only_what_an_action_cannot_do_without_is_required() -> None:
         for field, form in actions[name].parameters._to_json_schema().items()
         if form["required"]
     }
-    assert required == {("check ip", "ip"), ("decide isolation", "case_facts")}
+    assert required == {("check ip", "ip"), ("lookup ip", "ip"), ("decide isolation", "case_facts")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,17 +15,20 @@ from connectors.errors import Transient
 from connectors.facts.process import Lineage, ProcessEvidence, ProcessRef
 from connectors.siem.notable import parse_notables
 from playbooks.case import CaseReport
-from playbooks.hosts.soar import sources
+from playbooks.hosts.soar import sources, sources_of_reputation
 from playbooks.hosts.soar.answers import response
+from playbooks.hosts.soar.asset import Asset
 from playbooks.hosts.soar.case_states import matched
 from playbooks.hosts.soar.facts_json import unpack
+from playbooks.hosts.soar.sources_of_reputation import reputation_for
 from playbooks.reenrich import CaseState
 from playbooks.respond import respond
 from playbooks.settings import Settings
 from playbooks.steps import InProcess
 from tests.events import REGSVCS, connected, created
-from tests.soar_app import run_action
+from tests.soar_app import app, run_action
 from tests.unit.test_respond import sysmon
+from tests.unit.test_soar_actions import untimed
 
 NOW = datetime(2026, 9, 24, 8, 30, tzinfo=UTC)
 NOTABLE = json.dumps(
@@ -63,7 +67,8 @@ def test_an_outage_gives_the_same_case_in_one_action_and_on_the_command_line(
 ) -> None:
     edr: Any = _Silent(last)
     monkeypatch.setattr(sources, "edr_for", lambda *_, **__: edr)
-    monkeypatch.setattr(response, "utc_now", lambda: NOW)
+    for module in (response, sources_of_reputation):
+        monkeypatch.setattr(module, "utc_now", lambda: NOW)
     (answer,) = run_action("respond to notable", [{"notable": NOTABLE}])
     row: Any = answer.data[0]
     (told,) = unpack(row["facts"], CaseReport, field="facts")
@@ -75,7 +80,9 @@ def test_an_outage_gives_the_same_case_in_one_action_and_on_the_command_line(
         profiles=shipped_profiles(),
         settings=settings,
         clock=lambda: NOW,
+        reputation=reputation_for(Asset(), settings, state_folder=Path(app.actions_manager.get_state_dir())),
     )
+    told, wanted = untimed(told), untimed(wanted)
     assert told == wanted
     assert told.facts.host is not None
     assert "no answer" in row["note"]

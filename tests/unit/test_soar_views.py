@@ -24,6 +24,7 @@ type Row = dict[str, object]
 
 VIEWS: dict[str, Callable[..., str]] = {
     "check ip": shim.render_check_ip,
+    "lookup ip": shim.render_lookup_ip,
     "get process lineage": shim.render_process_lineage,
     "assess risk": shim.render_risk,
     "decide isolation": shim.render_decision,
@@ -67,6 +68,7 @@ def rows() -> dict[str, list[Row]]:
         return answer.data[0]["facts"]
 
     run("check ip", ip="149.154.167.220")
+    run("lookup ip", ip="149.154.167.220")
     lineage = run("get process lineage", notable=notable)
     run("decide isolation", case_facts=run("assess risk", process_facts=lineage))
     run("respond to notable", notable=notable)
@@ -78,7 +80,7 @@ def rows() -> dict[str, list[Row]]:
 @pytest.mark.parametrize("action", VIEWS)
 def test_each_action_is_shown_with_its_case(rows: dict[str, list[Row]], action: str) -> None:
     html = rendered(action, rows[action])
-    assert ("149.154.167" if action == "check ip" else "WS01.corp.example") in html
+    assert ("149.154.167" if action in {"check ip", "lookup ip"} else "WS01.corp.example") in html
 
 
 def test_what_changed_is_shown_with_its_container(rows: dict[str, list[Row]]) -> None:

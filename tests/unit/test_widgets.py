@@ -12,6 +12,8 @@ from soar_sdk.views.template_renderer import JinjaTemplateRenderer, get_template
 from actions.check_ip import OrganisationRanges, check_ip
 from actions.containment_question import CASE_GUARDS
 from actions.isolation import GuardOutcome, IsolationMode, IsolationVerdict
+from actions.lookup_reputation import reputation_of
+from actions.reputation_facts import DestinationReputation
 from connectors.facts.host import HostRef
 from playbooks.case import CaseReport
 from playbooks.case_findings import CaseFindings
@@ -20,7 +22,7 @@ from playbooks.report import html, widgets
 from playbooks.report.display import is_hidden
 from tests import html_reading
 from tests.html_reading import Page
-from tests.report_cases import benign, hostile, malicious, undetermined, with_ancestors
+from tests.report_cases import benign, hostile, malicious, reputed, undetermined, with_ancestors
 
 Context = dict[str, object]
 
@@ -75,9 +77,15 @@ def looked_at(
     )
 
 
+def reputations(reports: list[CaseReport]) -> list[DestinationReputation]:
+    peers = [each for report in reports for each in report.facts.destinations]
+    return [found for each in peers if (found := reputation_of(each)) is not None]
+
+
 #: Each widget's template with its context for any number of cases.
 WIDGETS: dict[str, Callable[[list[CaseReport]], Context]] = {
     "widget_process_lineage.html": lambda reports: widgets.lineage_widget([found(each) for each in reports]),
+    "widget_lookup_ip.html": lambda reports: widgets.lookup_widget(reputations(reports)),
     "widget_risk.html": lambda reports: widgets.risk_widget([assessed(each) for each in reports]),
     "widget_decision.html": widgets.decision_widget,
     "widget_case.html": widgets.case_widget,
@@ -85,6 +93,7 @@ WIDGETS: dict[str, Callable[[list[CaseReport]], Context]] = {
 }
 EMPTY = {
     "widget_check_ip.html": "No address was checked: see the action's message.",
+    "widget_lookup_ip.html": "No address was looked up: see the action's message.",
     "widget_process_lineage.html": "No process was looked up: see the action's message.",
     "widget_risk.html": "No case was assessed: see the action's message.",
     "widget_decision.html": "Nothing was decided: see the action's message.",
@@ -111,7 +120,7 @@ def ours(page: str) -> Page:
 
 class TestRendering:
     @pytest.mark.parametrize("template", WIDGETS)
-    @pytest.mark.parametrize("case", [malicious, benign, undetermined, hostile])
+    @pytest.mark.parametrize("case", [malicious, benign, undetermined, hostile, reputed])
     def test_any_case_gives_a_well_formed_harmless_fragment(
         self, template: str, case: Callable[[], CaseReport]
     ) -> None:
@@ -155,12 +164,18 @@ class TestRendering:
         with pytest.raises(TemplateNotFound):
             html.environment().get_template("widget_case.html").render()
 
-    @pytest.mark.parametrize("template", WIDGETS)
+    @pytest.mark.parametrize("template", sorted(WIDGETS.keys() - {"widget_lookup_ip.html"}))
     def test_many_cases_are_cut_and_counted(self, template: str) -> None:
         most = widgets.ADDRESSES_SHOWN if "changes" in template else widgets.CASES_SHOWN
         page = ours(render(template, WIDGETS[template]([undetermined()] * (most + 3))))
         assert "3 more cases are in the action's data." in page.text
         assert page.text.count("regsvcs.exe on ws-310\n") <= 2 * most
+
+    def test_many_addresses_are_cut_and_counted(self) -> None:
+        found = reputations([malicious()]) * (widgets.ADDRESSES_SHOWN + 3)
+        page = ours(render("widget_lookup_ip.html", widgets.lookup_widget(found)))
+        assert "3 more addresses are in the action's data." in page.text
+        assert [each.text for each in page.of("h4")] == ["149.154.167.220"] * widgets.ADDRESSES_SHOWN
 
     def test_a_deep_case_stays_small(self) -> None:
         assert len(render("widget_case.html", widgets.case_widget([with_ancestors(60)]))) < 200_000
@@ -207,6 +222,24 @@ class TestContent:
         assert "public, the organisation's own" in page.text
         labels = [each.text for each in page.of("dt")]
         assert RANGE in page.of("dd")[labels.index("Organisation")].text
+
+    def test_lookup(self) -> None:
+        page = ours(render("widget_lookup_ip.html", widgets.lookup_widget(reputations([reputed()]))))
+        for part in (
+            "malicious: Fresh grade-A evidence about outbound traffic by abuse.ch ThreatFox",
+            "; by the sources: no finding",
+            "undetermined, which does not clear it: No reputation source is configured.",
+            "2 sources without key or address (see `doctor`)",
+            "hxxps://threatfox.abuse[.]ch/browse.php?search=ioc%3A203.0.113.77",
+            "the same vote as abuse.ch ThreatFox's, counted once",
+        ):
+            assert part in page.text
+
+    @pytest.mark.parametrize("template", ["widget_risk.html", "widget_decision.html", "widget_case.html"])
+    def test_reputation_stands_wherever_a_case_does(self, template: str) -> None:
+        page = ours(render(template, WIDGETS[template]([reputed()])))
+        assert "malicious: Fresh grade-A evidence" in page.text
+        assert "AbuseIPDB (quota used up), MISP (credential rejected)" in page.text
 
     def test_lineage(self) -> None:
         page = ours(render("widget_process_lineage.html", widgets.lineage_widget([found(malicious())])))

@@ -1,0 +1,171 @@
+"""`doctor`, against servers on this machine."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+from connectors.facts.health import Health, HealthState
+from connectors.facts.reputation import SourceAnswer
+from playbooks.hosts.commands.doctor_checks import side_by_side
+from tests.cli_runs import PEER, Invoke, invoking, settings_file, vendor
+from tests.fakes.http_server import Answer, FakeServer
+from tests.fakes.reputation_servers import KEY, VendorServer
+from tests.reputation_builders import info as reputation_info
+
+
+@pytest.fixture
+def invoke(
+    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path
+) -> Invoke:
+    return invoking(monkeypatch, capfdbinary, data=tmp_path / "data")
+
+
+def checks(text: str) -> dict[str, dict[str, str]]:
+    return {each["name"]: each for each in json.loads(text)["checks"]}
+
+
+def test_nothing_configured_is_no_failure_and_each_variable_is_named(invoke: Invoke, tmp_path: Path) -> None:
+    result = invoke("doctor")
+    assert (result.code, result.err) == (0, "")
+    for name in ("VIRUSTOTAL", "ABUSEIPDB", "GREYNOISE", "OTX", "THREATFOX", "URLHAUS", "MISP", "TAXII"):
+        assert f"REGSVCS_RESPONSE_{name}_KEY" in result.out
+    found = checks(invoke("doctor", "--json").out)
+    assert {name for name, each in found.items() if each["state"] == "failed"} == set()
+    assert found["iporigin"]["state"] == found["misp_warninglists"]["state"] == "ok"
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_key_that_works_one_that_does_not_and_one_that_cannot_be_read(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGSVCS_RESPONSE_VIRUSTOTAL_KEY", KEY)
+    monkeypatch.setenv("REGSVCS_RESPONSE_OTX_KEY", "wrong-key-0123456789")
+    monkeypatch.setenv("REGSVCS_RESPONSE_URLHAUS_KEY_FILE", str(tmp_path / "none"))
+    with VendorServer(vendor("virustotal")) as good, VendorServer(vendor("otx")) as bad:
+        config = settings_file(tmp_path, {"virustotal": good.url, "otx": bad.url})
+        result = invoke("doctor", "--config", config, "--json")
+        text = invoke("doctor", "--config", config)
+    found = checks(result.out)
+    assert (result.code, text.code) == (1, 1)
+    assert {name: found[name]["state"] for name in ("virustotal", "otx", "urlhaus", "threatfox")} == {
+        "virustotal": "ok",
+        "otx": "failed",
+        "urlhaus": "failed",
+        "threatfox": "not_configured",
+    }
+    assert "REGSVCS_RESPONSE_OTX_KEY" in found["otx"]["remedy"]
+    assert "REGSVCS_RESPONSE_URLHAUS_KEY_FILE" in found["urlhaus"]["detail"]
+    for each in (result.out, result.err, text.out, text.err):
+        assert KEY not in each
+        assert "wrong-key" not in each
+
+
+class Waiting:
+    """A source whose check ends when it is let go, or raises."""
+
+    def __init__(self, name: str, *, go: threading.Event, error: Exception | None = None) -> None:
+        self.info = reputation_info(name)
+        self._go = go
+        self._error = error
+
+    def check(self) -> Health:
+        self._go.wait(20)
+        if self._error is not None:
+            raise self._error
+        return Health(connector=self.info.name, state=HealthState.OK, detail="works")
+
+    def lookup(self, ip: str, *, deadline_s: float, fresh: bool = False) -> tuple[SourceAnswer, ...]:
+        raise AssertionError(ip)
+
+
+def test_a_source_that_hangs_or_breaks_fails_alone() -> None:
+    held, gone = threading.Event(), threading.Event()
+    gone.set()
+    sources = [
+        Waiting("hung", go=held),
+        Waiting("good", go=gone),
+        Waiting("broken", go=gone, error=ValueError(KEY)),
+    ]
+    found = side_by_side(sources, deadline_s=0.5)
+    held.set()
+    assert {name: (each.state, each.detail) for name, each in found.items()} == {
+        "hung": (HealthState.FAILED, "no answer within 0.5 seconds"),
+        "good": (HealthState.OK, "works"),
+        "broken": (HealthState.FAILED, "the check failed unexpectedly (ValueError)"),
+    }
+
+
+def test_a_source_that_is_switched_off_is_told(invoke: Invoke, tmp_path: Path) -> None:
+    config = settings_file(tmp_path, {}, more=['[reputation.sources]\nenabled = ["otx"]'])
+    found = checks(invoke("doctor", "--config", config, "--json").out)
+    assert "switched off" in found["virustotal"]["detail"]
+    assert "REGSVCS_RESPONSE_OTX_KEY" in found["otx"]["detail"]
+
+
+def test_wrong_settings_are_the_one_finding(invoke: Invoke, tmp_path: Path) -> None:
+    config = tmp_path / "settings.toml"
+    config.write_text("[reputation]\nsorces = 1\n")
+    result = invoke("doctor", "--config", config, "--json")
+    assert result.code == 1
+    (only,) = checks(result.out).values()
+    assert only["state"] == "failed"
+    assert "reputation.sorces" in only["detail"]
+
+
+def test_a_folder_that_cannot_be_written_fails(invoke: Invoke, tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file where the folder should be")
+    result = invoke("doctor", "--config", settings_file(tmp_path, {}), "--json")
+    found = checks(result.out)
+    assert result.code == 1
+    assert found["answers and quotas"]["state"] == "failed"
+    assert "reputation.folder" in found["answers and quotas"]["remedy"]
+
+
+@pytest.mark.parametrize("name", ["http-cache.sqlite", "quota.sqlite"])
+def test_a_damaged_file_fails_and_is_named(invoke: Invoke, tmp_path: Path, name: str) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / name).write_bytes(b"no database at all " * 400)
+    result = invoke("doctor", "--config", settings_file(tmp_path, {}), "--json")
+    found = checks(result.out)["answers and quotas"]
+    assert (result.code, found["state"]) == (1, "failed")
+    assert f"{state / name} cannot be used" in found["detail"]
+    assert found["remedy"].startswith("Delete what is named")
+
+
+def test_files_of_ours_are_fine_and_stay_as_they_are(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGSVCS_RESPONSE_VIRUSTOTAL_KEY", KEY)
+    with VendorServer(vendor("virustotal")) as server:
+        config = settings_file(tmp_path, {"virustotal": server.url})
+        invoke("reputation", PEER, "--config", config)
+        kept = (tmp_path / "state" / "http-cache.sqlite").read_bytes()
+        result = invoke("doctor", "--config", config, "--json")
+    assert checks(result.out)["answers and quotas"]["state"] == "ok"
+    assert (tmp_path / "state" / "http-cache.sqlite").read_bytes() == kept
+
+
+def test_a_quota_that_is_used_up_says_to_wait_and_until_when(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGSVCS_RESPONSE_VIRUSTOTAL_KEY", KEY)
+    with FakeServer(Answer(429, b"{}", (("Retry-After", "3600"),))) as server:
+        config = settings_file(tmp_path, {"virustotal": server.url})
+        found = checks(invoke("doctor", "--config", config, "--json").out)["virustotal"]
+    assert found["remedy"].startswith("Wait until then")
+    assert "UTC" in found["detail"]
+
+
+def test_a_list_of_ones_own_that_is_not_there_fails(invoke: Invoke, tmp_path: Path) -> None:
+    own = (
+        '[[reputation.feeds.own]]\nname = "mine"\n'
+        f'path = "{tmp_path / "none.txt"}"\ndirection = "outbound"\nreliability = "B"'
+    )
+    result = invoke("doctor", "--config", settings_file(tmp_path, {}, more=[own]))
+    assert result.code == 1
+    assert "none.txt cannot be read" in result.out
