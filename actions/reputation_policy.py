@@ -19,6 +19,10 @@ _UNWRAPPED = tuple(
     parse_network(cidr, field="reputation_policy") for cidr in ("::ffff:0:0/96", "64:ff9b::/96")
 )
 
+#: Widest range of an override, number of leading bits by IP version: a wider one would speak for networks
+#: that nobody has looked at.
+_WIDEST = {4: 8, 6: 16}
+
 _Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
@@ -52,8 +56,10 @@ class Override(Fact):
             network = parse_network(target, field="target")
         except ConfigError as error:
             raise ValueError(f"{error.problem}. {error.remedy}".rstrip(". ")) from None
-        if network.length == 0:
-            raise ValueError("covers every address; name the addresses that are meant")
+        if network.length < _WIDEST[network.version]:
+            raise ValueError(
+                f"covers too many addresses; at most a /{_WIDEST[network.version]}: name those that are meant"
+            )
         if any(outer.packed <= network.packed <= outer.last for outer in _UNWRAPPED if network.version == 6):
             raise ValueError("is IPv4 written as IPv6; name the IPv4 address or range")
         return network.text

@@ -24,7 +24,17 @@ from connectors.facts.reputation import (
 )
 from connectors.http.call import Call, Limits
 from connectors.http.deadline import Deadline
-from connectors.reputation.answering import Sender, as_of, ask, check_by, cut, fetch, plural, secret_header
+from connectors.reputation.answering import (
+    Sender,
+    as_of,
+    ask,
+    check_by,
+    check_subject,
+    cut,
+    fetch,
+    plural,
+    secret_header,
+)
 from connectors.reputation.authors import ABUSEIPDB
 from connectors.reputation.fields import Fields
 
@@ -135,6 +145,7 @@ def read_abuseipdb(body: object, ip: str, retrieved_at: datetime) -> tuple[Sourc
         BadResponse: it is not one.
     """
     data = Fields(INFO.name, body).child("data")
+    check_subject(INFO.name, data.text("ipAddress"), ip)
     score = data.count("abuseConfidenceScore", most=100)
     reports = data.maybe_count("totalReports") or 0
     users = data.maybe_count("numDistinctUsers") or 0

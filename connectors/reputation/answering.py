@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from connectors.addresses import canonical_ip
 from connectors.clock import utc_now
-from connectors.errors import AuthRejected, ConnectorError, NotFound, RateLimited, TimedOut
+from connectors.errors import AuthRejected, BadResponse, ConnectorError, NotFound, RateLimited, TimedOut
 from connectors.facts.health import Health, HealthState
 from connectors.facts.reputation import SourceAnswer, SourceInfo, SourceStatus
 from connectors.http.call import Call, Reply
@@ -158,6 +158,21 @@ def secret_header(name: str, key: SecretStr | None) -> dict[str, SecretStr]:
 def cut(text: str, most: int = MAX_DETAIL) -> str:
     """Text of at most `most` characters, an ellipsis where it was cut."""
     return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def check_subject(source: str, stated: str, ip: str) -> None:
+    """Make sure that an answer is about the address asked for, where it says which it is about.
+
+    Args:
+        source: short name.
+        stated: the address as the answer states it; "" when it does not.
+        ip: the address asked for, canonical.
+
+    Raises:
+        BadResponse: it is about another one.
+    """
+    if stated and canonical_ip(stated) != ip:
+        raise BadResponse(source, "the answer is about another address")
 
 
 def plural(number: int, noun: str) -> str:

@@ -27,7 +27,16 @@ from connectors.facts.reputation import (
 )
 from connectors.http.call import Call, Limits, Reply
 from connectors.http.deadline import Deadline
-from connectors.reputation.answering import Sender, as_of, ask, check_by, cut, fetch, secret_header
+from connectors.reputation.answering import (
+    Sender,
+    as_of,
+    ask,
+    check_by,
+    check_subject,
+    cut,
+    fetch,
+    secret_header,
+)
 from connectors.reputation.authors import GREYNOISE
 from connectors.reputation.fields import Fields
 
@@ -144,6 +153,7 @@ def read_greynoise_community(body: object, ip: str, retrieved_at: datetime) -> t
         BadResponse: it is not one.
     """
     data = Fields(INFO.name, body)
+    check_subject(INFO.name, data.text("ip"), ip)
     noise, riot = data.flag("noise"), data.flag("riot")
     classification = data.text("classification")
     last_seen = data.maybe_time("last_seen", now=retrieved_at)
@@ -170,6 +180,7 @@ def read_greynoise(
         BadResponse: it is not one.
     """
     data = Fields(INFO.name, body)
+    check_subject(INFO.name, data.text("ip"), ip)
     scanner = data.maybe_child("internet_scanner_intelligence")
     service = data.maybe_child("business_service_intelligence")
     if scanner is None and service is None:

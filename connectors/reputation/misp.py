@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 from pydantic import SecretStr
 
+from connectors.addresses import canonical_ip, pack_ip
 from connectors.clock import utc_now
-from connectors.errors import BadResponse
+from connectors.errors import BadResponse, ConfigError
 from connectors.facts.health import Health
 from connectors.facts.reputation import (
     EvidenceDirection,
@@ -29,6 +30,7 @@ from connectors.facts.reputation import (
 )
 from connectors.http.call import Call
 from connectors.http.deadline import Deadline
+from connectors.networks import parse_network
 from connectors.reputation.answering import Sender, as_of, ask, check_by, cut, fetch, plural, secret_header
 from connectors.reputation.authors import author_mentioned, author_on_trusted_server
 from connectors.reputation.fields import Fields
@@ -152,7 +154,10 @@ def read_misp(body: object, ip: str, retrieved_at: datetime) -> tuple[SourceAnsw
     Raises:
         BadResponse: it is not one.
     """
-    entries = _entries(Fields(INFO.name, body))
+    given = _entries(Fields(INFO.name, body))
+    entries = [entry for entry in given if _is_about(entry, ip)]
+    if given and not entries:
+        raise BadResponse(INFO.name, "the answer is about other addresses")
     attributes = [read for entry in entries if (read := _read_attribute(entry, retrieved_at))]
     if entries and not attributes:
         raise BadResponse(INFO.name, f"none of {plural(len(entries), 'attribute')} can be read")
@@ -186,6 +191,22 @@ def _entries(body: Fields) -> list[Fields]:
     if "Attribute" not in response:
         raise response.wrong("Attribute", "is missing")
     return list(response.objects("Attribute"))
+
+
+def _is_about(entry: Fields, ip: str) -> bool:
+    """True when an attribute's value is the address or a range that holds it, or is not stated."""
+    try:
+        stated = entry.text("value").partition("|")[0].strip()
+        if not stated or canonical_ip(stated) == ip:
+            return True
+        network, packed = parse_network(stated, field="value"), pack_ip(ip)
+    except (BadResponse, ConfigError):
+        return False
+    return (
+        packed is not None
+        and len(packed) == len(network.packed)
+        and (network.packed <= packed <= network.last)
+    )
 
 
 def _read_attribute(entry: Fields, now: datetime) -> _Attribute | None:

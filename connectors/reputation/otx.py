@@ -30,7 +30,17 @@ from connectors.facts.reputation import (
 )
 from connectors.http.call import Call
 from connectors.http.deadline import Deadline
-from connectors.reputation.answering import Sender, as_of, ask, check_by, cut, fetch, plural, secret_header
+from connectors.reputation.answering import (
+    Sender,
+    as_of,
+    ask,
+    check_by,
+    check_subject,
+    cut,
+    fetch,
+    plural,
+    secret_header,
+)
 from connectors.reputation.authors import known_author
 from connectors.reputation.directions import direction_of
 from connectors.reputation.fields import Fields
@@ -136,6 +146,7 @@ def read_otx(body: object, ip: str, retrieved_at: datetime) -> tuple[SourceAnswe
         BadResponse: it is not one.
     """
     data = Fields(INFO.name, body)
+    check_subject(INFO.name, data.text("indicator"), ip)
     info = data.child("pulse_info")
     total = info.count("count")
     false_alarm = any(_is_false_alarm(entry) for entry in data.objects("validation"))

@@ -26,7 +26,17 @@ from connectors.facts.reputation import (
 )
 from connectors.http.call import Call
 from connectors.http.deadline import Deadline
-from connectors.reputation.answering import Sender, as_of, ask, check_by, cut, fetch, plural, secret_header
+from connectors.reputation.answering import (
+    Sender,
+    as_of,
+    ask,
+    check_by,
+    check_subject,
+    cut,
+    fetch,
+    plural,
+    secret_header,
+)
 from connectors.reputation.authors import ABUSE_CH
 from connectors.reputation.fields import Fields
 from connectors.reputation.threatfox import query_status
@@ -122,6 +132,7 @@ def read_urlhaus(body: object, ip: str, retrieved_at: datetime) -> tuple[SourceA
         return (_answer(ip, retrieved_at, SourceStatus.NOT_FOUND, "URLhaus lists no URL on the address"),)
     if status != "ok":
         raise data.wrong("query_status", "says that the look-up failed")
+    check_subject(INFO.name, data.text("host"), ip)
     urls = [read for entry in data.objects("urls") if (read := _read_url(entry, retrieved_at))]
     total = data.maybe_count("url_count")
     total = len(urls) if total is None else total

@@ -32,7 +32,7 @@ from connectors.facts.reputation import (
 )
 from connectors.http.call import Call, Limits
 from connectors.http.deadline import Deadline
-from connectors.reputation.answering import Sender, as_of, ask, check_by, fetch, secret_header
+from connectors.reputation.answering import Sender, as_of, ask, check_by, check_subject, fetch, secret_header
 from connectors.reputation.fields import Fields
 
 BASE_URL = "https://www.virustotal.com"
@@ -137,6 +137,7 @@ def read_virustotal(body: object, ip: str, retrieved_at: datetime) -> tuple[Sour
     answer = Fields(INFO.name, body)
     if "data" not in answer and ("response_code" in answer or "positives" in answer):
         raise BadResponse(INFO.name, "this is an answer of the retired API v2; API v3 is needed")
+    check_subject(INFO.name, answer.child("data").text("id"), ip)
     attributes = answer.child("data").child("attributes")
     stats = attributes.child("last_analysis_stats")
     counts = {name: stats.maybe_count(name, most=MAX_ENGINES) or 0 for name in _ENGINES}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from pydantic import SecretStr
 
 from connectors.clock import utc_now
 from connectors.facts.health import HealthState
-from connectors.facts.reputation import SourceAnswer, SourceStatus
+from connectors.facts.reputation import Leaning, SourceAnswer, SourceStatus
 from connectors.http.client import Http
 from connectors.http.settings import HttpSettings
 from connectors.ports import ReputationSource
@@ -72,6 +73,19 @@ def asked(
         http.close()
 
 
+def about(vendor: Vendor, ip: str) -> Answer:
+    """The vendor's answer to a look-up that finds something, about any address."""
+    return as_answer(json.loads(json.dumps(vendor.found).replace(IP, ip)))
+
+
+@every_vendor
+def test_an_answer_about_another_address_counts_for_nothing(vendor: Vendor) -> None:
+    with asked(vendor, *[about(vendor, "203.0.113.9")] * 3) as it:
+        answer = it.one()
+    assert answer.status in {SourceStatus.ERROR, SourceStatus.NOT_FOUND}
+    assert answer.leaning is Leaning.NONE
+
+
 @every_vendor
 def test_found(vendor: Vendor) -> None:
     with asked(vendor) as it:
@@ -95,7 +109,7 @@ def test_not_found(vendor: Vendor) -> None:
 
 @every_vendor
 def test_ipv6(vendor: Vendor) -> None:
-    with asked(vendor) as it:
+    with asked(vendor, about(vendor, IP6)) as it:
         answer = it.one(IP6)
         sent = len(it.server.seen)
     assert answer.status is vendor.ipv6

@@ -223,3 +223,15 @@ LINES = st.lists(st.tuples(TEXTS, st.sampled_from(["", "\t3", " ; x", ",1", "#"]
 @given(LINES, st.sampled_from([FeedFormat.PLAIN, FeedFormat.IPSUM, FeedFormat.SPAMHAUS_DROP]))
 def test_any_lines_give_entries_or_a_problem(lines: list[str], feed_format: FeedFormat) -> None:
     check(parse("\n".join(lines), feed_format))
+
+
+@pytest.mark.parametrize("feed_format", [FeedFormat.IPSUM])
+def test_a_range_in_a_feed_of_addresses_is_refused(feed_format: FeedFormat) -> None:
+    found = parse_feed(b"203.0.113.9\t3\n203.0.113.10\t3\n45.0.0.0/8\t5\n", feed_format)
+    assert [each.network.text for each in found.entries] == ["203.0.113.9/32", "203.0.113.10/32"]
+    assert found.problems == ("45.0.0.0/8 is no single address",)
+
+
+def test_a_list_that_covers_much_of_the_internet_is_no_list() -> None:
+    wide = "\n".join(f"{number}.0.0.0/8" for number in range(40, 45)).encode()
+    assert parse_feed(wide, FeedFormat.PLAIN).unusable == "it covers more than 67,108,864 IPv4 addresses"

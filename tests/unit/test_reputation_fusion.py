@@ -165,7 +165,7 @@ def test_table(
 def test_a_real_answer_of_virustotal_convicts_nobody(shared_data: Path) -> None:
     """Five of 87 engines: whose lists they repeat is not told."""
     body = json.loads((shared_data / "vendor/virustotal/v3_ip_emerald_demisto.json").read_text())
-    (given,) = read_virustotal(body, IP, NOW)
+    (given,) = read_virustotal(body, body["data"]["id"], NOW)
     found = fused(given, infos=[VIRUSTOTAL])
     assert given.leaning is Leaning.MALICIOUS
     assert (found.verdict, found.coverage.judging) == (V.SUSPICIOUS, ("virustotal",))

@@ -115,6 +115,18 @@ class _Header(NamedTuple):
 
 
 #: What a reader yields: an entry, why one is refused, or what the feed says of itself.
+#: More unreadable entries than this, and the rest is not read.
+MAX_REFUSED = 100_000
+
+#: IPv4 addresses that a list of bad ranges may cover, 1/64 of all: four /8.
+MAX_IPV4 = 2**26
+
+#: Feeds whose entries are single addresses.
+_SINGLE_ADDRESSES = frozenset({FeedFormat.FEODO, FeedFormat.THREATFOX, FeedFormat.IPSUM})
+
+#: Feeds of ranges that anyone's addresses may be in; warninglists of clouds are wide by nature.
+_RANGES_OF_ANYONE = frozenset({FeedFormat.SPAMHAUS_DROP, FeedFormat.PLAIN})
+
 type _Item = FeedEntry | _Refused | _Header
 
 
@@ -127,22 +139,22 @@ def parse_feed(content: bytes, feed_format: FeedFormat) -> ParsedFeed:
     """
     entries: list[FeedEntry] = []
     named: list[str] = []
-    refused = 0
+    refused = share = 0
     header = _Header()
     try:
         for item in _READERS[feed_format](_text(content)):
-            if isinstance(item, FeedEntry):
-                entries.append(item)
-            elif isinstance(item, _Header):
+            if isinstance(item, _Header):
                 header = item
+            elif isinstance(item, FeedEntry) and not _is_too_wide(item, feed_format):
+                entries.append(item)
+                share += _ipv4_addresses(item)
             else:
                 refused += 1
                 if len(named) < MAX_NAMED:
-                    named.append(str(item))
+                    named.append(_named(item))
+            _check_size(len(entries), refused, share if feed_format in _RANGES_OF_ANYONE else 0)
     except _Unusable as error:
         return ParsedFeed(unusable=str(error))
-    if len(entries) > MAX_ENTRIES:
-        return ParsedFeed(unusable=f"it has more than {MAX_ENTRIES:,} entries")
     if not entries and not refused and feed_format not in _MAY_BE_EMPTY:
         return ParsedFeed(unusable="it holds no address")
     if refused > len(entries):
@@ -153,6 +165,34 @@ def parse_feed(content: bytes, feed_format: FeedFormat) -> ParsedFeed:
             problems=tuple(named),
         )
     return ParsedFeed(tuple(entries), "", refused, tuple(named), header.published_at, header.credit)
+
+
+def _named(item: FeedEntry | _Refused) -> str:
+    return f"{item.network.text} is no single address" if isinstance(item, FeedEntry) else str(item)
+
+
+def _check_size(entries: int, refused: int, share: int) -> None:
+    """Stop the reading of what is no list, however long it goes on.
+
+    Raises:
+        _Unusable: there is too much of it.
+    """
+    if entries > MAX_ENTRIES:
+        raise _Unusable(f"it has more than {MAX_ENTRIES:,} entries")
+    if refused > MAX_REFUSED:
+        raise _Unusable(f"more than {MAX_REFUSED:,} of its entries cannot be read")
+    if share > MAX_IPV4:
+        raise _Unusable(f"it covers more than {MAX_IPV4:,} IPv4 addresses")
+
+
+def _is_too_wide(entry: FeedEntry, feed_format: FeedFormat) -> bool:
+    """True for a range in a feed that holds single addresses: it would convict its neighbours."""
+    whole = 32 if entry.network.version == 4 else 128
+    return feed_format in _SINGLE_ADDRESSES and entry.network.length != whole
+
+
+def _ipv4_addresses(entry: FeedEntry) -> int:
+    return 2 ** (32 - entry.network.length) if entry.network.version == 4 else 0
 
 
 def _text(content: bytes) -> str:
