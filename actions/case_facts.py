@@ -26,7 +26,7 @@ class Destination(Fact):
         ip: canonical text.
         check: the public check.
         verdict: the reputation verdict; UNDETERMINED when no source answered.
-        verdict_reason: one sentence.
+        verdict_reason: one sentence; where it was not looked up, why not.
         answers: each source's answer; empty when no source is configured.
         dns_names: names the process itself had resolved to this address (EID 22), in time order.
         ports: peer ports seen, ascending.
@@ -38,7 +38,7 @@ class Destination(Fact):
     ip: str
     check: IpCheck
     verdict: DestinationVerdict = DestinationVerdict.UNDETERMINED
-    verdict_reason: str = "no reputation source configured"
+    verdict_reason: str = "not looked up"
     answers: tuple[SourceAnswer, ...] = ()
     dns_names: tuple[str, ...] = ()
     ports: tuple[int, ...] = ()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from actions.case_facts import Destination, DestinationVerdict, Unknown
 from actions.case_users import users_of
-from actions.indicators.case_view import CaseView, directions, is_creator
+from actions.indicators.case_view import CaseView, is_creator
 from actions.indicators.finding import named
 from actions.indicators.injection import is_source_known
 from actions.reputation_wording import STATUS_WORDS, title_of
@@ -38,6 +38,9 @@ _FAILED = frozenset(
 )
 
 NO_SOURCE_REMEDY = "Set REGSVCS_RESPONSE_VIRUSTOTAL_KEY, or run `feeds update`"
+
+#: Of addresses that nobody was asked about, for whatever reason.
+UNASKED_REMEDY = "Look those that matter up by hand"
 
 _SIGNATURE_REMEDY = "Collect Sysmon event 7 (image loaded), or look the file's hash up"
 
@@ -191,7 +194,7 @@ def _destinations(view: CaseView) -> Iterator[Unknown]:
             )
         if not destination.ports:
             yield Unknown(what=f"port at {ip}", why="neither the notable nor an event names it")
-        if not directions(view.facts, destination) - {Direction.UNKNOWN}:
+        if not set(view.directions.get(ip, ())) - {Direction.UNKNOWN}:
             yield Unknown(
                 what=f"who opened the connection with {ip}",
                 why="the notable does not say, and no event was found",
@@ -208,16 +211,20 @@ def _destinations(view: CaseView) -> Iterator[Unknown]:
 def _reputation(view: CaseView) -> Iterator[Unknown]:
     """What a third party could have said. Of a private or own address nobody is asked: nothing is missing."""
     unjudged = False
+    unasked: dict[str, list[str]] = {}
     for destination in view.facts.destinations:
+        yield from _roles_unread(destination)
         if not (destination.check.external or destination.check.external_inside):
             continue
         failed = _failures(destination)
         if destination.verdict is DestinationVerdict.UNDETERMINED:
-            if not destination.check.external or failed:
+            if destination.check.external and destination.reputation is None and not failed:
+                unasked.setdefault(destination.verdict_reason, []).append(destination.ip)
+            elif failed or not destination.check.sendable or _was_judged(destination):
                 yield Unknown(
                     what=f"reputation of {destination.ip}",
                     why=destination.verdict_reason,
-                    remedy="Look it up again" if failed else "Look the address inside it up",
+                    remedy=_reputation_remedy(destination, failed=bool(failed)),
                 )
             else:
                 unjudged = True
@@ -228,6 +235,37 @@ def _reputation(view: CaseView) -> Iterator[Unknown]:
             what="reputation of the destinations",
             why="no source that reports bad addresses is configured",
             remedy=NO_SOURCE_REMEDY,
+        )
+    told = {each.why for each in view.facts.problems}
+    for why, ips in unasked.items():
+        if why in told:
+            continue
+        first, *others = sorted(ips)
+        more = f" and {len(others):,} more" if others else ""
+        yield Unknown(what=f"reputation of {first}{more}", why=why, remedy=UNASKED_REMEDY)
+
+
+def _was_judged(destination: Destination) -> bool:
+    """True when a source that can report bad addresses has answered."""
+    return destination.reputation is not None and bool(destination.reputation.coverage.judging)
+
+
+def _reputation_remedy(destination: Destination, *, failed: bool) -> str:
+    if failed:
+        return "Look it up again"
+    if not destination.check.external:
+        return "Look the address inside it up"
+    return NO_SOURCE_REMEDY if destination.check.sendable else ""
+
+
+def _roles_unread(destination: Destination) -> Iterator[Unknown]:
+    if destination.reputation is None:
+        return
+    for source in destination.reputation.coverage.roles_unread:
+        yield Unknown(
+            what=f"what {title_of(source)} says that {destination.ip} serves as",
+            why="its list could not be read; it may know that many share the address",
+            remedy="See `doctor`",
         )
 
 

@@ -13,6 +13,9 @@ The rule is docs/adr/0002: the longest matching row of the IANA special-purpose 
 6to4 and Teredo keep their own row and are not public. Their embedded IPv4 is judged beside, because
 traffic to it may leave all the same. 64:ff9b:1::/48 (RFC 8215) may hold an IPv4 too, but each operator
 chooses where; none is reported.
+
+An ISATAP interface id (RFC 5214) changes no judgement: who owns the outer address chooses it freely. But an
+IPv4 in it that is not public or is the organisation's own is told, so that it is sent to nobody.
 """
 
 from __future__ import annotations
@@ -89,6 +92,9 @@ _EMBEDS = {
 _NOTES = {
     "64:ff9b:1::/48": "Local-use NAT64: may carry an IPv4 address, at a place only its operator knows.",
 }
+#: Bytes 9 to 11 of an ISATAP address, after a byte that is 0 but for its u and g bits: RFC 5214, section 6.1.
+_ISATAP = bytes.fromhex("005efe")
+_NOT_UG = 0xFC
 _UNWRAPPED = frozenset({EmbeddedScheme.IPV4_MAPPED, EmbeddedScheme.NAT64})
 _LEAVES = "Not public by itself, but its traffic may leave to the public IPv4 address inside."
 
@@ -176,6 +182,10 @@ def check_ip(text: str, *, organisation: OrganisationRanges = NONE, field: str =
         own = next((held for address in looked_up if (held := organisation.holding(address))), None)
         fields["organisation_owned"] = own is not None
         fields["organisation_range"] = own
+    if len(packed) == 16 and packed[9:12] == _ISATAP and packed[8] & _NOT_UG == 0:
+        inner = packed[12:]
+        if not _segment(inner).public or organisation.holding(inner) is not None:
+            fields["confidential_ipv4"] = canonical_text(inner)
     return _as_fact(fields)
 
 

@@ -86,6 +86,8 @@ class IpCheck(Fact):
         organisation_owned: True when a range of the organisation (settings) holds it.
         organisation_range: that range; None if none.
         note: a sentence to read beside the verdict, such as "Azure platform address"; "" if none.
+        confidential_ipv4: an IPv4 address in an ISATAP interface id (RFC 5214, section 6.1) that is not
+            public or is the organisation's own; "" if none. Whoever learns the outer address learns it.
     """
 
     ip: str
@@ -97,6 +99,12 @@ class IpCheck(Fact):
     organisation_owned: bool = False
     organisation_range: str | None = None
     note: str = ""
+    confidential_ipv4: str = ""
+
+    @property
+    def sendable(self) -> bool:
+        """True when a third party may be told of it: external, and nothing of the organisation's inside."""
+        return self.external and not self.confidential_ipv4
 
     @property
     def external(self) -> bool:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from actions.reputation_facts import DestinationReputation, Vote, VoteWeight
+from actions.reputation_facts import DestinationReputation, LookupCoverage, Vote, VoteWeight
 from actions.reputation_wording import STATUS_WORDS, VERDICT_WORDS, WEIGHT_WORDS, day, title_of
+from connectors.facts.reputation import Leaning, SourceStatus
+
+_BAD = frozenset({Leaning.MALICIOUS, Leaning.SUSPICIOUS})
+_SPEAKING = frozenset({SourceStatus.OK, SourceStatus.STALE})
 
 
 def explain(before: DestinationReputation, after: DestinationReputation) -> tuple[str, ...]:
@@ -18,6 +22,27 @@ def explain(before: DestinationReputation, after: DestinationReputation) -> tupl
         *_override(before, after),
         *_votes(before, after),
         *_coverage(before, after),
+    )
+
+
+def remembered(found: DestinationReputation) -> DestinationReputation:
+    """What has to be kept of a look-up for `explain`, and as `before` of the next: votes and bad reports."""
+    return DestinationReputation(
+        ip=found.ip,
+        verdict=found.verdict,
+        reason="",
+        votes=tuple(vote.model_copy(update={"reason": ""}) for vote in found.votes),
+        coverage=LookupCoverage(
+            answered=found.coverage.answered,
+            failed=tuple(each.model_copy(update={"detail": ""}) for each in found.coverage.failed),
+        ),
+        override=found.override,
+        decided_at=found.decided_at,
+        answers=tuple(
+            each.model_copy(update={"detail": "", "evidence_url": "", "took_ms": None})
+            for each in found.answers
+            if each.leaning in _BAD and each.status in _SPEAKING
+        ),
     )
 
 

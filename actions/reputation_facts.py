@@ -74,6 +74,7 @@ class LookupCoverage(Fact):
         not_asked: left out, such as third parties for an address of the organisation's own.
         judging: of those that answered, the ones that can report a bad address, whether they do or not; the
             others describe addresses.
+        roles_unread: sources whose roles of the address could not be read: one may know that many share it.
     """
 
     asked: tuple[str, ...] = ()
@@ -82,6 +83,7 @@ class LookupCoverage(Fact):
     not_configured: tuple[str, ...] = ()
     not_asked: tuple[str, ...] = ()
     judging: tuple[str, ...] = ()
+    roles_unread: tuple[str, ...] = ()
 
 
 class DestinationReputation(Fact):

@@ -15,6 +15,8 @@ way for a destination, "not listed" clears nobody, and the verdict follows these
 5. Without anything bad: no_finding when a source has answered that can report an address for being called,
    else undetermined. That who calls in is not listed says nothing of a destination.
 6. A failure changes nothing but coverage.
+7. An address in the organisation's own ranges is suspicious at most: a list that names it is about a machine
+   of the organisation's, or wrong, and both are for a person.
 
 An override of the organisation's stands above all that and shows itself:
 
@@ -35,6 +37,7 @@ from actions.reputation_facts import (
     DestinationVerdict,
     LookupCoverage,
     SourceFailure,
+    Vote,
     VoteWeight,
 )
 from actions.reputation_policy import Override, OverrideDecision, ReputationPolicy, overrides_for
@@ -65,6 +68,8 @@ def fuse(
     policy: ReputationPolicy,
     now: datetime,
     withheld: str = "",
+    own_range: str = "",
+    roles_unread: Iterable[str] = (),
 ) -> DestinationReputation:
     """The verdict on one address; the order of answers and roles does not matter.
 
@@ -76,12 +81,14 @@ def fuse(
         policy: how evidence counts.
         now: the time of the verdict, timezone-aware.
         withheld: why sources were not asked, one sentence; "" when all were.
+        own_range: the organisation's range that holds the address; "" if none.
+        roles_unread: sources whose roles of the address could not be read.
     """
     given = tuple(sorted(answers, key=_answer_order))
     known_as = tuple(sorted(roles, key=lambda role: (role.kind, role.effect, role.source, role.label)))
     votes = votes_of(given, decay_days=policy.decay_days, now=now)
-    coverage = coverage_of(given, infos)
-    basis = Basis(given, votes, coverage, known_as, infos, policy, now, withheld)
+    coverage = coverage_of(given, infos).model_copy(update={"roles_unread": tuple(sorted(set(roles_unread)))})
+    basis = Basis(given, votes, coverage, known_as, infos, policy, now, withheld, own_range)
     judged = _judge(basis)
     overrides = overrides_for(ip, policy.overrides, now=now)
     found = DestinationReputation(
@@ -148,8 +155,6 @@ def _answer_order(answer: SourceAnswer) -> tuple[str, ...]:
 
 def _judge(basis: Basis) -> _Judged:
     """The verdict without overrides."""
-    convicting = basis.weighing(VoteWeight.CONVICTS)
-    corroborating = basis.weighing(VoteWeight.CORROBORATES)
     bad = tuple(vote for vote in basis.votes if vote.weight is not VoteWeight.NONE)
     shared = basis.role_with(RoleEffect.CAPS_AT_SHARED)
     sinkhole = basis.role_with(RoleEffect.PROBABLE_INFECTION)
@@ -162,6 +167,24 @@ def _judge(basis: Basis) -> _Judged:
             f"It is {reported}, but it is an address of {shared.label}, which many share: host name and"
             " process have to tell.",
         )
+    if basis.own_range and bad:
+        return _own_and_listed(basis, bad)
+    return _of_others(basis, bad)
+
+
+def _own_and_listed(basis: Basis, bad: tuple[Vote, ...]) -> _Judged:
+    return _Judged(
+        DestinationVerdict.SUSPICIOUS,
+        f"Own range ({basis.own_range}), listed by {basis.reports(bad)}: a machine of the organisation's is"
+        " reported, or the list is wrong; a person has to look.",
+    )
+
+
+def _of_others(basis: Basis, bad: tuple[Vote, ...]) -> _Judged:
+    """The verdict on an address that is neither shared nor the organisation's own."""
+    convicting = basis.weighing(VoteWeight.CONVICTS)
+    corroborating = basis.weighing(VoteWeight.CORROBORATES)
+    sinkhole = basis.role_with(RoleEffect.PROBABLE_INFECTION)
     if convicting:
         return _Judged(
             DestinationVerdict.MALICIOUS,

@@ -28,6 +28,7 @@ class Basis(NamedTuple):
         votes: the weightiest first.
         now: the time of the verdict.
         withheld: why sources were not asked; "" when all were.
+        own_range: the organisation's range that holds the address; "" if none.
     """
 
     answers: tuple[SourceAnswer, ...]
@@ -38,6 +39,7 @@ class Basis(NamedTuple):
     policy: ReputationPolicy
     now: datetime
     withheld: str = ""
+    own_range: str = ""
 
     def weighing(self, weight: VoteWeight) -> tuple[Vote, ...]:
         """The votes of one weight."""

@@ -8,17 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from actions.case_facts import DestinationVerdict
+from actions.case_facts import Destination, DestinationVerdict
+from actions.check_ip import check_ip
 from actions.isolation import IsolationVerdict
+from actions.lookup_reputation import reputation_of
+from actions.reputation_change import explain, remembered
+from actions.reputation_facts import DestinationReputation
+from actions.reputation_wording import VERDICT_WORDS
 from actions.risk import CaseVerdict
 from actions.verdict_table import VERDICT_RANK
 from connectors.facts.base import Fact, Instant
 from playbooks.case import CaseId, CaseReport
+from playbooks.report import wording
 
 #: Looks in a row without a change that are counted.
 MAX_ROUNDS = 100_000
@@ -37,10 +44,15 @@ class ReenrichSettings(Fact):
 
 
 class DestinationState(Fact):
-    """One address and its reputation verdict."""
+    """One address and its reputation verdict.
+
+    Attributes:
+        reputation: who had reported it, for the next look to compare with; None where nobody had.
+    """
 
     ip: str
     verdict: DestinationVerdict
+    reputation: DestinationReputation | None = None
 
 
 class CaseState(Fact):
@@ -142,6 +154,7 @@ def state_digest(state: CaseState) -> str:
     said = state.model_dump(
         mode="json",
         include={"case_verdict", "score", "destinations", "findings", "unknowns", "decision"},
+        exclude={"destinations": {"__all__": {"reputation"}}},
     )
     text = json.dumps(said, separators=(",", ":"), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
@@ -171,30 +184,65 @@ def _lost(previous: CaseState, report: CaseReport) -> tuple[str, ...]:
 
 
 def _destinations(report: CaseReport) -> tuple[DestinationState, ...]:
-    states = (DestinationState(ip=each.ip, verdict=each.verdict) for each in report.facts.destinations)
+    states = (_destination(each) for each in report.facts.destinations)
     return tuple(sorted(states, key=lambda each: each.ip))
+
+
+def _destination(found: Destination) -> DestinationState:
+    reputation = reputation_of(found)
+    kept = remembered(reputation) if reputation is not None and reputation.votes else None
+    return DestinationState(ip=found.ip, verdict=found.verdict, reputation=kept)
+
+
+def known_before(states: Iterable[CaseState]) -> Mapping[str, DestinationReputation]:
+    """What is remembered of addresses, by their text in a report; of two looks the later one."""
+    found: dict[str, DestinationReputation] = {}
+    for each in sorted(states, key=lambda state: state.looked_at):
+        found |= {one.ip: one.reputation for one in each.destinations if one.reputation is not None}
+    return found
 
 
 def _changes(previous: CaseState, report: CaseReport) -> tuple[str, ...]:
     risk = report.risk
     found: list[str] = []
     if risk.case_verdict is not previous.case_verdict:
-        found.append(f"verdict: {previous.case_verdict.value} before, {risk.case_verdict.value} now")
+        words = wording.CASE_VERDICT
+        found.append(f"verdict: {words[previous.case_verdict]} before, {words[risk.case_verdict]} now")
     if risk.score != previous.score:
         found.append(f"score: {previous.score:g} before, {risk.score:g} now")
-    earlier = {each.ip: each.verdict for each in previous.destinations}
-    for each in _destinations(report):
-        before = earlier.pop(each.ip, None)
+    earlier = {each.ip: each for each in previous.destinations}
+    for destination in sorted(report.facts.destinations, key=lambda each: each.ip):
+        now, before = _destination(destination), earlier.pop(destination.ip, None)
         if before is None:
-            found.append(f"destination {each.ip}: new, {each.verdict.value}")
-        elif before is not each.verdict:
-            found.append(f"destination {each.ip}: {before.value} before, {each.verdict.value} now")
+            found.append(f"destination {now.ip}: new, {_verdict_words(now)}")
+        elif before.verdict is not now.verdict:
+            was = VERDICT_WORDS[before.verdict]
+            found.append(f"destination {now.ip}: {was} before, {_verdict_words(now)} now")
+            found += [f"destination {now.ip}: {each}" for each in _explained(before, destination)]
     found += [f"destination {ip}: no longer seen" for ip in earlier]
     found += _set_changes("finding", previous.findings, tuple(i.id for i in risk.indicators))
     found += _set_changes("unknown", previous.unknowns, tuple(u.what for u in risk.unknowns))
     if report.decision.verdict is not previous.decision:
-        found.append(f"isolation: {previous.decision.value} before, {report.decision.verdict.value} now")
+        would = wording.WOULD
+        found.append(f"isolation: {would[previous.decision]} before, {would[report.decision.verdict]} now")
     return tuple(found)
+
+
+def _explained(before: DestinationState, destination: Destination) -> tuple[str, ...]:
+    """Who has changed what a verdict rests on; the verdict itself is told already."""
+    now = reputation_of(destination)
+    if now is None:
+        return ()
+    nobody = now.model_copy(update={"votes": (), "answers": (), "coverage": now.coverage, "override": ""})
+    was = before.reputation or nobody
+    return explain(was.model_copy(update={"verdict": now.verdict}), now)
+
+
+def _verdict_words(of: DestinationState) -> str:
+    """The verdict as people read it; of an address that is not public no reputation exists."""
+    if of.verdict is DestinationVerdict.UNDETERMINED and not check_ip(of.ip).public:
+        return "not public"
+    return VERDICT_WORDS[of.verdict]
 
 
 def _set_changes(what: str, before: tuple[str, ...], now: tuple[str, ...]) -> list[str]:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Self
+from typing import NamedTuple, Self
 
 from pydantic import SecretStr
 
 from actions.case_facts import Destination
 from actions.destination_roles import with_roles
 from actions.ip_facts import IpCheck
-from actions.lookup_reputation import asked_address, lookup, why_withheld, with_reputation
+from actions.lookup_reputation import (
+    asked_address,
+    lookup,
+    own_range_of,
+    why_withheld,
+    with_reputation,
+)
 from actions.reputation_facts import DestinationReputation
 from actions.reputation_fusion import fuse
 from connectors.clock import utc_now
@@ -32,12 +41,54 @@ from connectors.reputation.catalogue import (
     keys_from_environment,
     variable_of,
 )
-from connectors.reputation.offline.catalogue import offline_sources, roles_by_range
+from connectors.reputation.offline.catalogue import offline_sources
 from playbooks.reputation_settings import ReputationSettings
 from playbooks.settings import Settings
 
 _NOTHING_BEFORE: Mapping[str, DestinationReputation] = {}
 _ALL_READABLE: Mapping[str, ConfigError] = {}
+_log = logging.getLogger(__name__)
+
+#: Of the seconds that look-ups share, the part that one keeps for those after it: lists on this machine and
+#: answers in the cache need little, and a source that hangs in the first must not keep them from the last.
+KEPT_PART = 0.2
+
+
+class LookupTime:
+    """Seconds that the look-ups of a case, or of a run, have together. Time in between does not count.
+
+    Args:
+        seconds: the policy's deadline.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, seconds: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._left = seconds
+        self._clock = clock
+
+    @contextmanager
+    def spend(self, *, last: bool) -> Iterator[float]:
+        """The seconds for one look-up, taken off by as much as it lasts.
+
+        Args:
+            last: True when no other comes after it; else KEPT_PART is kept.
+        """
+        begun = self._clock()
+        try:
+            yield self._left if last else self._left * (1 - KEPT_PART)
+        finally:
+            self._left = max(0.0, self._left - (self._clock() - begun))
+
+
+class RolesFound(NamedTuple):
+    """What lists say that an address serves as.
+
+    Attributes:
+        unread: names of sources that failed.
+    """
+
+    roles: tuple[DestinationRole, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 class UnreadableKey:
@@ -123,7 +174,20 @@ class Reputation:
 
     def roles(self, ip: str) -> tuple[DestinationRole, ...]:
         """What the lists on this machine say that a canonical address serves as."""
-        return roles_by_range(ip, self._offline)
+        return self.roles_found(ip).roles
+
+    def roles_found(self, ip: str) -> RolesFound:
+        """The same, and the sources that failed: each costs its own roles alone."""
+        roles: list[DestinationRole] = []
+        unread: list[str] = []
+        for source in self._offline:
+            try:
+                roles += source.roles(ip)
+            except Exception as error:  # noqa: BLE001  the edge: one list's fault must not end the look-up
+                # Only the kind: the text of an unexpected error may hold anything.
+                _log.warning("the roles of %s could not be read: %s", source.info.name, type(error).__name__)
+                unread.append(source.info.name)
+        return RolesFound(tuple(roles), tuple(unread))
 
     def look_up(
         self,
@@ -131,6 +195,8 @@ class Reputation:
         *,
         fresh: bool = False,
         before: Mapping[str, DestinationReputation] = _NOTHING_BEFORE,
+        shared: LookupTime | None = None,
+        last: bool = True,
     ) -> Mapping[str, DestinationReputation]:
         """The reputation of each address, by its text in `checks`; as actions.lookup_reputation.lookup.
 
@@ -138,18 +204,28 @@ class Reputation:
             checks: judged addresses.
             fresh: True asks volatile sources past their cache.
             before: an earlier look-up, by the same texts.
+            shared: the seconds that several look-ups have together; None is the policy's for this one alone.
+            last: False when others that share them come after it.
         """
         if not checks:
             return {}
-        return lookup(
-            checks,
-            self.sources,
-            policy=self._policy,
-            roles={each.ip: self.roles(asked_address(each)) for each in checks if each.public},
-            before=before,
-            fresh=fresh,
-            clock=self._clock,
-        )
+        served = {each.ip: self.roles_found(asked_address(each)) for each in checks if each.public}
+        with (shared or LookupTime(self._policy.deadline_s)).spend(last=last) as seconds:
+            return lookup(
+                checks,
+                self.sources,
+                policy=self._policy,
+                roles={ip: found.roles for ip, found in served.items()},
+                roles_unread={ip: found.unread for ip, found in served.items()},
+                before=before,
+                fresh=fresh,
+                within_s=seconds,
+                clock=self._clock,
+            )
+
+    def time_for_all(self) -> LookupTime:
+        """The policy's seconds, for look-ups that share them."""
+        return LookupTime(self._policy.deadline_s)
 
     def kept(self, checks: Sequence[IpCheck]) -> Mapping[str, DestinationReputation]:
         """What follows from answers of online sources in the cache, expired ones too. Nobody is asked.
@@ -181,7 +257,10 @@ class Reputation:
             destination: with the names and ports that were seen.
             known: what a look-up gave; None when nobody was asked.
         """
-        served = with_roles(destination, self.roles(asked_address(destination.check)))
+        check = destination.check
+        # A list's range may reach into addresses that are not public, where it means nothing.
+        by_range = self.roles_found(asked_address(check)) if check.public else RolesFound()
+        served = with_roles(destination, by_range.roles)
         if known is None:
             return served
         again = fuse(
@@ -191,7 +270,9 @@ class Reputation:
             ip=known.ip,
             policy=self._policy,
             now=known.decided_at,
-            withheld=why_withheld(destination.check),
+            withheld=why_withheld(check),
+            own_range=own_range_of(check),
+            roles_unread=by_range.unread,
         )
         return with_reputation(served, again)
 

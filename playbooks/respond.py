@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from actions.case_facts import Destination, Unknown
 from actions.check_ip import IpCheck, check_ip
@@ -24,9 +24,9 @@ from connectors.ports import EdrConnector
 from playbooks.case import CaseReport
 from playbooks.case_findings import CaseFindings, gather_cases, without_telemetry
 from playbooks.case_steps import assess_case, decide_case, destinations_of
-from playbooks.reputation import Reputation
+from playbooks.reputation import LookupTime, Reputation
 from playbooks.settings import Settings
-from playbooks.steps import Call, StepFailed, Steps
+from playbooks.steps import Call, StepFailed, Steps, pair
 
 _NOTHING_KNOWN: Mapping[str, DestinationReputation] = {}
 
@@ -76,8 +76,12 @@ def respond(
     Raises:
         ResponseError: a case could not be worked even so.
     """
+    time = reputation.time_for_all() if reputation is not None else None
     gather = Call("gather_cases", partial(gather_cases, steps, edr, notables, settings))
-    look_up = Call("lookup_reputation", partial(look_up_peers, notables, settings, reputation, fresh=fresh))
+    look_up = Call(
+        "lookup_reputation",
+        partial(look_up_peers, notables, settings, reputation, fresh=fresh, time=time),
+    )
     found, known = side_by_side(steps, gather, look_up)
     done = report_cases(
         steps,
@@ -89,6 +93,7 @@ def respond(
         reputation=reputation,
         known=known,
         fresh=fresh,
+        time=time,
     )
     lost = [fault for fault in done.faults if not fault.reported]
     if lost:
@@ -106,24 +111,31 @@ def side_by_side(
     Raises:
         ResponseError: nothing was gathered.
     """
-    both: list[object] = list(
-        steps.parallel([Call(gather.step, gather.run), Call(look_up.step, look_up.run)])
-    )
+    both = pair(steps, gather, look_up)
     found, known = both
     if isinstance(found, StepFailed):
         raise ResponseError(f"the cases could not be gathered: {found.reason.partition(':')[0]}")
-    return cast("tuple[CaseFindings, ...]", found), (
-        {} if isinstance(known, StepFailed) else cast("Mapping[str, DestinationReputation]", known)
-    )
+    return found, {} if isinstance(known, StepFailed) else known
 
 
 def look_up_peers(
-    notables: Sequence[Notable], settings: Settings, reputation: Reputation | None, *, fresh: bool = False
+    notables: Sequence[Notable],
+    settings: Settings,
+    reputation: Reputation | None,
+    *,
+    fresh: bool = False,
+    before: Mapping[str, DestinationReputation] = _NOTHING_KNOWN,
+    time: LookupTime | None = None,
 ) -> Mapping[str, DestinationReputation]:
     """What sources know of the peers that notables name, by canonical address; of at most so many.
 
     Which notables are one case is not known yet: those of one process name on one host share its number here,
     and what it leaves out is looked up after grouping, as far as the numbers allow.
+
+    Args:
+        notables, settings, reputation, fresh: as respond.
+        before: an earlier look-up, by canonical address.
+        time: the seconds that this look-up and the one after grouping have together; None gives each its own.
     """
     if reputation is None:
         return {}
@@ -138,7 +150,8 @@ def look_up_peers(
     candidates = _ranked([[checks[ip] for ip in ips if checks[ip].external] for ips in peers.values()])
     chosen = dict.fromkeys(candidates[:LOOKED_UP_OF_A_RUN])
     others = [check for check in checks.values() if not check.external]
-    return reputation.look_up([*others, *(checks[ip] for ip in chosen)], fresh=fresh)
+    asked = [*others, *(checks[ip] for ip in chosen)]
+    return reputation.look_up(asked, fresh=fresh, before=before, shared=time, last=time is None)
 
 
 def _ranked(groups: Sequence[Sequence[IpCheck]]) -> list[str]:
@@ -179,6 +192,8 @@ def report_cases(
     reputation: Reputation | None = None,
     known: Mapping[str, DestinationReputation] = _NOTHING_KNOWN,
     fresh: bool = False,
+    before: Mapping[str, DestinationReputation] = _NOTHING_KNOWN,
+    time: LookupTime | None = None,
 ) -> Reported:
     """Assess and decide what was gathered: the second half of `respond`, with the same arguments.
 
@@ -187,13 +202,23 @@ def report_cases(
     Args:
         known: what was looked up already, by canonical address; further peers are looked up here, those of
             all cases at once, up to LOOKED_UP_OF_A_CASE and LOOKED_UP_OF_A_RUN.
+        before, time: as look_up_peers.
     """
     found = tuple(found)
     (looked,) = steps.parallel(
         [
             Call(
                 "lookup_reputation",
-                partial(_look_up_further, found, settings, reputation, known, fresh=fresh),
+                partial(
+                    _look_up_further,
+                    found,
+                    settings,
+                    reputation,
+                    known,
+                    fresh=fresh,
+                    before=before,
+                    time=time,
+                ),
             )
         ]
     )
@@ -259,6 +284,8 @@ def _look_up_further(
     known: Mapping[str, DestinationReputation],
     *,
     fresh: bool,
+    before: Mapping[str, DestinationReputation],
+    time: LookupTime | None,
 ) -> _Looked:
     """What is known, and what sources say of the peers that telemetry added, up to the numbers above.
 
@@ -284,7 +311,8 @@ def _look_up_further(
     taken = set(list(wanted)[: max(0, LOOKED_UP_OF_A_RUN - spent)])
     asked = [check for check in unasked.values() if check.ip in taken or not check.external]
     left = frozenset(ip for ip, check in unasked.items() if check.external and ip not in taken)
-    return _Looked({**known, **reputation.look_up(asked, fresh=fresh)}, left)
+    looked = reputation.look_up(asked, fresh=fresh, before=before, shared=time)
+    return _Looked({**known, **looked}, left)
 
 
 def _by_weight(case: CaseFindings, checks: Sequence[IpCheck]) -> list[IpCheck]:

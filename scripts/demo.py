@@ -105,7 +105,7 @@ def outcomes(example: str, source: str, out: str, found: dict[str, Any]) -> list
             example,
             source,
             raised,
-            str(case["risk"]["case_verdict"]),
+            str(case["risk"]["case_verdict"]).replace("_", " "),
             f"{case['risk']['score']:.0f}",
             str(case["decision"]["verdict"]),
             f"{out}/{case['case_id']}.md",
@@ -120,11 +120,19 @@ def peers(found: dict[str, Any]) -> list[Peer]:
         Peer(
             str(each["ip"]),
             ", ".join(dict.fromkeys(str(role["label"]) for role in each["roles"])) or "-",
-            str(each["verdict"]).replace("_", " "),
+            _reputation(each),
         )
         for case in found["cases"]
         for each in case["facts"]["destinations"]
     ]
+
+
+def _reputation(destination: dict[str, Any]) -> str:
+    """The verdict; of an address that is not public there is none."""
+    verdict = str(destination["verdict"])
+    if verdict == "undetermined" and not destination["check"]["public"]:
+        return "not public, nobody was asked"
+    return verdict.replace("_", " ")
 
 
 def table(heading: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:

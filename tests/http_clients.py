@@ -71,6 +71,11 @@ def client(
         http.close()
 
 
+def with_another_key(asked: Call) -> Call:
+    """The same question with another key: its answer is kept in the same place."""
+    return asked._replace(secret_headers={"x-apikey": SecretStr(f"another-{KEY}")})
+
+
 def call(server: FakeServer, path: str = "/ip", *, cache_s: int = 0, limits: Limits = UNLIMITED) -> Call:
     """A GET with a planted key and a parameter."""
     return Call(

@@ -7,7 +7,7 @@ from datetime import timedelta
 from actions.case_facts import Destination, DestinationVerdict
 from actions.guards.evidence import stands_without_destination
 from actions.guards.question import Answer, Question, judge_age, passed, unknown
-from actions.indicators.case_view import inbound_only
+from actions.indicators.case_view import Directions, directions_by_peer, inbound_only
 from actions.risk import IndicatorGroup, Strength
 from connectors.facts.reputation import Leaning, SourceAnswer, SourceStatus
 
@@ -59,9 +59,11 @@ def reputation_fresh(q: Question) -> Answer:
 
 
 def _answers_used(q: Question) -> list[SourceAnswer]:
-    return [a for d in q.request.facts.destinations if _is_bad(q, d) for a in d.answers if a.leaning in _BAD]
+    facts = q.request.facts
+    seen = directions_by_peer(facts)
+    return [a for d in facts.destinations if _is_bad(seen, d) for a in d.answers if a.leaning in _BAD]
 
 
-def _is_bad(q: Question, destination: Destination) -> bool:
+def _is_bad(seen: Directions, destination: Destination) -> bool:
     bad = destination.verdict in (DestinationVerdict.MALICIOUS, DestinationVerdict.SUSPICIOUS)
-    return bad and not inbound_only(q.request.facts, destination)
+    return bad and not inbound_only(seen, destination)

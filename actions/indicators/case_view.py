@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from actions.case_facts import CaseFacts, Destination
@@ -32,6 +34,9 @@ _SIGNATURE_ORDER = (
     SignatureState.UNKNOWN,
 )
 
+#: The directions in which connections were seen, by the peer's address.
+type Directions = Mapping[str, frozenset[Direction]]
+
 
 class CaseView(NamedTuple):
     r"""What the indicator functions read.
@@ -46,6 +51,7 @@ class CaseView(NamedTuple):
         system_root: such as `c:\windows`; None when the telemetry does not tell.
         arguments: of the target; None when its command line is not known.
         signature: of the target's image, from its own record and from its module loads.
+        directions: as directions_by_peer.
     """
 
     facts: CaseFacts
@@ -59,6 +65,7 @@ class CaseView(NamedTuple):
     system_root: str | None
     arguments: tuple[str, ...] | None
     signature: Signature
+    directions: Directions
 
 
 def view_of(facts: CaseFacts, policy: RiskPolicy) -> CaseView:
@@ -79,6 +86,7 @@ def view_of(facts: CaseFacts, policy: RiskPolicy) -> CaseView:
         system_root=system_root(reversed(ancestors)),
         arguments=arguments_of(target.command_line, target.ref.image) if target else None,
         signature=_signature(target, evidence) if target else Signature(),
+        directions=directions_by_peer(facts),
     )
 
 
@@ -132,21 +140,24 @@ def roles_known(destination: Destination) -> tuple[DestinationRole, ...]:
     return destination.roles or tuple(role for role in roles_of(destination) if role.label in _HINTED)
 
 
-def directions(facts: CaseFacts, destination: Destination) -> frozenset[Direction]:
-    """The directions in which connections with this peer were seen."""
-    found = {n.direction for n in facts.notables if n.peer_ip == destination.ip}
+def directions_by_peer(facts: CaseFacts) -> Directions:
+    """The directions in which connections were seen, by the peer's address. Empty for others."""
+    found: defaultdict[str, set[Direction]] = defaultdict(set)
+    for notable in facts.notables:
+        if notable.peer_ip is not None:
+            found[notable.peer_ip].add(notable.direction)
     for connection in facts.evidence.connections if facts.evidence else ():
-        if connection.initiated is False and connection.src_ip == destination.ip:
-            found.add(Direction.INBOUND)
-        elif connection.initiated is True and connection.dest_ip == destination.ip:
-            found.add(Direction.OUTBOUND)
-    return frozenset(found)
+        if connection.initiated is False:
+            found[connection.src_ip].add(Direction.INBOUND)
+        elif connection.initiated is True:
+            found[connection.dest_ip].add(Direction.OUTBOUND)
+    return {ip: frozenset(seen) for ip, seen in found.items()}
 
 
-def inbound_only(facts: CaseFacts, destination: Destination) -> bool:
+def inbound_only(seen: Directions, destination: Destination) -> bool:
     """True when this peer is known to have called, and is not known to have been called.
 
     A notable usually does not say; what the connection events say then decides.
     """
-    found = directions(facts, destination)
+    found = seen.get(destination.ip, frozenset())
     return Direction.INBOUND in found and Direction.OUTBOUND not in found

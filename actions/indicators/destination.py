@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from actions.case_facts import Destination, DestinationVerdict
 from actions.destination_roles import is_sinkhole
-from actions.indicators.case_view import CaseView, directions, inbound_only, roles_known
+from actions.indicators.case_view import CaseView, inbound_only, roles_known
 from actions.indicators.finding import Finding, finding, listed
 from actions.risk import EvidenceItem
 from connectors.facts.destination_role import DestinationRole, RoleEffect, RoleKind
@@ -39,7 +39,7 @@ def destination_sinkhole(view: CaseView) -> Finding | None:
     found = [
         (d, role)
         for d in view.facts.destinations
-        if _counts_as_sinkhole(d) and not inbound_only(view.facts, d)
+        if _counts_as_sinkhole(d) and not inbound_only(view.directions, d)
         for role in roles_known(d)
         if role.effect is RoleEffect.PROBABLE_INFECTION
     ]
@@ -66,7 +66,7 @@ def _by_verdict(
         d
         for d in view.facts.destinations
         if d.verdict is verdict
-        and not inbound_only(view.facts, d)
+        and not inbound_only(view.directions, d)
         and (sinkholes or not _counts_as_sinkhole(d))
     ]
     if not found:
@@ -85,7 +85,7 @@ def destination_role(view: CaseView) -> Finding | None:
         for role in roles_known(d)
         if role.kind is not RoleKind.PLATFORM_SERVICE
         and role.effect is not RoleEffect.PROBABLE_INFECTION
-        and not inbound_only(view.facts, d)
+        and not inbound_only(view.directions, d)
     ]
     if not found:
         return None
@@ -123,7 +123,7 @@ def _why_not_external(destination: Destination) -> str:
 
 def connection_inbound(view: CaseView) -> Finding | None:
     """A peer connected to the process, not the other way round."""
-    inbound = [d for d in view.facts.destinations if Direction.INBOUND in directions(view.facts, d)]
+    inbound = [d for d in view.facts.destinations if Direction.INBOUND in view.directions.get(d.ip, ())]
     if not inbound:
         return None
     return finding(

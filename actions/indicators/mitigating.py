@@ -70,7 +70,7 @@ def plain_destination(view: CaseView) -> Finding | None:
     peers = {c.src_ip if c.initiated is False else c.dest_ip for c in view.evidence.connections}
     if not destinations or not peers <= known:
         return None
-    if not all(has_plain_reason(d) and not inbound_only(view.facts, d) for d in destinations):
+    if not all(has_plain_reason(d) and not inbound_only(view.directions, d) for d in destinations):
         return None
     return finding(
         f"Its only destinations are certificate or update services: {listed(_names(view))}.",

@@ -47,7 +47,7 @@ def shared_services(case: StepCase) -> Iterator[str]:
 def sinkholes(case: StepCase) -> Iterator[str]:
     """What was called where names of malware lead."""
     for destination in in_order(case.facts.destinations):
-        if is_sinkhole(roles_known(destination)) and not inbound_only(case.facts, destination):
+        if is_sinkhole(roles_known(destination)) and not inbound_only(case.view.directions, destination):
             yield (
                 f"Find out which name {case.process} on {case.host} looked up for {destination.ip}, a"
                 " sinkhole: the name tells which malware it was."
@@ -58,7 +58,7 @@ def channels(case: StepCase) -> Iterator[str]:
     """Ports by which data leaves."""
     for destination in in_order(case.facts.destinations):
         for role in roles_known(destination):
-            if role.kind in _CHANNELS and not inbound_only(case.facts, destination):
+            if role.kind in _CHANNELS and not inbound_only(case.view.directions, destination):
                 yield (
                     f"Read in the firewall's or the relay's log what {case.host} sent to"
                     f" {name_of(destination)} ({role.label})."
@@ -68,7 +68,7 @@ def channels(case: StepCase) -> Iterator[str]:
 def inbound(case: StepCase) -> Iterator[str]:
     """Who called in."""
     for destination in in_order(case.facts.destinations):
-        if inbound_only(case.facts, destination):
+        if inbound_only(case.view.directions, destination):
             yield (
                 f"Find out why {case.process} on {case.host} accepts connections: {destination.ip} connected"
                 " to it, not the other way round."
@@ -79,7 +79,7 @@ def internal(case: StepCase) -> Iterator[str]:
     """What answers at an address that is not public."""
     for destination in in_order(case.facts.destinations):
         check = destination.check
-        if check.external or check.external_inside or inbound_only(case.facts, destination):
+        if check.external or check.external_inside or inbound_only(case.view.directions, destination):
             continue
         if check.category is IpCategory.LOOPBACK:
             yield f"Find out which program of {case.host} {case.process} talks to at {destination.ip}."

@@ -109,7 +109,7 @@ def fleet(case: StepCase) -> Iterator[str]:
     external = sorted(
         d.ip
         for d in case.facts.destinations
-        if d.check.external and not is_shared(d) and not inbound_only(case.facts, d)
+        if d.check.external and not is_shared(d) and not inbound_only(case.view.directions, d)
     )
     if external:
         yield f"Look for other hosts that called {', '.join(external)}."

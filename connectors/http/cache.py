@@ -137,7 +137,7 @@ class AnswerCache:
         except StoreBusy as exc:
             _log.warning("an answer of %s is not taken from the cache: %s", call.source, exc)
             return None
-        except ExceptionGroup:  # cattrs: the row is JSON, but not a response
+        except (ExceptionGroup, RecursionError):  # JSON, but no response (cattrs), or nested too deeply
             _log.warning("an answer of %s in the cache is damaged", call.source)
             return None
         if response is None or not _is_instant(response.created_at):

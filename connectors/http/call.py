@@ -16,6 +16,9 @@ _NO_TEXTS: Mapping[str, str] = MappingProxyType({})
 _NO_SECRETS: Mapping[str, SecretStr] = MappingProxyType({})
 
 
+#: Content types that are named in an error. Any other text may be the source's own, or our key sent back.
+_NAMED_TYPES = frozenset({"application/json", "application/xml", "text/html", "text/plain", "text/xml"})
+
 #: The status of "nothing has changed" (RFC 9110, 15.4.5).
 NOT_MODIFIED = 304
 
@@ -38,7 +41,7 @@ class Call(NamedTuple):
     Secrets go into `secret_headers` only: everything else may be named in an error or a log line.
 
     Attributes:
-        source: short name of the source; the name of its quota, its breaker and its errors.
+        source: short name of the source, as in its errors; with server and key it names quota and breaker.
         url: absolute, without a query; https, or http to a loopback address.
         method: GET, or POST for a read that the vendor wants as a POST: it may be sent more than once.
         body: sent as JSON when not None.
@@ -95,8 +98,15 @@ class Reply(NamedTuple):
         try:
             return orjson.loads(self.body)
         except orjson.JSONDecodeError as exc:
-            kind = self.headers.get("content-type", "").partition(";")[0].strip()[:60] or "no content type"
+            kind = _shown_type(self.headers.get("content-type", ""))
             raise BadResponse(
                 self.source or "http",
                 f"the answer is not JSON: {len(self.body):,} bytes, {kind}, problem at byte {exc.pos:,}",
             ) from exc
+
+
+def _shown_type(header: str) -> str:
+    kind = header.partition(";")[0].strip().lower()
+    if kind in _NAMED_TYPES:
+        return kind
+    return "of another content type" if kind else "no content type"

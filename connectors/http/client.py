@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from connectors.clock import utc_now
 from connectors.errors import (
+    AuthRejected,
     BadResponse,
     ConnectorError,
     NotFound,
@@ -24,6 +25,7 @@ from connectors.errors import (
     TimedOut,
     Transient,
 )
+from connectors.http.accounts import Account, account_of
 from connectors.http.call import NOT_MODIFIED, Call, Reply
 from connectors.http.deadline import Deadline
 from connectors.http.settings import HttpSettings
@@ -52,7 +54,13 @@ _REFUSED = {
     RefusedBy.MINUTE: "our quota for a minute is used up",
     RefusedBy.DAY: "our quota for the day is used up",
     RefusedBy.BREAKER: "the source kept failing and is left alone",
+    RefusedBy.TABLE: "not asked: the quota could not be counted in time",
+    RefusedBy.FILE: "not asked: the quota file cannot be used, and uncounted the limit could not be kept; "
+    "the log names the file and what is wrong",
 }
+
+
+_CLOSED = "not asked: the client is closed"
 
 
 class _Loaded(NamedTuple):
@@ -91,6 +99,8 @@ class Http:
         self._quota = QuotaStore(folder, breaker=breaker, clock=clock)
         self._lock = threading.Lock()
         self._loaded: _Loaded | None = None
+        self._rejected: dict[Account, str] = {}
+        self._closed = False
 
     def send(self, call: Call, *, deadline: Deadline, fresh: bool = False) -> Reply:
         """The answer to a call: one from the cache, else the source's, else an expired one marked stale.
@@ -102,11 +112,13 @@ class Http:
 
         Raises:
             NotFound: HTTP 404; with the time of a kept one.
-            AuthRejected: HTTP 401 or 403, or a key that no header may hold.
+            AuthRejected: HTTP 401 or 403, or a key that no header may hold. This client then asks that source
+                with that key no more: a wrong key that is sent again and again gets its owner locked out.
             RateLimited: HTTP 429, or our own quota is used up; with the time to ask again.
             Rejected: another 4xx, a URL that may not be asked, or HTTP libraries that are missing or too old.
             TimedOut: no answer before the deadline.
-            Transient: no connection, 5xx at every attempt, an unverified certificate, breaker open.
+            Transient: no connection, 5xx at every attempt, an unverified certificate, breaker open, or a
+                quota that could not be counted.
             BadResponse: too large, not unpackable, redirected elsewhere.
             ConnectorError: what `call.accept` raised for an answer that was just fetched. Its BadResponse is
                 a failure of the source, so that an older answer is given instead.
@@ -122,6 +134,9 @@ class Http:
             reply = self._ask(transport, call, deadline)
             if call.accept is not None and reply.status != NOT_MODIFIED:
                 call.accept(reply)
+        except AuthRejected as exc:
+            self._rejected.setdefault(account_of(call), exc.message)
+            raise
         except NotFound:
             if call.cache_s > 0 and call.cache_not_found:
                 cache.put_not_found(call)
@@ -137,13 +152,14 @@ class Http:
             cache.put(call, reply)
         return reply
 
-    def usage(self, source: str) -> Usage:
-        """How much of its quota a source has used, and whether it is left alone."""
-        return self._quota.usage(source)
+    def usage(self, call: Call) -> Usage:
+        """How much of its quota the account of a call has used, and whether it is left alone."""
+        return self._quota.usage(account_of(call).stored)
 
     def close(self) -> None:
-        """Close connections and files; a later call opens them again."""
+        """Close connections and files for good: a thread that was left behind sends and writes no more."""
         with self._lock:
+            self._closed = True
             loaded, self._loaded = self._loaded, None
         if loaded is not None:
             loaded.transport.close()
@@ -152,6 +168,8 @@ class Http:
 
     def _load(self, source: str) -> _Loaded:
         with self._lock:
+            if self._closed:
+                raise Rejected(source, _CLOSED)
             if self._loaded is None:
                 # Loaded here, since they take longer to import than the rest of a look-up without network.
                 try:
@@ -202,8 +220,16 @@ class Http:
         given = deadline.left()
         if given <= 0:
             raise TimedOut(call.source, "no time is left to ask")
-        refusal = self._quota.admit(call.source, call.limits, wait_s=min(QUOTA_WAIT_S, given))
+        if self._closed:
+            raise Rejected(call.source, _CLOSED)
+        account = account_of(call)
+        rejected = self._rejected.get(account)
+        if rejected is not None:
+            raise AuthRejected(call.source, f"not asked again with this key: {rejected}")
+        refusal = self._quota.admit(account.stored, call.limits, wait_s=min(QUOTA_WAIT_S, given))
         if refusal is not None:
+            if refusal.by in {RefusedBy.TABLE, RefusedBy.FILE}:
+                raise Transient(call.source, _REFUSED[refusal.by])
             message = f"{_REFUSED[refusal.by]} until {refusal.until:%Y-%m-%d %H:%M:%S} UTC"
             if refusal.by is RefusedBy.BREAKER:
                 raise Transient(call.source, message)
@@ -211,21 +237,21 @@ class Http:
         try:
             reply = transport.exchange(call, deadline)
         except RateLimited as exc:
-            self._quota.limited(call.source, exc.retry_at, wait_s=QUOTA_WAIT_S)
+            self._quota.limited(account.stored, exc.retry_at, wait_s=QUOTA_WAIT_S)
             raise
         except Transient as exc:
-            self._failed(call.source, exc, given)
+            self._failed(account, exc, given)
             raise
         except ConnectorError:
-            self._quota.answered(call.source, wait_s=QUOTA_WAIT_S)
+            self._quota.answered(account.stored, wait_s=QUOTA_WAIT_S)
             raise
-        self._quota.answered(call.source, wait_s=QUOTA_WAIT_S)
+        self._quota.answered(account.stored, wait_s=QUOTA_WAIT_S)
         return reply
 
-    def _failed(self, source: str, failure: Transient, given: float) -> None:
+    def _failed(self, account: Account, failure: Transient, given: float) -> None:
         if isinstance(failure, TimedOut) and given < FAIR_CHANCE_S:
             return
-        self._quota.failed(source, wait_s=QUOTA_WAIT_S)
+        self._quota.failed(account.stored, wait_s=QUOTA_WAIT_S)
 
 
 def _usable(call: Call, kept: Kept | None) -> Kept | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import binascii
+import json
 import logging
 import re
 from collections.abc import Iterable
@@ -30,17 +32,49 @@ def shown_url(url: str) -> str:
 
 
 def holds_secret(text: bytes, secrets: Iterable[str]) -> bool:
-    """Whether one of the secrets stands in the text: as it is, URL-encoded or in base64."""
-    return any(form in text for secret in secrets for form in _forms(secret))
+    """Whether one of the secrets stands in the text: as it is, URL-encoded, in a JSON string or in base64.
+
+    Of "Bearer <token>", "Basic <base64>" and "user:password" the bare parts are looked for as well.
+    """
+    parts = {part for secret in secrets for part in _parts(secret)}
+    return any(form in text for part in parts for form in _forms(part))
+
+
+def _parts(secret: str) -> set[str]:
+    """A header's value, what follows its scheme, and the password in there."""
+    after_scheme = secret.strip().partition(" ")[2].strip() or secret.strip()
+    accounts = {after_scheme, _decoded(after_scheme)}
+    return {secret, *accounts, *(each.partition(":")[2] for each in accounts)}
+
+
+def _decoded(text: str) -> str:
+    """What base64 stands for; "" when it is none, or not text."""
+    try:
+        return base64.b64decode(text, validate=True).decode()
+    except (binascii.Error, ValueError):
+        return ""
 
 
 def _forms(secret: str) -> set[bytes]:
     if len(secret) < _SHORTEST_SECRET:
         return set()
     raw = secret.encode("utf-8", "surrogatepass")
-    encoded = base64.b64encode(raw).rstrip(b"=")
-    # The last character of the base64 depends on what follows the secret.
-    return {raw, quote(raw, safe="").encode(), quote_plus(raw).encode(), encoded[:-1]}
+    quoted = {quote(raw, safe="").encode(), quote_plus(raw).encode()}
+    in_json = {
+        json.dumps(secret)[1:-1].encode(),
+        json.dumps(secret, ensure_ascii=False)[1:-1].encode("utf-8", "surrogatepass"),
+    }
+    slashed = {form.replace(b"/", rb"\/") for form in in_json}
+    lower = {re.sub(rb"%[0-9A-F]{2}", lambda found: found.group().lower(), form) for form in quoted}
+    encoded = {form for before in range(3) for form in _base64(raw, before)}
+    return {raw, *quoted, *lower, *in_json, *slashed, *encoded}
+
+
+def _base64(raw: bytes, before: int) -> set[bytes]:
+    """What base64 makes of it behind so many bytes (modulo 3), less the characters that neighbours decide."""
+    text = base64.b64encode(bytes(before) + raw).rstrip(b"=")
+    inner = text[(0, 2, 3)[before] : len(text) - (1 if (before + len(raw)) % 3 else 0)]
+    return {inner, inner.translate(bytes.maketrans(b"+/", b"-_"))}
 
 
 class _WithoutQuery(logging.Filter):

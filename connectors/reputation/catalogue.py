@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, NamedTuple, cast
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
+from connectors.addresses import shown
 from connectors.clock import utc_now
 from connectors.errors import ConfigError
 from connectors.facts.base import Fact
@@ -76,9 +78,12 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def _known_names(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    unknown = [name for name in names or () if name not in CATALOGUE]
-    if unknown:
-        raise ValueError(f"has an unknown source; there are {', '.join(CATALOGUE)}")
+    unknown = next((name for name in names or () if name not in CATALOGUE), None)
+    if unknown is not None:
+        # Shortened: the comparison takes time by length.
+        near = get_close_matches(unknown[:40].lower(), CATALOGUE)
+        there_are = f"did you mean {' or '.join(near)}? There are" if near else "there are"
+        raise ValueError(f"names {shown(unknown)}, which is no source; {there_are} {', '.join(CATALOGUE)}")
     return names
 
 

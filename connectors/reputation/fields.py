@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from connectors.addresses import shown
 from connectors.errors import BadResponse
+from connectors.facts.base import EARLIEST_INSTANT
 
 #: No count in an answer can honestly be larger.
 MAX_COUNT = 1_000_000_000
@@ -150,14 +151,17 @@ class Fields:
         return min(when, now)
 
     def maybe_moment(self, name: str) -> datetime | None:
-        """As maybe_time, of a moment that may lie in the future."""
+        """As maybe_time, of a moment that may lie in the future.
+
+        A time before every fact, such as the year 1 that .NET writes for "none", is one that is not known.
+        """
         value = self._values.get(name)
         if value is None or value == "":
             return None
         when = _as_time(value)
         if when is None:
             raise self.wrong(name, "is not a time")
-        return when
+        return when if when >= EARLIEST_INSTANT else None
 
 
 def _as_time(value: object) -> datetime | None:

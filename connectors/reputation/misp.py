@@ -5,20 +5,33 @@ decay_score[].decayed and Event.Orgc.name (https://www.misp-project.org/openapi/
 restSearchAttributes, and PyMISP), and warnings[] where a warninglist of the server holds the value
 (MISP's app/Model/Warninglist.php). Check: GET /servers/getVersion, as PyMISP does.
 
+The value is an address, a range in CIDR notation, or for the composite types both parts with a "|" between.
+
 The type tells the direction: ip-dst is what malware talks to, ip-src is who attacks.
+
+All that one server says is the word of one author at most. MISP states an event's creator (Orgc), but whoever
+synchronises or feeds events into the server picks that name freely, and so does its title; the answer has no
+mark that the server has checked either. Were each organisation an author of its own, one feeder under two
+names would be two independent authors, and convict. So:
+
+- What names no known author counts as the server's own, lineage "misp", whatever organisation it is from.
+- A known author that is named (a mirrored URLhaus feed) can only take independence away: it is the lineage
+  where the server says nothing of its own, so that it is one vote with that author's own answer. Beside the
+  server's own, or beside another named author, it has no lineage and counts as independent of nobody.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
 from pydantic import SecretStr
 
-from connectors.addresses import canonical_ip, pack_ip
+from connectors.addresses import canonical_ip
 from connectors.clock import utc_now
-from connectors.errors import BadResponse, ConfigError
+from connectors.errors import BadResponse
 from connectors.facts.health import Health
 from connectors.facts.reputation import (
     EvidenceDirection,
@@ -30,9 +43,8 @@ from connectors.facts.reputation import (
 )
 from connectors.http.call import Call
 from connectors.http.deadline import Deadline
-from connectors.networks import parse_network
 from connectors.reputation.answering import Sender, as_of, ask, check_by, cut, fetch, plural, secret_header
-from connectors.reputation.authors import author_mentioned, author_on_trusted_server
+from connectors.reputation.authors import author_mentioned
 from connectors.reputation.fields import Fields
 
 INFO = SourceInfo(
@@ -51,6 +63,9 @@ CACHE_S = 15 * 60
 #: Attributes that are asked for at most; reaching it is said.
 LIMIT = 200
 
+#: Shortest prefix by IP version; an attribute of a wider range says nothing of one address.
+_WIDEST = {4: 8, 6: 16}
+
 _DIRECTIONS = {
     "ip-dst": EvidenceDirection.OUTBOUND,
     "ip-dst|port": EvidenceDirection.OUTBOUND,
@@ -61,7 +76,9 @@ _DIRECTIONS = {
 
 
 class _Attribute(NamedTuple):
-    lineage: str
+    """What is used of an attribute; `claimed` is the known author that its event names, "" for none."""
+
+    claimed: str
     direction: EvidenceDirection
     to_ids: bool
     warned: bool
@@ -99,7 +116,7 @@ class Misp:
         return check_by(INFO, self._check, needs_key=True, key=self._key)
 
     def lookup(self, ip: str, *, deadline_s: float, fresh: bool = False) -> tuple[SourceAnswer, ...]:
-        """Which attributes hold it, by organisation; see ReputationSource."""
+        """Which attributes hold it, by author and direction; see ReputationSource."""
 
         def work(_path: str, deadline: Deadline) -> Iterable[SourceAnswer]:
             return fetch(
@@ -149,7 +166,7 @@ class Misp:
 
 
 def read_misp(body: object, ip: str, retrieved_at: datetime) -> tuple[SourceAnswer, ...]:
-    """Read the answer of restSearch: one answer for each organisation and direction, worst first.
+    """Read the answer of restSearch: one answer for each lineage and direction.
 
     Raises:
         BadResponse: it is not one.
@@ -173,13 +190,14 @@ def read_misp(body: object, ip: str, retrieved_at: datetime) -> tuple[SourceAnsw
                 detail="No attribute on this server holds the address",
             ),
         )
+    lineage = _lineages(attributes)
     groups: dict[tuple[str, EvidenceDirection], list[_Attribute]] = {}
     for attribute in attributes:
-        groups.setdefault((attribute.lineage, attribute.direction), []).append(attribute)
+        groups.setdefault((lineage(attribute), attribute.direction), []).append(attribute)
     full = len(entries) >= LIMIT
     return tuple(
-        _of_group(ip, retrieved_at, lineage, direction, found, full=full)
-        for (lineage, direction), found in sorted(groups.items())
+        _of_group(ip, retrieved_at, author, direction, found, full=full)
+        for (author, direction), found in sorted(groups.items())
     )
 
 
@@ -194,19 +212,35 @@ def _entries(body: Fields) -> list[Fields]:
 
 
 def _is_about(entry: Fields, ip: str) -> bool:
-    """True when an attribute's value is the address or a range that holds it, or is not stated."""
+    """True when a part of the value is the address or a range that holds it, or no value is stated."""
     try:
-        stated = entry.text("value").partition("|")[0].strip()
-        if not stated or canonical_ip(stated) == ip:
-            return True
-        network, packed = parse_network(stated, field="value"), pack_ip(ip)
-    except (BadResponse, ConfigError):
+        stated = entry.text("value").strip()
+    except BadResponse:
         return False
-    return (
-        packed is not None
-        and len(packed) == len(network.packed)
-        and (network.packed <= packed <= network.last)
-    )
+    return not stated or any(_holds(part.strip(), ip) for part in stated.split("|"))
+
+
+def _holds(part: str, ip: str) -> bool:
+    if canonical_ip(part) == ip:
+        return True
+    try:
+        network = ip_network(part, strict=False)
+    except ValueError:  # a port or a name
+        return False
+    return network.prefixlen >= _WIDEST[network.version] and ip_address(ip) in network
+
+
+def _lineages(attributes: Sequence[_Attribute]) -> Callable[[_Attribute], str]:
+    """Who each attribute counts as written by; one server gets one lineage at most (see the module)."""
+    voting = [each for each in attributes if each.to_ids] or attributes
+    claimed = {each.claimed for each in voting}
+    sole = INFO.name if "" in claimed else min(claimed)
+
+    def lineage(attribute: _Attribute) -> str:
+        author = attribute.claimed or INFO.name
+        return author if author == sole else ""
+
+    return lineage
 
 
 def _read_attribute(entry: Fields, now: datetime) -> _Attribute | None:
@@ -218,7 +252,7 @@ def _read_attribute(entry: Fields, now: datetime) -> _Attribute | None:
         name = organisation.text("name") if organisation else ""
         scores = [score.maybe_flag("decayed") for score in entry.objects("decay_score")]
         return _Attribute(
-            lineage=author_mentioned(title) or author_on_trusted_server(name),
+            claimed=author_mentioned(title, name),
             direction=_DIRECTIONS.get(entry.text("type"), EvidenceDirection.CONTEXT),
             to_ids=entry.flag("to_ids"),
             warned=bool(entry.entries("warnings")),

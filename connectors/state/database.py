@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import stat
 import sys
 import threading
 import time
@@ -32,11 +33,15 @@ class StoreBusy(ResponseError):
     """Another thread or process held the file for the whole wait. Nothing was changed."""
 
 
+class StoreClosed(StoreBusy):
+    """The file was closed for good. Nothing was changed."""
+
+
 class Database:
     """A file with one schema, opened when first used.
 
-    A file that cannot be used (damaged, read-only, disk full, of another schema) is left alone: a warning is
-    logged once and this process goes on with an empty database in memory.
+    A file that cannot be used (a symbolic link, damaged, read-only, disk full, of another schema) is left
+    alone: a warning is logged once and this process goes on with an empty database in memory.
     """
 
     def __init__(self, path: Path | None, schema: str) -> None:
@@ -50,7 +55,14 @@ class Database:
         self._schema = schema
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        self._closed = False
+        self._lost = False
         _databases.add(self)
+
+    @property
+    def lost(self) -> bool:
+        """True when the file cannot be used, and this process goes on in memory."""
+        return self._lost
 
     def run[T](self, work: Callable[[sqlite3.Connection], T], *, wait_s: float, write: bool = True) -> T:
         """What `work` returns, run in one transaction; it may run twice, the second time in memory.
@@ -62,11 +74,14 @@ class Database:
 
         Raises:
             StoreBusy: the wait was not long enough.
+            StoreClosed: it was closed.
         """
         give_up = time.monotonic() + wait_s
         if not self._lock.acquire(timeout=max(0.0, wait_s)):
             raise StoreBusy(f"{self._shown()} was in use by another thread for {wait_s:.1f} s")
         try:
+            if self._closed:
+                raise StoreClosed(f"{self._shown()} is closed")
             try:
                 return self._transaction(work, give_up=give_up, write=write)
             except (sqlite3.Error, OSError) as exc:
@@ -84,13 +99,15 @@ class Database:
                 )
                 self._disconnect()
                 self._path = None
+                self._lost = True
                 return self._transaction(work, give_up=give_up, write=write)
         finally:
             self._lock.release()
 
     def close(self) -> None:
-        """Close the connection; the next use opens it again."""
+        """Close the connection for good: a thread that comes late must not open the file again."""
         with self._lock:
+            self._closed = True
             self._disconnect()
 
     def before_fork(self) -> bool:
@@ -128,8 +145,8 @@ class Database:
 
     def _connect(self, give_up: float) -> sqlite3.Connection:
         if self._path is not None:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+            make_private_folder(self._path.parent)
+            _make_private_file(self._path)
         connection = sqlite3.connect(
             self._path or ":memory:",
             isolation_level=None,
@@ -152,6 +169,30 @@ class Database:
 
     def _shown(self) -> str:
         return "the database in memory" if self._path is None else str(self._path)
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder and those above it that are missing, each for its owner alone; leave others as they are.
+
+    Raises:
+        OSError: one cannot be made.
+    """
+    if not folder.is_dir():
+        # Path.mkdir gives its mode to the last folder only.
+        make_private_folder(folder.parent)
+        folder.mkdir(exist_ok=True, mode=0o700)
+
+
+def _make_private_file(path: Path) -> None:
+    """Make the file when absent. A link would make SQLite write to a file that someone else picked."""
+    # 0 on Windows, which has no such flag; there, making a link takes a privilege.
+    not_a_link = getattr(os, "O_NOFOLLOW", 0)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | not_a_link, 0o600)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError("not a regular file")
+    finally:
+        os.close(handle)
 
 
 _databases: WeakSet[Database] = WeakSet()

@@ -32,6 +32,12 @@ UNSAID_WAIT_S = 60.0
 #: Longest that a source can ask to be left alone: a broken header must not silence it for longer than a day.
 LONGEST_WAIT_S = _DAY_S
 
+#: No time is later than the end of the year 9999, in seconds since 1970 UTC.
+_LAST_TIME = 253_402_300_799.0
+
+#: No honest count is larger; one more still fits into SQLite's integer.
+_MOST = 10**12
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS source_use_1 (
     source TEXT PRIMARY KEY,
@@ -83,10 +89,12 @@ class RefusedBy(StrEnum):
     MINUTE = "minute"
     DAY = "day"
     BREAKER = "breaker"
+    TABLE = "table"
+    FILE = "file"
 
 
 class Refusal(NamedTuple):
-    """The source is not asked, and when it may be."""
+    """The source is not asked, and when it may be; of TABLE and FILE, that is now: nothing is known."""
 
     by: RefusedBy
     until: datetime
@@ -132,7 +140,7 @@ def after_failure(usage: Usage, breaker: Breaker, now: float) -> Usage:
 
 def after_limit(usage: Usage, retry_at: float | None, now: float) -> Usage:
     """The source asked to be left alone until `retry_at`; None when it did not say for how long."""
-    until = now + UNSAID_WAIT_S if retry_at is None else min(retry_at, now + LONGEST_WAIT_S)
+    until = now + UNSAID_WAIT_S if retry_at is None else max(0.0, min(retry_at, now + LONGEST_WAIT_S))
     return after_answer(usage)._replace(blocked_until=until)
 
 
@@ -141,7 +149,11 @@ def _refusal(by: RefusedBy, until: float) -> Refusal:
 
 
 class QuotaStore:
-    """The table. When it cannot be reached in time, a source is asked uncounted rather than not at all."""
+    """The table. When it cannot be reached or used, a source with limits is not asked: a limit is a promise.
+
+    A row is of an account: a source, its server and its key (connectors.http.accounts), so that a second
+    server or a new key does not inherit what the other has used up.
+    """
 
     def __init__(
         self, folder: Path | None, *, breaker: Breaker | None = None, clock: Callable[[], datetime] = utc_now
@@ -157,70 +169,135 @@ class QuotaStore:
         self._breaker = breaker or Breaker()
         self._clock = clock
 
-    def admit(self, source: str, limits: Limits, *, wait_s: float) -> Refusal | None:
-        """Count one request, or say why there may be none. Waits at most `wait_s` for the table."""
+    def admit(self, account: str, limits: Limits, *, wait_s: float) -> Refusal | None:
+        """Count one request, or say why there may be none. Waits at most `wait_s` for the table.
+
+        An account without limits is asked even when the table cannot be reached or used.
+        """
+        limited = limits.per_minute is not None or limits.per_day is not None
 
         def change(usage: Usage, now: float) -> tuple[Usage, Refusal | None]:
             return admit(usage, limits, self._breaker, now)
 
-        return self._change(source, change, wait_s)
+        try:
+            refusal = self._database.run(self._work(account, change), wait_s=wait_s)
+        except StoreBusy as exc:
+            if limited:
+                _log.warning("%s is not asked: %s", _source_of(account), exc)
+                return Refusal(RefusedBy.TABLE, self._clock())
+            _log.warning("%s goes uncounted: %s", _source_of(account), exc)
+            return None
+        # In memory each process would count from nothing, and a limit for a day would be one for a run.
+        if limited and self._database.lost:
+            return Refusal(RefusedBy.FILE, self._clock())
+        return refusal
 
-    def answered(self, source: str, *, wait_s: float) -> None:
+    def answered(self, account: str, *, wait_s: float) -> None:
         """The source answered."""
-        self._change(source, lambda usage, _: (after_answer(usage), None), wait_s)
+        self._change(account, lambda usage, _: (after_answer(usage), None), wait_s)
 
-    def failed(self, source: str, *, wait_s: float) -> None:
+    def failed(self, account: str, *, wait_s: float) -> None:
         """The source did not answer."""
-        self._change(source, lambda usage, now: (after_failure(usage, self._breaker, now), None), wait_s)
+        self._change(account, lambda usage, now: (after_failure(usage, self._breaker, now), None), wait_s)
 
-    def limited(self, source: str, retry_at: datetime | None, *, wait_s: float) -> None:
+    def limited(self, account: str, retry_at: datetime | None, *, wait_s: float) -> None:
         """The source is not to be asked before `retry_at`."""
         until = retry_at.timestamp() if retry_at else None
-        self._change(source, lambda usage, now: (after_limit(usage, until, now), None), wait_s)
+        self._change(account, lambda usage, now: (after_limit(usage, until, now), None), wait_s)
 
-    def usage(self, source: str, *, wait_s: float = 1.0) -> Usage:
+    def usage(self, account: str, *, wait_s: float = 1.0) -> Usage:
         """What is remembered of a source; nothing when the table cannot be reached in time."""
         try:
-            return self._database.run(lambda sql: _read(sql, source), wait_s=wait_s, write=False)
+            return self._database.run(lambda sql: _read(sql, account), wait_s=wait_s, write=False)
         except StoreBusy as exc:
-            _log.warning("quota of %s not read: %s", source, exc)
+            _log.warning("quota of %s not read: %s", _source_of(account), exc)
             return Usage()
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file for good."""
         self._database.close()
 
     def _change(
-        self,
-        source: str,
-        change: Callable[[Usage, float], tuple[Usage, Refusal | None]],
-        wait_s: float,
-    ) -> Refusal | None:
+        self, account: str, change: Callable[[Usage, float], tuple[Usage, Refusal | None]], wait_s: float
+    ) -> None:
+        try:
+            self._database.run(self._work(account, change), wait_s=wait_s)
+        except StoreBusy as exc:
+            _log.warning("what %s did is not remembered: %s", _source_of(account), exc)
+
+    def _work(
+        self, account: str, change: Callable[[Usage, float], tuple[Usage, Refusal | None]]
+    ) -> Callable[[sqlite3.Connection], Refusal | None]:
         def work(sql: sqlite3.Connection) -> Refusal | None:
-            before = _read(sql, source)
+            before = _read(sql, account)
             after, refusal = change(before, self._clock().timestamp())
             if after != before:
-                _write(sql, source, after)
+                _write(sql, account, after)
             return refusal
 
-        try:
-            return self._database.run(work, wait_s=wait_s)
-        except StoreBusy as exc:
-            _log.warning("%s goes uncounted: %s", source, exc)
-            return None
+        return work
 
 
-def _read(sql: sqlite3.Connection, source: str) -> Usage:
+def _read(sql: sqlite3.Connection, account: str) -> Usage:
     row = sql.execute(
         "SELECT recent, day, day_used, blocked_until, failures, open_until"
         " FROM source_use_1 WHERE source = ?",
-        (source,),
+        (account,),
     ).fetchone()
-    return Usage(tuple(json.loads(row[0])), *row[1:]) if row else Usage()
+    return _usage_of(row) if row else Usage()
 
 
-def _write(sql: sqlite3.Connection, source: str, usage: Usage) -> None:
+def _source_of(account: str) -> str:
+    """What of an account's name is shown: the rest is a piece of a digest of its key."""
+    return account.partition(" ")[0]
+
+
+def _usage_of(row: tuple[object, ...]) -> Usage:
+    """A row as read; SQLite keeps any type in any column.
+
+    Raises:
+        sqlite3.DatabaseError: this table was not written by us. Reading it as nothing used would lift the
+            limits, so that the whole file counts as damaged.
+    """
+    recent, day, day_used, blocked_until, failures, open_until = row
+    return Usage(
+        _times(recent),
+        _whole(day),
+        _whole(day_used),
+        _time(blocked_until),
+        _whole(failures),
+        _time(open_until),
+    )
+
+
+def _times(text: object) -> tuple[float, ...]:
+    try:
+        found = json.loads(text) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, list):
+        raise _damaged()
+    return tuple(_time(at) for at in found)
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST:
+        raise _damaged()
+    return value
+
+
+def _time(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LAST_TIME:
+        raise _damaged()
+    return float(value)
+
+
+def _damaged() -> sqlite3.DatabaseError:
+    return sqlite3.DatabaseError("a row of it holds something that is no time or count")
+
+
+def _write(sql: sqlite3.Connection, account: str, usage: Usage) -> None:
     sql.execute(
         "INSERT OR REPLACE INTO source_use_1 VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (source, json.dumps(usage.recent), *usage[1:]),
+        (account, json.dumps(usage.recent), *usage[1:]),
     )

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from actions.case_facts import CaseFacts, Destination
+from actions.check_ip import check_ip
 from actions.indicators.case_view import roles_known
+from actions.ip_facts import IpCheck
 from actions.reputation_facts import DestinationReputation
+from connectors.errors import InputError
 from connectors.facts.reputation import SourceStatus
 from playbooks.case import CaseReport
 from playbooks.report import wording
@@ -39,9 +42,15 @@ def destination_blocks(facts: CaseFacts, now: datetime | None = None) -> tuple[D
 
 
 def reputation_block(found: DestinationReputation) -> DestinationBlock:
-    """One address that was looked up by itself."""
+    """One address that was looked up by itself; of one that is not public, what the public check found."""
+    try:
+        check = check_ip(found.ip)
+    except InputError:  # facts given by hand: the text is shown, and nothing else is known of it
+        check = None
+    closed = check if check is not None and not check.public else None
     rows = (
-        verdict_row(found.verdict, found.reason, found),
+        *((Row("address", _reach(closed), Tone.WARN), *_registry(closed)) if closed is not None else ()),
+        verdict_row(found.verdict, found.reason, found, public=closed is None),
         *override_rows(found),
     )
     return DestinationBlock(
@@ -54,8 +63,8 @@ def reputation_block(found: DestinationReputation) -> DestinationBlock:
 
 def _block(destination: Destination, now: datetime | None) -> DestinationBlock:
     rows = [
-        Row("address", _reach(destination), Tone.PLAIN if destination.check.external else Tone.WARN),
-        *_registry(destination),
+        Row("address", _reach(destination.check), Tone.PLAIN if destination.check.external else Tone.WARN),
+        *_registry(destination.check),
         _names(destination),
     ]
     known = destination.reputation
@@ -87,8 +96,7 @@ def _asked(destination: Destination) -> tuple[Row, ...]:
     return (Row("coverage", f"{answered} of {len(destination.answers)} asked have answered"),)
 
 
-def _registry(destination: Destination) -> Iterator[Row]:
-    check = destination.check
+def _registry(check: IpCheck) -> Iterator[Row]:
     row = check.registry_row
     if row is not None:
         yield Row("registry", registry_words(row))
@@ -106,8 +114,7 @@ def _names(destination: Destination) -> Row:
     return Row("DNS", f"{wording.names(destination.dns_names)}, looked up by this process")
 
 
-def _reach(destination: Destination) -> str:
-    check = destination.check
+def _reach(check: IpCheck) -> str:
     if check.organisation_owned:
         owned = f" ({wording.name(check.organisation_range)})" if check.organisation_range else ""
         return f"the organisation's own{owned}; {wording.CATEGORY[check.category]}"

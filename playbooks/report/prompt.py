@@ -210,7 +210,9 @@ def _reputations(facts: CaseFacts, safe: Callable[[str], str]) -> list[str]:
     worst = sorted(facts.destinations, key=lambda each: -DESTINATION_RANK[each.verdict])
     lines = []
     for each in worst[:_PEERS_SHOWN]:
-        verdict = safe(wording.destination_headline(each.verdict, each.reputation))
+        applies = wording.reputation_applies(each.verdict, each.check)
+        headline = wording.destination_headline(each.verdict, each.reputation)
+        verdict = safe(headline) if applies else wording.NOT_PUBLIC
         lines.append(f"Reputation of {safe(each.ip)}: {verdict}. {safe(each.verdict_reason)}")
         roles = [role.label for role in roles_known(each)[:_ROLES_SHOWN]]
         if roles:

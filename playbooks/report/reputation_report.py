@@ -119,8 +119,8 @@ def _destination(
     page: Page, destination: Destination, infos: Mapping[str, SourceInfo], *, explain: bool
 ) -> None:
     reputation = destination.reputation
-    applies = destination.check.public or destination.verdict is not DestinationVerdict.UNDETERMINED
-    verdict = wording.destination_headline(destination.verdict, reputation) if applies else "not public"
+    applies = wording.reputation_applies(destination.verdict, destination.check)
+    verdict = wording.destination_headline(destination.verdict, reputation) if applies else wording.NOT_PUBLIC
     style = (
         "yellow" if reputation is not None and reputation.override else _VERDICT_STYLE[destination.verdict]
     )

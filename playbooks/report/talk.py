@@ -56,13 +56,16 @@ class Others(NamedTuple):
 def talks(facts: CaseFacts) -> tuple[Talk, ...]:
     """One per peer: the case's destinations in order, then peers that only a notable names."""
     destinations = {each.ip: each for each in facts.destinations}
-    peers = dict.fromkeys((*destinations, *(each.peer_ip for each in facts.notables if each.peer_ip)))
+    notables_of: dict[str, list[Notable]] = {}
+    for notable in facts.notables:
+        if notable.peer_ip:
+            notables_of.setdefault(notable.peer_ip, []).append(notable)
+    connections_of: dict[str, list[Connection]] = {}
+    for connection in facts.evidence.connections if facts.evidence else ():
+        connections_of.setdefault(peer_of(connection), []).append(connection)
     found = []
-    for ip in peers:
-        notables = [each for each in facts.notables if each.peer_ip == ip]
-        connections = [
-            each for each in (facts.evidence.connections if facts.evidence else ()) if peer_of(each) == ip
-        ]
+    for ip in dict.fromkeys((*destinations, *notables_of)):
+        notables, connections = notables_of.get(ip, []), connections_of.get(ip, [])
         destination = destinations.get(ip)
         ports = {
             port for each in notables if each.direction is not Direction.INBOUND for port in each.dest_ports

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from actions.case_facts import DestinationVerdict
 from actions.check_ip import IpCategory
+from actions.ip_facts import IpCheck
 from actions.isolation import IsolationVerdict
 from actions.reputation_facts import DestinationReputation
 from actions.reputation_wording import STATUS_WORDS, VERDICT_WORDS, title_of
@@ -37,6 +38,9 @@ DESTINATION_VERDICT = VERDICT_WORDS | {
     DestinationVerdict.NO_FINDING: "no finding, which does not clear it",
     DestinationVerdict.UNDETERMINED: "undetermined, which does not clear it",
 }
+
+#: For a headline, in place of a verdict on an address of which no reputation exists.
+NOT_PUBLIC = "not public"
 
 #: What the decision says would happen; nothing of it has been done.
 WOULD = {
@@ -77,6 +81,11 @@ CATEGORY = {category: category.value.replace("_", " ") for category in IpCategor
     IpCategory.UNIQUE_LOCAL: "unique local (private IPv6)",
     IpCategory.SHARED: "shared address space (carrier NAT)",
 }
+
+
+def reputation_applies(verdict: DestinationVerdict, check: IpCheck) -> bool:
+    """False for an address of which no reputation exists, unless a person's word gave it a verdict."""
+    return check.public or verdict is not DestinationVerdict.UNDETERMINED
 
 
 def destination_headline(verdict: DestinationVerdict, found: DestinationReputation | None) -> str:

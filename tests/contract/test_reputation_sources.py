@@ -108,6 +108,15 @@ def test_not_found(vendor: Vendor) -> None:
 
 
 @every_vendor
+def test_a_wrong_key_is_sent_once(vendor: Vendor) -> None:
+    with asked(vendor, key="another-key-entirely") as it:
+        first, second = it.one(IP), it.one(OTHER_IP)
+        assert (first.status, second.status) == (SourceStatus.AUTH, SourceStatus.AUTH)
+        assert second.detail.startswith("not asked again with this key: ")
+        assert len(it.server.seen) == 1
+
+
+@every_vendor
 def test_ipv6(vendor: Vendor) -> None:
     with asked(vendor, about(vendor, IP6)) as it:
         answer = it.one(IP6)

@@ -159,6 +159,7 @@ def test_json_of_a_check() -> None:
         "organisation_owned": False,
         "organisation_range": None,
         "note": "",
+        "confidential_ipv4": "",
     }
 
 

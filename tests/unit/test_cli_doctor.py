@@ -10,7 +10,8 @@ import pytest
 
 from connectors.facts.health import Health, HealthState
 from connectors.facts.reputation import SourceAnswer
-from playbooks.hosts.commands.doctor_checks import side_by_side
+from connectors.http.deadline import Deadline
+from playbooks.source_checks import check_all, in_words
 from tests.cli_runs import PEER, Invoke, invoking, settings_file, vendor
 from tests.fakes.http_server import Answer, FakeServer
 from tests.fakes.reputation_servers import KEY, VendorServer
@@ -90,13 +91,20 @@ def test_a_source_that_hangs_or_breaks_fails_alone() -> None:
         Waiting("good", go=gone),
         Waiting("broken", go=gone, error=ValueError(KEY)),
     ]
-    found = side_by_side(sources, deadline_s=0.5)
+    found = check_all(sources, Deadline.after(0.5), late="late")
     held.set()
-    assert {name: (each.state, each.detail) for name, each in found.items()} == {
-        "hung": (HealthState.FAILED, "no answer within 0.5 seconds"),
+    assert {each.connector: (each.state, each.detail) for each in found} == {
+        "hung": (HealthState.FAILED, "late"),
         "good": (HealthState.OK, "works"),
-        "broken": (HealthState.FAILED, "the check failed unexpectedly (ValueError)"),
+        "broken": (HealthState.FAILED, "failed unexpectedly (ValueError)"),
     }
+
+
+def test_a_status_stands_in_words_for_people() -> None:
+    assert in_words("auth: refused") == "credential rejected: refused"
+    assert in_words("rate_limited: until noon") == "quota used up: until noon"
+    assert in_words("works: yes") == "works: yes"
+    assert in_words("auth") == "auth"
 
 
 def test_a_source_that_is_switched_off_is_told(invoke: Invoke, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.facts.reputation import Leaning
+from connectors.reputation.offline import feed_formats
 from connectors.reputation.offline.feed_formats import (
     MAX_DETAIL,
     WIDEST,
@@ -235,3 +236,39 @@ def test_a_range_in_a_feed_of_addresses_is_refused(feed_format: FeedFormat) -> N
 def test_a_list_that_covers_much_of_the_internet_is_no_list() -> None:
     wide = "\n".join(f"{number}.0.0.0/8" for number in range(40, 45)).encode()
     assert parse_feed(wide, FeedFormat.PLAIN).unusable == "it covers more than 67,108,864 IPv4 addresses"
+
+
+def test_more_entries_than_are_taken_make_no_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed_formats, "MAX_ENTRIES", 3)
+    three = "".join(f"192.0.2.{n}\n" for n in range(3))
+    assert len(parse(three, FeedFormat.PLAIN).entries) == 3
+    assert parse(f"{three}192.0.2.3\n", FeedFormat.PLAIN).unusable == "it has more than 3 entries"
+
+
+def test_too_many_lines_are_not_read_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed_formats, "MAX_LINES", 3)
+    for text in ("192.0.2.1\n#\n#\n", "192.0.2.1\r\n#\r\n#\r\n"):
+        assert ranges(parse(text, FeedFormat.PLAIN)) == ["192.0.2.1/32"]
+    for text in ("192.0.2.1\n" * 4, "#\n" * 4, "\r" * 4 + "x", "x\n" * 4):
+        assert parse(text, FeedFormat.PLAIN).unusable == "it has more than 3 lines"
+
+
+@pytest.mark.parametrize("text", ["[1,2,3,4]", '{"a":{"b":{"c":{}}}}', "[[[[]]]]"])
+@pytest.mark.parametrize(
+    "feed_format",
+    [FeedFormat.FEODO, FeedFormat.THREATFOX, FeedFormat.MISP_WARNINGLIST, FeedFormat.SPAMHAUS_DROP],
+)
+def test_json_of_too_many_values_is_not_parsed(
+    monkeypatch: pytest.MonkeyPatch, text: str, feed_format: FeedFormat
+) -> None:
+    monkeypatch.setattr(feed_formats, "MAX_JSON_VALUES", 3)
+    assert parse(text, feed_format).unusable == "it is JSON of more than 3 values"
+
+
+def test_one_range_listed_over_and_over_is_kept_a_few_times() -> None:
+    parsed = parse("192.0.2.1\n" * 500 + "192.0.2.2\n", FeedFormat.PLAIN)
+    assert (len(parsed.entries), parsed.refused) == (feed_formats.MAX_OF_ONE_RANGE + 1, 0)
+
+
+def test_a_wide_range_listed_over_and_over_covers_no_more() -> None:
+    assert parse("11.0.0.0/8\n" * 9, FeedFormat.PLAIN).unusable == ""

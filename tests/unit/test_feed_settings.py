@@ -48,6 +48,26 @@ def test_a_wrong_own_list_is_refused(change: dict[str, object], words: str) -> N
 
 
 @pytest.mark.parametrize(
+    ("value", "field"),
+    [
+        ({"own": [{**OWN, "url": "http://lists.example/"}]}, ("own", 0, "url")),
+        ({"own": [{**OWN, "name": "A"}]}, ("own", 0, "name")),
+        ({"own": [{**OWN, "leaning": "harmless"}]}, ("own", 0, "leaning")),
+        ({"own": [{**OWN, "reliability": "Z"}]}, ("own", 0, "reliability")),
+        ({"own": [OWN, OWN]}, ("own",)),
+        ({"own": [{**OWN, "name": "ipsum"}]}, ("own",)),
+        ({"built_in": ["feodos"]}, ("built_in",)),
+        ({"max_bytes": 1}, ("max_bytes",)),
+        ({"timeout_s": 0}, ("timeout_s",)),
+    ],
+)
+def test_an_error_names_the_field(value: dict[str, object], field: tuple[str | int, ...]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        FeedSettings.model_validate(value)
+    assert [error["loc"] for error in caught.value.errors()] == [field]
+
+
+@pytest.mark.parametrize(
     ("value", "words"),
     [
         ({"built_in": ["feodos"]}, "no built-in feed is called 'feodos'"),

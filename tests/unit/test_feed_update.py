@@ -16,7 +16,7 @@ from connectors.errors import BadResponse, ConnectorError, Transient
 from connectors.facts.reputation import EvidenceDirection, Reliability
 from connectors.http.call import Call, Reply
 from connectors.http.deadline import Deadline
-from connectors.reputation.offline import feed_store
+from connectors.reputation.offline import feed_formats, feed_store
 from connectors.reputation.offline.feed_settings import FeedSettings, OwnList
 from connectors.reputation.offline.feed_store import MANIFEST, read_manifest, update_lock
 from connectors.reputation.offline.feed_update import FeedOutcome, UpdateResult, update_feeds
@@ -68,11 +68,9 @@ def reply(body: str | bytes = b"", status: int = 200, **headers: str) -> Reply:
     return Reply(status, names, content, NOW, from_cache=False, stale=False)
 
 
-def update(
-    settings: FeedSettings, *answers: Any, now: datetime = NOW, **more: Any
-) -> tuple[Server, FeedOutcome]:
+def update(settings: FeedSettings, *answers: Any, now: datetime = NOW) -> tuple[Server, FeedOutcome]:
     server = Server(*answers)
-    outcomes = update_feeds(settings, server, now, **more)
+    outcomes = update_feeds(settings, server, now)
     return server, outcomes[0]
 
 
@@ -162,10 +160,15 @@ def test_without_a_copy_a_bad_download_is_a_failure(tmp_path: Path) -> None:
     assert "web page" in status.problem
 
 
-def test_a_feed_may_be_said_to_have_shrunk_for_good(tmp_path: Path) -> None:
+def test_a_list_that_has_truly_shrunk_is_taken_once_its_copy_is_deleted(tmp_path: Path) -> None:
     settings = settings_for(tmp_path)
     update(settings, HUNDRED)
-    _, outcome = update(settings, "192.0.2.1\n", now=LATER, accept_shrunk={"ours"})
+    (copy,) = files(tmp_path)
+    _, outcome = update(settings, "192.0.2.1\n", now=LATER)
+    assert outcome.result is UpdateResult.KEPT
+    assert f"if the list has truly shrunk, delete {copy} in the folder of feeds" in outcome.detail
+    (tmp_path / copy).unlink()
+    _, outcome = update(settings, "192.0.2.1\n", now=LATER + timedelta(hours=2))
     assert (outcome.result, outcome.count) == (UpdateResult.UPDATED, 1)
 
 
@@ -276,11 +279,56 @@ def test_a_damaged_manifest_is_told(tmp_path: Path, content: str) -> None:
 def test_a_manifest_cannot_name_a_file_elsewhere(tmp_path: Path) -> None:
     settings = settings_for(tmp_path / "feeds")
     update(settings, HUNDRED)
-    (tmp_path / "secret.feed").write_text("192.0.2.1\n")
+    (tmp_path / "secret.feed").write_text(HUNDRED)  # with the checksum that the manifest has
     manifest = read_manifest(tmp_path / "feeds")
     moved = manifest.feeds["ours"].model_copy(update={"file": "../secret.feed"})
     feed_store.write_manifest(tmp_path / "feeds", manifest.model_copy(update={"feeds": {"ours": moved}}))
-    assert state(settings) is FeedState.BROKEN
+    (status,) = list_feeds(settings, NOW)
+    assert (status.state, status.problem) == (
+        FeedState.BROKEN,
+        f"{MANIFEST} names a file that is no copy of ours",
+    )
+
+
+@pytest.mark.parametrize("which", ["manifest", "copy"])
+def test_a_pipe_in_place_of_a_file_is_told_and_not_waited_for(tmp_path: Path, which: str) -> None:
+    settings = settings_for(tmp_path)
+    update(settings, HUNDRED)
+    name = MANIFEST if which == "manifest" else files(tmp_path)[0]
+    (tmp_path / name).unlink()
+    os.mkfifo(tmp_path / name)
+    (status,) = list_feeds(settings, NOW)
+    assert (status.state, status.problem) == (FeedState.BROKEN, f"{name} is no regular file")
+    _, outcome = update(settings, HUNDRED, now=LATER)
+    assert outcome.result is (UpdateResult.FAILED if which == "manifest" else UpdateResult.UPDATED)
+
+
+def test_a_pipe_in_place_of_the_lock_is_told(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / feed_store.LOCK)
+    server, outcome = update(settings_for(tmp_path), HUNDRED)
+    assert (server.asked, outcome.result) == ([], UpdateResult.FAILED)
+    assert "the lock update.lock is no regular file" in outcome.detail
+
+
+def test_folders_and_files_are_for_their_owner_alone(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        update(settings_for(tmp_path / "data" / "feeds"), HUNDRED)
+    finally:
+        os.umask(before)
+    made = [tmp_path / "data", *(tmp_path / "data").rglob("*")]
+    modes = {path.name.partition("-")[0]: path.stat().st_mode & 0o777 for path in made}
+    assert modes == {"data": 0o700, "feeds": 0o700, MANIFEST: 0o600, feed_store.LOCK: 0o600, "ours": 0o600}
+
+
+def test_a_copy_that_is_no_longer_taken_is_not_confirmed_by_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_for(tmp_path)
+    update(settings, reply(HUNDRED, etag='"v1"'))
+    monkeypatch.setattr(feed_formats, "MAX_ENTRIES", 3)
+    server, outcome = update(settings, "192.0.2.1\n", now=LATER)
+    assert (server.asked[0].headers, outcome.result) == ({}, UpdateResult.UPDATED)
 
 
 class Killed(BaseException):

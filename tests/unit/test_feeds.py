@@ -7,6 +7,8 @@ import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from connectors.facts.destination_role import RoleEffect, RoleKind
 from connectors.facts.health import HealthState
 from connectors.facts.reputation import (
@@ -185,6 +187,45 @@ def test_a_list_on_disk_is_as_old_as_its_file(tmp_path: Path) -> None:
     assert (status.state, status.count, status.origin) == (FeedState.STALE, 1, str(path))
     path.write_text("<html>", encoding="utf-8")
     assert list_feeds(settings, NOW)[0].state is FeedState.BROKEN
+
+
+@pytest.mark.parametrize(("year", "words"), [(31_000, "no date"), (9_500, "the year 9500")])
+def test_a_list_on_disk_with_a_time_past_the_calendar_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, year: int, words: str
+) -> None:
+    path = tmp_path / "list.txt"
+    path.write_text("192.0.2.1\n", encoding="utf-8")
+    real = Path.stat
+
+    def stat(self: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        # Not every file system can keep such a time.
+        found = real(self, follow_symlinks=follow_symlinks)
+        changed = round((year - 1969.5) * 365.2425 * 86_400)
+        return os.stat_result((*found[:8], changed, found[9])) if self == path else found
+
+    monkeypatch.setattr(Path, "stat", stat)
+    settings = local_list(path)
+    (source,) = feed_sources(settings, clock=lambda: NOW)
+    (answer,) = look_up(source, "192.0.2.1")
+    (status,) = list_feeds(settings, NOW)
+    assert (answer.status, status.state) == (SourceStatus.ERROR, FeedState.BROKEN)
+    assert str(path) in status.problem
+    assert words in status.problem
+
+
+def test_a_pipe_in_place_of_a_list_on_disk_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    os.mkfifo(path)
+    settings = local_list(path)
+    assert list_feeds(settings, NOW)[0].problem == f"{path} is no regular file"
+    (source,) = feed_sources(settings, clock=lambda: NOW)
+    assert look_up(source, "192.0.2.1")[0].status is SourceStatus.ERROR
+
+
+def test_an_entry_last_seen_past_all_years_still_answers(tmp_path: Path) -> None:
+    body = json.dumps([{"ip_address": "192.0.2.1", "last_online": "9999-12-31"}])
+    (answer,) = look_up(source_with(tmp_path, "feodo", body), "192.0.2.1")
+    assert (answer.status, answer.last_seen) == (SourceStatus.OK, NOW)
 
 
 def test_a_text_that_is_no_address_is_an_error(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_a_caller_in_a_hurry_does_not_open_the_breaker() -> None:
     with FakeServer(Answer(hold=True)) as server, client(clock) as http:
         with pytest.raises(TimedOut):
             http.send(call(server), deadline=Deadline.after(0.05))
-        assert http.usage("source").failures == 0
+        assert http.usage(call(server)).failures == 0
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +23,7 @@ from connectors.http.cache import FILE_NAME, STALE_FOR, cache_key
 from connectors.http.call import Call, Reply
 from connectors.state.quota import FILE_NAME as QUOTA_FILE
 from tests.fakes.http_server import Answer, FakeServer, Seen
-from tests.http_clients import START, Clock, call, client
+from tests.http_clients import START, Clock, call, client, with_another_key
 
 HOUR_S = 3600
 
@@ -47,6 +48,54 @@ def test_a_good_answer_is_not_asked_for_again(tmp_path: Path) -> None:
             clock.advance(1)
             third = http.send(asked, deadline=clock.deadline())
             assert (third.from_cache, third.json()) == (False, {"n": 2})
+
+
+def test_two_servers_share_no_kept_answer(tmp_path: Path) -> None:
+    clock = Clock()
+    with numbered() as one, numbered() as other, client(clock, folder=tmp_path) as http:
+        for server in (one, other):
+            assert not http.send(call(server, cache_s=HOUR_S), deadline=clock.deadline()).from_cache
+        assert (len(one.seen), len(other.seen)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "https://other.example/a/b",
+        "https://misp.example/a/c",
+        "https://misp.example/b",
+        "https://misp.example:8443/a/b",
+        "http://misp.example/a/b",
+    ],
+)
+def test_each_part_of_the_address_is_in_the_key(changed: str) -> None:
+    assert cache_key(Call("misp", "https://misp.example/a/b")) != cache_key(Call("misp", changed))
+
+
+def test_two_paths_of_one_server_share_no_kept_answer(tmp_path: Path) -> None:
+    clock = Clock()
+    with numbered() as server, client(clock, folder=tmp_path) as http:
+        for path in ("/one/search", "/two/search"):
+            asked = call(server, path, cache_s=HOUR_S)
+            assert not http.send(asked, deadline=clock.deadline()).from_cache
+        assert len(server.seen) == 2
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links of POSIX")
+def test_a_link_in_place_of_the_file_is_not_followed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(b"")
+    folder = tmp_path / "state"
+    folder.mkdir()
+    (folder / FILE_NAME).symlink_to(elsewhere)
+    clock = Clock()
+    with numbered() as server, client(clock, folder=folder) as http:
+        asked = call(server, cache_s=HOUR_S)
+        assert [http.send(asked, deadline=clock.deadline()).from_cache for _ in range(2)] == [False, True]
+    assert elsewhere.read_bytes() == b""
+    assert "cannot be used" in caplog.text
 
 
 def test_nothing_is_kept_where_nothing_is_good_for_any_time(tmp_path: Path) -> None:
@@ -108,7 +157,7 @@ def test_only_a_complete_answer_is_kept(status: int, tmp_path: Path) -> None:
             http.send(asked, deadline=clock.deadline())
         except (AuthRejected, BadResponse, NotFound, Rejected, Transient):
             clock.advance(61)
-        assert not http.send(asked, deadline=clock.deadline()).from_cache
+        assert not http.send(with_another_key(asked), deadline=clock.deadline()).from_cache
 
 
 @pytest.mark.parametrize(
@@ -175,7 +224,7 @@ def test_an_answer_is_no_failure_even_when_it_is_a_refusal(
             with pytest.raises(Transient):
                 http.send(asked, deadline=clock.deadline())
         else:
-            assert http.send(asked, deadline=clock.deadline()).stale
+            assert http.send(with_another_key(asked), deadline=clock.deadline()).stale
 
 
 def test_fresh_gives_what_is_kept_marked_when_the_source_fails(tmp_path: Path) -> None:
@@ -239,6 +288,7 @@ def test_what_the_reader_refuses_is_not_kept(
         asked = call(server, cache_s=HOUR_S)._replace(accept=read_number)
         with pytest.raises(error):
             http.send(asked, deadline=clock.deadline())
+        asked = with_another_key(asked)
         assert [http.send(asked, deadline=clock.deadline()).from_cache for _ in range(2)] == [False, True]
         assert len(server.seen) == 2
 
@@ -330,7 +380,7 @@ def test_no_other_error_is_kept_for_it(status: int, tmp_path: Path) -> None:
         with pytest.raises(ConnectorError):
             http.send(asked, deadline=clock.deadline())
         clock.advance(61)
-        assert not http.send(asked, deadline=clock.deadline()).from_cache
+        assert not http.send(with_another_key(asked), deadline=clock.deadline()).from_cache
 
 
 # --- files that cannot be used ---------------------------------------------------------------
@@ -353,9 +403,27 @@ def test_a_damaged_file_fails_no_look_up(
 
 
 @pytest.mark.parametrize(
-    "value", ["", "{", "[]", "1", '{"status_code": "x"}', '{"headers": 5}', '{"created_at": 7}']
+    "value",
+    [
+        "",
+        "{",
+        "[]",
+        "1",
+        '{"status_code": "x"}',
+        '{"headers": 5}',
+        '{"created_at": 7}',
+        -5,
+        1.5,
+        b"\xff",
+        b"\x00{}",
+        '{"content": 5}',
+        "[" * 100_000,
+        '{"created_at": "x"}',
+        '{"cookies": 3}',
+        '{"history": [1]}',
+    ],
 )
-def test_a_damaged_row_is_no_answer(value: str, tmp_path: Path) -> None:
+def test_a_damaged_row_is_no_answer(value: object, tmp_path: Path) -> None:
     clock = Clock()
     with numbered() as server, client(clock, folder=tmp_path) as http:
         asked = call(server, cache_s=HOUR_S)

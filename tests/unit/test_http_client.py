@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -23,13 +24,14 @@ from connectors.errors import (
     Transient,
 )
 from connectors.http.call import Call, Limits, Reply
-from connectors.http.client import FIRST_PAUSE_S
+from connectors.http.client import FIRST_PAUSE_S, QUOTA_WAIT_S
 from connectors.http.deadline import Deadline
 from connectors.http.settings import HttpSettings
+from connectors.state.quota import FILE_NAME as QUOTA_FILE
 from connectors.state.quota import Breaker
 from tests.conftest import ROOT
 from tests.fakes.http_server import Answer, FakeServer
-from tests.http_clients import KEY, START, Clock, call, client
+from tests.http_clients import KEY, START, Clock, call, client, with_another_key
 
 OK = Answer(body=b'{"ok": true}', headers=(("Content-Type", "application/json"),))
 
@@ -247,7 +249,156 @@ def test_our_own_quota_counts_every_attempt() -> None:
         with pytest.raises(RateLimited, match="for the day is used up until 2026-11-25 00:00:00 UTC"):
             http.send(limited, deadline=clock.deadline())
         assert len(server.seen) == 3
-        assert http.usage("source").day_used == 3
+        assert http.usage(call(server)).day_used == 3
+
+
+def test_the_quota_is_waited_for_no_longer_than_the_caller_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    waits: list[float] = []
+
+    def admit(_source: str, _limits: Limits, *, wait_s: float) -> None:
+        waits.append(wait_s)
+
+    with FakeServer(OK) as server, client(clock) as http:
+        monkeypatch.setattr(http._quota, "admit", admit)
+        for seconds in (0.5, 20.0):
+            http.send(call(server), deadline=clock.deadline(seconds))
+    assert waits == [0.5, QUOTA_WAIT_S]
+
+
+def test_a_quota_that_cannot_be_counted_is_not_used(tmp_path: Path) -> None:
+    clock = Clock()
+    limits = Limits(per_day=9)
+    with FakeServer(OK) as server, client(clock, folder=tmp_path) as http:
+        asked = call(server, cache_s=1, limits=limits)
+        http.send(asked, deadline=clock.deadline())
+        clock.advance(2)
+        other = sqlite3.connect(tmp_path / QUOTA_FILE, isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        stale = http.send(asked, deadline=clock.deadline(0.01))
+        assert (stale.stale, stale.failure) == (True, "not asked: the quota could not be counted in time")
+        with pytest.raises(Transient, match="the quota could not be counted"):
+            http.send(call(server, limits=limits), deadline=clock.deadline(0.01))
+        other.execute("ROLLBACK")
+        other.close()
+        assert len(server.seen) == 1
+        assert http.usage(call(server)).failures == 0
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_rejected_key_is_sent_once(status: int) -> None:
+    clock = Clock()
+    with FakeServer(Answer(status), OK) as server, client(clock) as http:
+        said = set()
+        for path in ("/a", "/b", "/b"):
+            with pytest.raises(AuthRejected) as caught:
+                http.send(call(server, path), deadline=clock.deadline())
+            said.add(str(caught.value))
+        first, again = sorted(said, key=len)
+        assert f"HTTP {status}" in first
+        assert again == first.replace("source: ", "source: not asked again with this key: ")
+        assert len(server.seen) == 1
+        assert http.usage(call(server)).day_used == 1
+        another = call(server)._replace(source="another")
+        assert http.send(another, deadline=clock.deadline()).status == 200
+        assert http.send(with_another_key(call(server)), deadline=clock.deadline()).status == 200
+        with pytest.raises(AuthRejected):
+            http.send(call(server), deadline=clock.deadline())
+
+
+def test_a_key_that_one_server_rejects_is_sent_to_another() -> None:
+    clock = Clock()
+    with FakeServer(Answer(401)) as one, FakeServer(OK) as other, client(clock) as http:
+        with pytest.raises(AuthRejected):
+            http.send(call(one), deadline=clock.deadline())
+        assert http.send(call(other), deadline=clock.deadline()).status == 200
+
+
+@pytest.mark.parametrize("differ", ["server", "key"])
+def test_another_server_or_key_has_a_quota_and_a_breaker_of_its_own(differ: str, tmp_path: Path) -> None:
+    clock = Clock()
+    limits = Limits(per_day=1)
+    with (
+        FakeServer(Answer(500), OK) as one,
+        FakeServer(OK) as two,
+        client(clock, folder=tmp_path, retries=0, breaker=Breaker(1, 30)) as http,
+    ):
+        first = call(one, limits=limits)
+        other = call(two, limits=limits) if differ == "server" else with_another_key(first)
+        with pytest.raises(Transient, match="HTTP 500"):
+            http.send(first, deadline=clock.deadline())
+        with pytest.raises(Transient, match="left alone"):
+            http.send(first, deadline=clock.deadline())
+        assert http.send(other, deadline=clock.deadline()).status == 200
+        clock.advance(30)
+        for used_up in (first, other):
+            with pytest.raises(RateLimited, match="for the day is used up"):
+                http.send(used_up, deadline=clock.deadline())
+        assert len(one.seen) + len(two.seen) == 2
+
+
+def test_the_same_account_on_another_path_shares_its_quota() -> None:
+    clock = Clock()
+    limits = Limits(per_day=1)
+    with FakeServer(OK) as server, client(clock) as http:
+        http.send(call(server, "/a", limits=limits), deadline=clock.deadline())
+        with pytest.raises(RateLimited):
+            http.send(call(server, "/b", limits=limits), deadline=clock.deadline())
+
+
+def test_a_quota_file_that_cannot_be_used_stops_what_has_limits_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / QUOTA_FILE).write_bytes(b"not a database" * 100)
+    clock = Clock()
+    with FakeServer(OK) as server, client(clock, folder=tmp_path) as http:
+        for _ in range(2):
+            with pytest.raises(Transient, match="not asked: the quota file cannot be used"):
+                http.send(call(server, limits=Limits(per_day=9)), deadline=clock.deadline())
+        assert server.seen == []
+        assert http.send(call(server), deadline=clock.deadline()).status == 200
+
+
+def test_a_thread_that_comes_after_the_end_sends_and_writes_nothing(tmp_path: Path) -> None:
+    clock = Clock()
+    with FakeServer(OK) as server, client(clock, folder=tmp_path) as http:
+
+        def accept(_reply: Reply) -> None:
+            http.close()  # the run ends while an answer is read
+            for path in tmp_path.iterdir():
+                path.unlink()
+
+        late = call(server, cache_s=60, limits=Limits(per_day=9))._replace(accept=accept)
+        assert http.send(late, deadline=clock.deadline()).status == 200
+        with pytest.raises(Rejected, match="the client is closed"):
+            http.send(late, deadline=clock.deadline())
+        assert len(server.seen) == 1
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_an_attempt_that_begins_after_the_end_is_not_made(tmp_path: Path) -> None:
+    clock = Clock()
+
+    def over(_seconds: float) -> None:
+        http.close()
+        (tmp_path / QUOTA_FILE).unlink()
+
+    with FakeServer(Answer(500), OK) as server, client(clock, folder=tmp_path) as http:
+        http._sleep = over
+        with pytest.raises(Rejected, match="the client is closed"):
+            http.send(call(server), deadline=clock.deadline())
+        assert len(server.seen) == 1
+        assert not (tmp_path / QUOTA_FILE).exists()
+
+
+def test_a_key_that_the_reader_finds_rejected_is_sent_once() -> None:
+    def refuse(_reply: Reply) -> None:
+        raise AuthRejected("source", "the key is not known")
+
+    clock = Clock()
+    with FakeServer(OK) as server, client(clock) as http:
+        for _ in range(2):
+            with pytest.raises(AuthRejected, match="the key is not known"):
+                http.send(call(server)._replace(accept=refuse), deadline=clock.deadline())
+        assert len(server.seen) == 1
 
 
 def test_a_source_that_keeps_failing_is_left_alone_and_then_probed() -> None:
@@ -292,7 +443,7 @@ def test_many_threads_send_through_one_client(tmp_path: Path) -> None:
             replies = list(pool.map(ask, range(40)))
         assert {reply.json()["ok"] for reply in replies if isinstance(reply.json(), dict)} == {True}  # type: ignore[index]
         assert 10 <= len(server.seen) <= 40
-        assert http.usage("source").day_used == len(server.seen)
+        assert http.usage(call(server)).day_used == len(server.seen)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

@@ -99,8 +99,39 @@ def test_a_call_shows_no_secret() -> None:
 @given(st.text(min_size=6, max_size=40).filter(lambda text: text.isprintable()), st.binary(max_size=5))
 def test_a_secret_is_found_in_each_of_its_forms(secret: str, around: bytes) -> None:
     raw = secret.encode()
-    for form in (raw, quote(secret, safe="").encode(), base64.b64encode(raw)):
+    in_json = json.dumps(secret)[1:-1].encode()
+    quoted = quote(secret, safe="").encode()
+    for form in (raw, quoted, base64.b64encode(raw), in_json, in_json.replace(b"/", b"\\/")):
         assert holds_secret(around + form + around, [secret])
+    assert holds_secret(base64.b64encode(around + raw + around), [secret])
+    assert holds_secret(base64.urlsafe_b64encode(around + raw + around), [secret])
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        f"Bearer {KEY}",
+        f"analyst:{KEY}",
+        f"Basic {base64.b64encode(f'analyst:{KEY}'.encode()).decode()}",
+    ],
+)
+def test_the_key_is_found_without_its_scheme_and_account(header: str) -> None:
+    assert holds_secret(b'{"you sent": "' + KEY.encode() + b'"}', [header])
+    assert holds_secret(base64.b64encode(KEY.encode()), [header])
+    assert not holds_secret(b"Bearer Basic analyst", [header])
+
+
+def test_an_answer_that_repeats_the_bare_token_is_not_kept(tmp_path: Path) -> None:
+    clock = Clock()
+    with (
+        FakeServer(Answer(body=b'"' + KEY.encode() + b'"')) as server,
+        client(clock, folder=tmp_path) as http,
+    ):
+        headers = {"Authorization": SecretStr(f"Bearer {KEY}")}
+        asked = Call("source", f"{server.url}/quiet", secret_headers=headers, cache_s=60)
+        for _ in range(2):
+            assert not http.send(asked, deadline=clock.deadline()).from_cache
+    assert not any(KEY.encode() in path.read_bytes() for path in tmp_path.iterdir())
 
 
 def test_short_texts_are_no_secrets() -> None:

@@ -9,7 +9,7 @@ import pytest
 from actions.assess_risk import assess_risk
 from actions.case_facts import CaseFacts, Destination, DestinationVerdict
 from actions.case_unknowns import NO_SOURCE_REMEDY as REMEDY
-from actions.case_unknowns import case_unknowns
+from actions.case_unknowns import UNASKED_REMEDY, case_unknowns
 from actions.destination_hints import HINTS, HintKind, has_plain_reason, hints_for, is_below
 from actions.destination_roles import roles_of
 from actions.indicators.case_view import view_of
@@ -31,7 +31,7 @@ from connectors.facts.process import (
     Signature,
     SignatureState,
 )
-from connectors.facts.reputation import SourceAnswer, SourceStatus
+from connectors.facts.reputation import EvidenceDirection, SourceAnswer, SourceStatus
 from connectors.reputation.catalogue import variable_of
 from tests.case_builders import (
     CMD,
@@ -64,7 +64,7 @@ from tests.case_builders import (
     tampered,
     thread_from,
 )
-from tests.reputation_builders import failed, fused, not_found
+from tests.reputation_builders import failed, fused, info, not_found
 
 POLICY = RiskPolicy()
 POWERSHELL = r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe"
@@ -597,7 +597,7 @@ def test_reputation(verdict: DestinationVerdict, wanted: str | None, direction: 
     # Who was called from outside is never judged by who called; a notable that does not say may be outbound.
     expected = {wanted} - {None} if direction is not Direction.INBOUND else set()
     assert set(ids) & by_reputation == expected
-    unjudged = "reputation of the destinations" in unknowns(facts)
+    unjudged = any(each.startswith("reputation of ") for each in unknowns(facts))
     assert unjudged is (verdict is DestinationVerdict.UNDETERMINED)
 
 
@@ -922,9 +922,33 @@ def peer_with(*answers: SourceAnswer, ip: str = "9.9.9.9") -> Destination:
 def test_without_any_source_one_unknown_stands_for_all_addresses() -> None:
     absent = failed("virustotal", SourceStatus.NOT_CONFIGURED)
     asked = [("reputation of the destinations", "no source that reports bad addresses is configured", REMEDY)]
-    assert reputation_unknowns(destination("9.9.9.9"), destination("9.9.9.7")) == asked
     assert reputation_unknowns(peer_with(absent), peer_with(absent, ip="9.9.9.7")) == asked
     assert variable_of("virustotal") in REMEDY
+
+
+def test_of_what_was_not_looked_up_the_reason_is_told_once() -> None:
+    left, broke = "more than 50 addresses of a case", "The look-up broke (ValueError)."
+    peers = [destination(f"9.9.9.{n}", reason=left if n < 4 else broke) for n in (1, 2, 3, 9)]
+    assert reputation_unknowns(*peers) == [
+        ("reputation of 9.9.9.1 and 2 more", left, UNASKED_REMEDY),
+        ("reputation of 9.9.9.9", broke, UNASKED_REMEDY),
+    ]
+
+
+def test_where_only_sources_about_callers_answered_that_is_the_reason() -> None:
+    inbound = info("abuseipdb", direction=EvidenceDirection.INBOUND)
+    found = fused(not_found("abuseipdb", ip="9.9.9.9"), infos=[inbound], ip="9.9.9.9")
+    ((what, why, _),) = reputation_unknowns(with_reputation(destination("9.9.9.9"), found))
+    assert (what, why) == ("reputation of 9.9.9.9", found.reason)
+    assert "no source that reports" not in why
+
+
+def test_roles_that_could_not_be_read_are_not_known() -> None:
+    found = fused(not_found("otx", ip="9.9.9.9"), ip="9.9.9.9")
+    coverage = found.coverage.model_copy(update={"roles_unread": ("iporigin",)})
+    peer = with_reputation(destination("9.9.9.9"), found.model_copy(update={"coverage": coverage}))
+    listed = case_unknowns(view_of(case(destinations=(peer,)), POLICY))
+    assert "what iporigin says that 9.9.9.9 serves as" in [each.what for each in listed]
 
 
 def test_failures_are_named_by_source_and_what_is_not_configured_is_none() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connectors.errors import BadResponse
 from connectors.facts.reputation import EvidenceDirection, Leaning, SourceAnswer, SourceStatus
@@ -30,20 +32,61 @@ def read(*attributes: object) -> tuple[SourceAnswer, ...]:
     return read_misp({"response": {"Attribute": list(attributes)}}, IP, NOW)
 
 
-def test_organisations_and_directions_are_told_apart() -> None:
-    answers = read(attribute(), attribute(type="ip-src"), attribute("Other"), attribute("Other"))
+def test_directions_are_told_apart_and_organisations_are_not() -> None:
+    answers = read(attribute(), attribute(type="ip-src"), attribute("Other"))
     assert [(each.lineage, each.direction) for each in answers] == [
-        ("example cert", EvidenceDirection.INBOUND),
-        ("example cert", EvidenceDirection.OUTBOUND),
-        ("other", EvidenceDirection.OUTBOUND),
+        ("misp", EvidenceDirection.INBOUND),
+        ("misp", EvidenceDirection.OUTBOUND),
     ]
-    assert answers[2].detail == "2 attributes, 2 meant for detection"
-    assert answers[2].last_seen == datetime(2026, 1, 1, tzinfo=UTC)
+    assert answers[1].detail == "2 attributes, 2 meant for detection"
+    assert answers[1].last_seen == datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def test_a_republished_feed_keeps_its_author() -> None:
     answers = read(attribute("CIRCL", "URLhaus Malware URLs feed"), attribute("abuse.ch"))
     assert [each.lineage for each in answers] == ["abuse.ch"]
+
+
+def test_a_named_author_beside_the_servers_own_word_is_no_second_author() -> None:
+    answers = read(attribute(), attribute(info="URLhaus feed"))
+    assert [each.lineage for each in answers] == ["", "misp"]
+    silent = attribute(to_ids=False)
+    assert {each.lineage for each in read(silent, attribute(info="URLhaus feed"))} == {"", "abuse.ch"}
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["Example CERT", "Other", "abuse.ch", "GreyNoise", "AlienVault", ""]),
+            st.sampled_from(["campaign", "URLhaus feed", "AbuseIPDB of today"]),
+            st.sampled_from(["ip-dst", "ip-src", "domain|ip"]),
+            st.booleans(),
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_one_server_is_one_author_at_most(made: list[tuple[str, str, str, bool]]) -> None:
+    answers = read(*(attribute(org, info, type=kind, to_ids=ids) for org, info, kind, ids in made))
+    assert len({each.lineage for each in answers} - {""}) == 1
+
+
+@pytest.mark.parametrize(
+    "value",
+    [IP, f"{IP}|443", f"c2.example|{IP}", "198.51.100.0/24", "198.51.100.7/24", "198.0.0.0/8", f"{IP}/32"],
+)
+def test_values_that_hold_the_address(value: str) -> None:
+    assert read(attribute(value=value))[0].status is SourceStatus.OK
+
+
+@pytest.mark.parametrize(
+    "value", ["203.0.113.9", "203.0.113.0/24", "c2.example|203.0.113.9", "0.0.0.0/0", "2001:db8::/32", 5]
+)
+def test_attributes_of_other_addresses_do_not_count(value: object) -> None:
+    (answer,) = read(attribute(), attribute("Other", value=value))
+    assert answer.detail == "1 attribute, 1 meant for detection"
+    with pytest.raises(BadResponse, match="about other addresses"):
+        read(attribute(value=value))
 
 
 @pytest.mark.parametrize(

@@ -237,7 +237,7 @@ def test_about_a_private_destination_nobody_is_asked_and_the_action_says_so() ->
 
     assert said == [
         (
-            "100.64.12.8: undetermined, which does not clear it."
+            "100.64.12.8: not public."
             " It is not public (Shared Address Space, RFC 6598); reputation does not apply."
         )
     ]

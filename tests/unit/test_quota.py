@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sqlite3
@@ -23,6 +24,7 @@ from connectors.state.quota import (
     QuotaStore,
     RefusedBy,
     Usage,
+    _usage_of,
     admit,
     after_answer,
     after_failure,
@@ -194,12 +196,122 @@ def test_the_file_is_private_and_has_a_rollback_journal(tmp_path: Path) -> None:
     connection.close()
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        ("garbage", "x", "y", "z", "w", "v"),
+        ('{"a": 1}', -1, -5, -1.0, -9, -1.0),
+        ('[null, "a", -1, NaN, 1e999, true, []]', 1e300, 1.5, 1e300, b"\x00", b"\xff"),
+        ("[" * 100_000, 0, 0, 0, 0, 0),
+        (b"\xff", 0, 0, 0, 0, 0),
+    ],
+)
+def test_a_row_of_garbage_stops_what_has_limits(
+    row: tuple[object, ...], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = QuotaStore(tmp_path)
+    store.admit("a", FREE, wait_s=1)
+    other = sqlite3.connect(tmp_path / FILE_NAME)
+    other.execute("INSERT OR REPLACE INTO source_use_1 VALUES ('a', ?, ?, ?, ?, ?, ?)", row)
+    other.commit()
+    other.close()
+    limits = Limits(per_minute=9, per_day=9)
+    for _ in range(2):
+        refusal = store.admit("a", limits, wait_s=1)
+        assert refusal is not None
+        assert refusal.by is RefusedBy.FILE
+    assert store.admit("a", FREE, wait_s=1) is None
+    assert store.usage("a").day_used > 0, "it goes on in memory"
+    assert FILE_NAME in caplog.text
+    assert "delete it" in caplog.text
+    store.close()
+
+
+def test_a_refusal_outlives_a_row_of_garbage_no_longer_than_the_file(tmp_path: Path) -> None:
+    store = QuotaStore(tmp_path)
+    store.admit("a", FREE, wait_s=1)
+    with sqlite3.connect(tmp_path / FILE_NAME) as other:
+        other.execute("UPDATE source_use_1 SET day_used = -5")
+    other.close()
+    assert store.admit("a", Limits(per_day=1), wait_s=1) is not None
+    store.close()
+    (tmp_path / FILE_NAME).unlink()
+    again = QuotaStore(tmp_path)
+    assert again.admit("a", Limits(per_day=1), wait_s=1) is None
+    again.close()
+
+
+@given(
+    st.lists(st.sampled_from(["ask", "fail", "answer", "limit"]), max_size=12),
+    st.one_of(st.none(), st.floats(min_value=-1e12, max_value=1e12)),
+)
+def test_what_the_rules_write_can_be_read_again(happened: list[str], retry_at: float | None) -> None:
+    usage = Usage()
+    for step, what in enumerate(happened):
+        now = NOW + step
+        if what == "ask":
+            usage, _ = admit(usage, Limits(per_minute=3), BREAKER, now)
+        elif what == "fail":
+            usage = after_failure(usage, BREAKER, now)
+        else:
+            usage = after_answer(usage) if what == "answer" else after_limit(usage, retry_at, now)
+    assert _usage_of((json.dumps(usage.recent), *usage[1:])) == usage
+
+
+def test_a_closed_table_is_not_opened_again(tmp_path: Path) -> None:
+    store = QuotaStore(tmp_path)
+    store.admit("a", FREE, wait_s=1)
+    store.close()
+    (tmp_path / FILE_NAME).unlink()
+    refusal = store.admit("a", Limits(per_day=9), wait_s=1)
+    assert refusal is not None
+    assert refusal.by is RefusedBy.TABLE
+    store.answered("a", wait_s=1)
+    store.failed("a", wait_s=1)
+    assert store.usage("a") == Usage()
+    assert not (tmp_path / FILE_NAME).exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links and modes of POSIX")
+@pytest.mark.parametrize("there", [False, True])
+def test_a_link_in_place_of_the_file_is_refused(
+    there: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    if there:
+        elsewhere.write_bytes(b"")
+    (tmp_path / FILE_NAME).symlink_to(elsewhere)
+    store = QuotaStore(tmp_path)
+    assert store.admit("a", FREE, wait_s=1) is None
+    refusal = store.admit("a", Limits(per_day=9), wait_s=1)
+    assert refusal is not None
+    assert refusal.by is RefusedBy.FILE
+    assert "going on in memory" in caplog.text
+    assert elsewhere.exists() == there
+    assert not there or elsewhere.read_bytes() == b""
+    store.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links and modes of POSIX")
+def test_each_folder_that_is_made_is_private(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        store = QuotaStore(tmp_path / "a" / "b")
+        store.admit("a", FREE, wait_s=1)
+        store.close()
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+    assert modes == {"a": 0o700, "b": 0o700, FILE_NAME: 0o600}
+
+
 def test_a_damaged_file_is_left_alone_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / FILE_NAME
     path.write_bytes(b"not a database" * 100)
     store = QuotaStore(tmp_path)
-    assert store.admit("a", Limits(per_day=1), wait_s=1) is None
-    assert store.admit("a", Limits(per_day=1), wait_s=1) is not None, "it goes on in memory"
+    assert store.admit("a", FREE, wait_s=1) is None
+    assert store.admit("a", Limits(per_day=9), wait_s=1) is not None, "a limit cannot be kept in memory"
+    assert store.usage("a").day_used == 2
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert str(path) in caplog.text
     assert path.read_bytes() == b"not a database" * 100
@@ -213,7 +325,7 @@ def test_a_folder_that_cannot_be_made_is_no_failure(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_locked_file_lets_the_source_be_asked_uncounted(
+def test_a_locked_file_stops_a_source_with_limits_and_no_other(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = QuotaStore(tmp_path)
@@ -221,7 +333,12 @@ def test_a_locked_file_lets_the_source_be_asked_uncounted(
     assert store.admit("a", limits, wait_s=1) is None
     other = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    assert store.admit("a", limits, wait_s=0.01) is None
+    refusal = store.admit("a", limits, wait_s=0.01)
+    assert refusal is not None
+    assert refusal.by is RefusedBy.TABLE
+    assert store.admit("a", Limits(per_minute=1), wait_s=0.01) is not None
+    assert store.admit("a", FREE, wait_s=0.01) is None
+    store.answered("a", wait_s=0.01)
     assert store.usage("a", wait_s=0.01) == Usage()
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
     other.execute("ROLLBACK")

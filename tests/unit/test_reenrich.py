@@ -183,7 +183,7 @@ class TestChanges:
             (
                 report(),
                 report(decision=IsolationVerdict.ASK),
-                ("isolation: refuse before, ask now",),
+                ("isolation: would not isolate before, would ask a person to approve isolation now",),
             ),
         ],
     )
@@ -251,7 +251,7 @@ class TestLost:
             report(verdict=CaseVerdict.LIKELY_BENIGN, score=32),
             report(verdict=CaseVerdict.UNDETERMINED, score=80, unknowns=("process lineage",)),
         )
-        assert result.changes[0] == "verdict: likely_benign before, undetermined now"
+        assert result.changes[0] == "verdict: likely benign before, undetermined now"
 
     def test_what_a_new_destination_brings_is_not_lost(self) -> None:
         result = look(

@@ -112,9 +112,14 @@ def test_safe_addresses(url: str) -> None:
 
 
 def test_unknown_names_are_refused() -> None:
-    with pytest.raises(ValidationError, match="there are virustotal, abuseipdb"):
-        ReputationSourcesSettings(enabled=("virustotl",))
-    with pytest.raises(ValidationError, match="unknown source"):
+    wrong = (
+        r"names 'virustotl', which is no source; did you mean virustotal\? There are virustotal, abuseipdb"
+    )
+    with pytest.raises(ValidationError, match=wrong):
+        ReputationSourcesSettings(enabled=("otx", "virustotl"))
+    with pytest.raises(
+        ValidationError, match="names 'x', which is no source; there are virustotal, abuseipdb"
+    ):
         ReputationSourcesSettings(base_urls={"x": "https://x.example"})
 
 

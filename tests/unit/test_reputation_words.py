@@ -6,8 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from actions.check_ip import check_ip
 from actions.containment_question import ContainmentQuestion
+from actions.lookup_reputation import lookup
 from actions.reputation_facts import DestinationVerdict
+from actions.reputation_policy import ReputationPolicy
 from connectors.facts.reputation import EvidenceDirection, Leaning, SourceStatus
 from playbooks.report import markdown, terminal, wording
 from playbooks.report.content import DestinationBlock, Tone
@@ -223,3 +226,14 @@ def test_the_question_says_what_is_known_of_the_worst_addresses() -> None:
     ]
     assert lines[start + 5] == "- it serves as sinkhole"
     assert "http" not in text
+
+
+def test_a_looked_up_address_that_is_not_public_says_what_it_is_and_that_nobody_was_asked() -> None:
+    check = check_ip("10.0.0.1")
+    (found,) = lookup([check], [], policy=ReputationPolicy()).values()
+    block = reputation_block(found)
+    rows = {row.label: row.text for row in block.rows}
+    assert rows["address"] == "not public: private"
+    assert "Private-Use" in rows["registry"]
+    assert "undetermined" not in str(block)
+    assert [row.text for row in block.coverage] == ["no source was asked"]

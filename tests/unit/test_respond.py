@@ -27,7 +27,7 @@ from playbooks.hosts.output_folder import OutputFolder
 from playbooks.report.document import to_json
 from playbooks.respond import respond
 from playbooks.settings import Settings
-from playbooks.steps import Call, InProcess, StepFailed
+from playbooks.steps import Call, InProcess, StepFailed, pair
 from tests.events import HOST, REGSVCS, bare, connected, created, event, guid
 
 NOW = datetime(2026, 9, 24, 8, tzinfo=UTC)
@@ -246,3 +246,29 @@ def test_guids_of_two_processes_make_two_cases() -> None:
     events = [*MALICIOUS, created(4, None, REGSVCS, second=5), connected(4, second=6)]
     reports = work([notable(process_guids=(bare(3), bare(4)))], sysmon(events))
     assert len({report.case_id for report in reports}) == 2
+
+
+class TestPair:
+    def test_each_result_has_its_own_place_and_a_failure_costs_itself_alone(self) -> None:
+        def boom() -> str:
+            raise KeyError("x")
+
+        assert pair(InProcess(), Call("one", lambda: 1), Call("two", lambda: "b")) == (1, "b")
+        one, two = pair(InProcess(), Call("one", lambda: 1), Call("two", boom))
+        assert one == 1
+        assert two == StepFailed("two", "KeyError: 'x'")
+
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+    def test_a_step_that_ends_its_thread_leaves_a_failure(self) -> None:
+        def leave() -> int:
+            raise SystemExit(3)
+
+        found = InProcess().parallel([Call("leaves", leave), Call("fine", lambda: 1)])
+        assert found == [StepFailed("leaves", "ended without a result"), 1]
+
+    def test_where_no_thread_starts_the_caller_does_the_work(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def none_left(_: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        monkeypatch.setattr(threading.Thread, "start", none_left)
+        assert InProcess().parallel([Call("one", lambda: 1), Call("two", lambda: 2)]) == [1, 2]

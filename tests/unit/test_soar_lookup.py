@@ -21,9 +21,9 @@ from playbooks.case_steps import AssessedCase
 from playbooks.hosts.soar import reenrich_case, sources_of_reputation
 from playbooks.hosts.soar.answers import decision, response, risk
 from playbooks.hosts.soar.asset import Asset, settings_of
-from playbooks.hosts.soar.reputation_checks import check_all
 from playbooks.hosts.soar.sources_of_reputation import reputation_for, reputation_settings
 from playbooks.settings import Settings
+from playbooks.source_checks import check_all
 from tests.reputation_builders import RecordingSource
 from tests.soar_app import ActionAnswer, app, run_action
 from tests.soar_platform import Platform
@@ -32,6 +32,10 @@ from tests.unit.test_soar_actions import APPROVE, CASES, asset_of, facts, notabl
 
 PEER = "149.154.167.220"  # many share it
 RENTED = "45.9.148.108"
+
+#: Sources whose quota is counted: uncounted they are not asked.
+LIMITED = ("AbuseIPDB", "GreyNoise", "VirusTotal")
+
 NOTABLE = json.dumps({"dest": "WS01", "process_name": "regsvcs.exe", "dest_ip": RENTED, "event_id": "e1"})
 
 
@@ -72,7 +76,9 @@ def test_every_source_is_asked_with_the_key_of_its_field(asked: Vendors) -> None
     assert online <= set(row["answered"])
     assert (row["failed"], set(row["not_configured"]) & online) == ([], set())
     assert [server.strangers for server in asked.values()] == [0] * len(asked)
-    assert any(each.startswith("threatfox: ") and "(seen 2026-01-01)" in each for each in row["evidence"])
+    assert any(
+        each.startswith("abuse.ch ThreatFox: ") and "(seen 2026-01-01)" in each for each in row["evidence"]
+    )
     assert row["would_change"]
     assert answer.summary == {
         "looked_up": 1,
@@ -113,6 +119,30 @@ def test_nobody_is_asked_about_what_is_private_and_no_third_party_about_ones_own
     assert answer.message.endswith(" 1 of 3 could not be judged: 'nonsense'.")
 
 
+def test_a_private_address_is_called_not_public(asked: Vendors) -> None:
+    asset = asset_with(asked)
+    said = looked_up("10.0.0.1", asset).message
+    assert said.startswith("10.0.0.1: not public. It is not public (Private-Use, RFC 1918)")
+    assert looked_up("10.0.0.1, fe80::1", asset).message == (
+        "None of 2 addresses is public: nobody was asked."
+    )
+    mixed = looked_up(f"10.0.0.1, {RENTED}", asset).message
+    assert mixed == (
+        "1 of 1 address malicious or suspicious; the worst is malicious. 1 more is not public: nobody was"
+        " asked."
+    )
+    assert asked.asked == {RENTED}
+
+
+def test_the_message_headlines_a_persons_word(asked: Vendors) -> None:
+    override = (
+        f'[[reputation.policy.overrides]]\ntarget = "{RENTED}"\ndecision = "allow"\nreason = "update mirror"'
+        '\nowner = "SOC"\nexpires = 2026-12-31T00:00:00Z\n'
+    )
+    said = looked_up(RENTED, asset_with(asked, override)).message
+    assert "allowed by SOC (update mirror); by the sources: malicious" in said
+
+
 def test_with_nothing_configured_it_says_so_and_asks_nobody(home: Path) -> None:
     row = one([looked_up(RENTED, {})])
     assert row["verdict"] == "undetermined"
@@ -132,8 +162,9 @@ def test_failing_sources_are_named_and_the_action_succeeds(asked: Vendors) -> No
     answer = looked_up(RENTED, asset_with(asked))
     row: Any = one([answer])
     assert row["verdict"] == "undetermined"
-    assert "virustotal: error" in row["failed"]
-    assert "No answer from abuseipdb, greynoise, misp, otx, taxii and 3 more." in answer.message
+    assert "VirusTotal: error" in row["failed"]
+    first = "abuse.ch ThreatFox, abuse.ch URLhaus, AbuseIPDB, AlienVault OTX, GreyNoise"
+    assert f"No answer from {first} and 3 more." in answer.message
 
 
 @pytest.mark.parametrize(
@@ -173,23 +204,33 @@ def test_the_assets_address_wins_over_the_policys(asked: Vendors) -> None:
     assert asked["misp"].asked == [RENTED]
 
 
-def test_a_folder_that_cannot_be_written_costs_nothing(asked: Vendors, home: Path) -> None:
+def test_a_folder_that_cannot_be_written_costs_the_sources_with_a_limit_and_no_other_that_is_asked(
+    asked: Vendors, home: Path
+) -> None:
     state = Path(app.actions_manager.get_state_dir())
     assert home in state.parents
     state.mkdir(parents=True)
     (state / "reputation").write_text("no folder", encoding="utf-8")
-    assert one([looked_up(RENTED, asset_with(asked))])["verdict"] == "malicious"
+    row: Any = one([looked_up(RENTED, asset_with(asked))])
+    assert row["verdict"] == "malicious"
+    assert {f"{each}: error" for each in LIMITED} <= set(row["failed"])
+    assert {"otx", "threatfox", "urlhaus", "misp", "taxii"} <= set(row["answered"])
+    assert asked["virustotal"].asked == []
 
 
-def test_without_a_folder_all_stays_in_memory(asked: Vendors, home: Path) -> None:
+def test_without_a_folder_sources_with_a_limit_are_not_asked_and_nothing_is_written(
+    asked: Vendors, home: Path
+) -> None:
     asset = Asset.model_validate(asset_with(asked))
     settings = settings_of(asset)
     with reputation_for(asset, settings) as reputation:
         for _ in range(2):
             found = reputation.look_up([check_ip(RENTED)])[RENTED]
     assert found.verdict == "malicious"
-    assert found.coverage.failed == ()
-    assert asked["virustotal"].asked == [RENTED]
+    failed = {each.source: each.detail for each in found.coverage.failed}
+    assert set(failed) == {"abuseipdb", "greynoise", "virustotal"}
+    assert all(each.startswith("not asked: the quota file cannot be used") for each in failed.values())
+    assert asked["virustotal"].asked == []
     assert list(home.iterdir()) == []
     mine = settings.model_copy(
         update={"reputation": settings.reputation.model_copy(update={"folder": home / "mine"})}
@@ -210,7 +251,7 @@ def connected(asset: dict[str, object], capfd: pytest.CaptureFixture[str]) -> tu
 def test_each_source_says_whether_its_key_is_good(asked: Vendors, capfd: pytest.CaptureFixture[str]) -> None:
     answer, lines = connected(asset_with(asked, virustotal_key="another-key-0123456789", otx_key=""), capfd)
     assert not answer.status
-    assert answer.message.startswith("Action failure in test connectivity: VirusTotal: auth: ")
+    assert answer.message.startswith("Action failure in test connectivity: VirusTotal: credential rejected: ")
     assert "AbuseIPDB" not in answer.message
     states = {line.partition(": ")[0]: line.partition(": ")[2].partition(";")[0] for line in lines}
     ok = ("AbuseIPDB", "GreyNoise", "abuse.ch ThreatFox", "abuse.ch URLhaus", "MISP", "TAXII collection")
@@ -249,7 +290,11 @@ def test_a_source_that_hangs_or_breaks_delays_no_other() -> None:
         def check(self) -> Health:
             raise ValueError("planted-word")
 
-    found = check_all([Hangs("hangs"), RecordingSource("works"), Breaks("breaks")], Deadline.after(0.2))
+    found = check_all(
+        [Hangs("hangs"), RecordingSource("works"), Breaks("breaks")],
+        Deadline.after(0.2),
+        late="did not answer in time.",
+    )
     until.set()
     assert [each.state for each in found] == ["failed", "ok", "failed"]
     assert found[0].detail.startswith("did not answer in time.")

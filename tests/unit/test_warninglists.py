@@ -82,6 +82,11 @@ def test_each_list_that_holds_an_address_is_a_source_of_its_own() -> None:
 def test_an_address_on_no_list_is_not_found() -> None:
     (answer,) = INSTALLED.lookup("149.154.167.220", deadline_s=1)
     assert answer.status is SourceStatus.NOT_FOUND
+    assert (answer.leaning, answer.direction, answer.reliability) == (
+        Leaning.NONE,
+        INSTALLED.info.direction,
+        INSTALLED.info.reliability,
+    )
     assert INSTALLED.roles("149.154.167.220") == ()
 
 

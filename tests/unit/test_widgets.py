@@ -228,7 +228,9 @@ class TestContent:
         for part in (
             "malicious: Fresh grade-A evidence about outbound traffic by abuse.ch ThreatFox",
             "; by the sources: no finding",
-            "undetermined, which does not clear it: No reputation source is configured.",
+            # Stands for a public address in the case; by itself it is one for documentation.
+            "No reputation source is configured.",
+            "not public: private",
             "2 sources without key or address (see `doctor`)",
             "hxxps://threatfox.abuse[.]ch/browse.php?search=ioc%3A203.0.113.77",
             "the same vote as abuse.ch ThreatFox's, counted once",

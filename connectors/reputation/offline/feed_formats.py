@@ -12,6 +12,7 @@ with ip_address, malware, first_seen, last_online ...
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ import orjson
 
 from connectors.addresses import pack_ip, shown
 from connectors.errors import ConfigError
+from connectors.facts.base import EARLIEST_INSTANT, LATEST_INSTANT
 from connectors.facts.reputation import Leaning
 from connectors.networks import Network, parse_network
 
@@ -77,7 +79,17 @@ class ParsedFeed(NamedTuple):
 WIDEST = {4: 8, 6: 16}
 
 #: More entries than this are not taken; the largest of the built-in feeds has about 200,000.
-MAX_ENTRIES = 1_000_000
+MAX_ENTRIES = 500_000
+
+#: More lines than this, comments too, are not read; counted before anything else is done.
+MAX_LINES = 2 * MAX_ENTRIES
+
+#: JSON with more values than this is not read: a value takes many times its text in memory. Counted before it
+#: is parsed, generously: commas and brackets in texts count too.
+MAX_JSON_VALUES = 1_000_000
+
+#: Entries of one range that are kept, such as the ports of one command server; the rest say nothing new.
+MAX_OF_ONE_RANGE = 100
 
 #: Feeds that hold nothing at times: no command server may be known. Any other empty list is a fault.
 _MAY_BE_EMPTY = frozenset({FeedFormat.FEODO, FeedFormat.THREATFOX})
@@ -97,6 +109,7 @@ SUSPICIOUS_FROM_LISTS = 3
 _COMMENT = ("#", ";", "//")
 _SAFE_REFERENCE = re.compile(r"[A-Za-z0-9]{1,20}")
 _PORT = re.compile(r":\d{1,5}\Z")
+_LINE = re.compile(rb"[^\r\n]+")
 
 
 class _Refused(Exception):
@@ -114,7 +127,6 @@ class _Header(NamedTuple):
     credit: str = ""
 
 
-#: What a reader yields: an entry, why one is refused, or what the feed says of itself.
 #: More unreadable entries than this, and the rest is not read.
 MAX_REFUSED = 100_000
 
@@ -127,6 +139,7 @@ _SINGLE_ADDRESSES = frozenset({FeedFormat.FEODO, FeedFormat.THREATFOX, FeedForma
 #: Feeds of ranges that anyone's addresses may be in; warninglists of clouds are wide by nature.
 _RANGES_OF_ANYONE = frozenset({FeedFormat.SPAMHAUS_DROP, FeedFormat.PLAIN})
 
+#: What a reader yields: an entry, why one is refused, or what the feed says of itself.
 type _Item = FeedEntry | _Refused | _Header
 
 
@@ -138,16 +151,20 @@ def parse_feed(content: bytes, feed_format: FeedFormat) -> ParsedFeed:
         feed_format: how it is written.
     """
     entries: list[FeedEntry] = []
+    of_range: dict[Network, int] = {}
     named: list[str] = []
     refused = share = 0
     header = _Header()
     try:
-        for item in _READERS[feed_format](_text(content)):
+        for item in _READERS[feed_format](_checked(content)):
             if isinstance(item, _Header):
                 header = item
             elif isinstance(item, FeedEntry) and not _is_too_wide(item, feed_format):
-                entries.append(item)
-                share += _ipv4_addresses(item)
+                already = of_range[item.network] = of_range.get(item.network, 0) + 1
+                if already <= MAX_OF_ONE_RANGE:
+                    entries.append(item)
+                if already == 1:
+                    share += _ipv4_addresses(item)
             else:
                 refused += 1
                 if len(named) < MAX_NAMED:
@@ -195,23 +212,32 @@ def _ipv4_addresses(entry: FeedEntry) -> int:
     return 2 ** (32 - entry.network.length) if entry.network.version == 4 else 0
 
 
-def _text(content: bytes) -> str:
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise _Unusable("it is not UTF-8 text") from None
-    if not text.strip():
+def _checked(content: bytes) -> bytes:
+    """The content without a byte order mark. It stays bytes: as text it may take four times the memory."""
+    content = content.removeprefix(codecs.BOM_UTF8)
+    if not content or content.isspace():
         raise _Unusable("it is empty")
-    if text.lstrip().startswith("<"):
+    if _starts_with(content, b"<"):
         raise _Unusable("it is a web page, not a list")
-    return text
+    return content
 
 
-def _json(text: str) -> object:
+def _starts_with(content: bytes, *beginnings: bytes) -> bool:
+    return content.lstrip().startswith(beginnings)
+
+
+def _json(content: bytes) -> object:
+    _check_json_size(content)
     try:
-        return orjson.loads(text)
+        return orjson.loads(content)
     except orjson.JSONDecodeError as error:
         raise _Unusable(f"it is not JSON (problem at character {error.pos})") from None
+
+
+def _check_json_size(content: bytes) -> None:
+    """Refuse JSON that would fill the memory, unparsed: each value has a comma or a bracket to itself."""
+    if sum(map(content.count, (b",", b"{", b"["))) > MAX_JSON_VALUES:
+        raise _Unusable(f"it is JSON of more than {MAX_JSON_VALUES:,} values")
 
 
 def _range(text: object) -> Network:
@@ -231,8 +257,8 @@ def _range(text: object) -> Network:
     return network
 
 
-def _feodo(text: str) -> Iterator[_Item]:
-    document = _json(text)
+def _feodo(content: bytes) -> Iterator[_Item]:
+    document = _json(content)
     if not isinstance(document, list):
         raise _Unusable("it is not a JSON list of addresses")
     for row in document:
@@ -246,8 +272,8 @@ def _feodo(text: str) -> Iterator[_Item]:
         )
 
 
-def _threatfox(text: str) -> Iterator[_Item]:
-    document = _json(text)
+def _threatfox(content: bytes) -> Iterator[_Item]:
+    document = _json(content)
     if not isinstance(document, dict):
         raise _Unusable("it is not a JSON object of ThreatFox entries")
     if "query_status" in document:
@@ -279,10 +305,9 @@ def _without_port(text: str) -> str:
     return text if pack_ip(text) is not None else _PORT.sub("", text)
 
 
-def _spamhaus_drop(text: str) -> Iterator[_Item]:
-    for line in text.splitlines():
-        if not line.strip():
-            continue
+def _spamhaus_drop(content: bytes) -> Iterator[_Item]:
+    _check_json_size(content)
+    for line in _lines(content, comments=()):
         try:
             row = orjson.loads(line)
         except orjson.JSONDecodeError:
@@ -297,9 +322,9 @@ def _spamhaus_drop(text: str) -> Iterator[_Item]:
             yield _entry(row.get("cidr"), detail=_words(number, ""), reference=number)
 
 
-def _ipsum(text: str) -> Iterator[_Item]:
-    for line in _lines(text):
-        columns = line.split()
+def _ipsum(content: bytes) -> Iterator[_Item]:
+    for line in _lines(content):
+        columns = line.split(maxsplit=2)
         count = columns[1] if len(columns) == 2 else ""
         if not (count.isascii() and count.isdecimal() and len(count) <= 4):
             yield _Refused(f"{shown(line)} is no address with a number of lists")
@@ -312,8 +337,8 @@ def _ipsum(text: str) -> Iterator[_Item]:
         )
 
 
-def _misp_warninglist(text: str) -> Iterator[_Item]:
-    document = _json(text)
+def _misp_warninglist(content: bytes) -> Iterator[_Item]:
+    document = _json(content)
     entries = document.get("list") if isinstance(document, dict) else None
     if not isinstance(document, dict) or not isinstance(entries, list):
         raise _Unusable("it is not a MISP warninglist")
@@ -324,18 +349,28 @@ def _misp_warninglist(text: str) -> Iterator[_Item]:
         yield _entry(text_of_range, detail=name)
 
 
-def _plain(text: str) -> Iterator[_Item]:
-    if text.lstrip().startswith(("{", "[{", '["')):
+def _plain(content: bytes) -> Iterator[_Item]:
+    if _starts_with(content, b"{", b"[{", b'["'):
         raise _Unusable("it is JSON, not a list of addresses")
-    for line in _lines(text):
+    for line in _lines(content):
         yield _entry(re.split(r"[\s,;#]", line, maxsplit=1)[0])
 
 
-def _lines(text: str) -> Iterator[str]:
-    for line in text.splitlines():
-        stripped = line.strip()
-        if stripped and not stripped.startswith(_COMMENT):
-            yield stripped
+def _lines(content: bytes, *, comments: tuple[str, ...] = _COMMENT) -> Iterator[str]:
+    """The lines that say something, one at a time: all of them at once would take many times the content.
+
+    Raises:
+        _Unusable: there are too many, or one is no UTF-8.
+    """
+    if max(content.count(b"\n"), content.count(b"\r")) > MAX_LINES:
+        raise _Unusable(f"it has more than {MAX_LINES:,} lines")
+    for found in _LINE.finditer(content):
+        try:
+            line = found[0].decode().strip()
+        except UnicodeDecodeError:
+            raise _Unusable("it is not UTF-8 text") from None
+        if line and not line.startswith(comments):
+            yield line
 
 
 def _entry(
@@ -358,7 +393,9 @@ def _words(value: object, otherwise: str) -> str:
     """Foreign text on one line, printable and shortened."""
     if not isinstance(value, str):
         return otherwise
-    plain = " ".join("".join(letter if letter.isprintable() else " " for letter in value).split())
+    # Cut first too: a text may be as long as the whole feed.
+    begun = value[: 10 * MAX_DETAIL]
+    plain = " ".join("".join(letter if letter.isprintable() else " " for letter in begun).split())
     return plain[:MAX_DETAIL] or otherwise
 
 
@@ -368,21 +405,26 @@ def _moment(value: object) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(value.strip().removesuffix(" UTC"))
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        return _of_fact(moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC))
     except (ValueError, OverflowError):
         return None
+
+
+def _of_fact(moment: datetime) -> datetime | None:
+    """The time, or None where no fact can hold it: an answer with it would fail."""
+    return moment if EARLIEST_INSTANT <= moment < LATEST_INSTANT else None
 
 
 def _from_epoch(value: object) -> datetime | None:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
     try:
-        return datetime.fromtimestamp(value, UTC)
+        return _of_fact(datetime.fromtimestamp(value, UTC))
     except (ValueError, OverflowError, OSError):
         return None
 
 
-_READERS: dict[FeedFormat, Callable[[str], Iterator[_Item]]] = {
+_READERS: dict[FeedFormat, Callable[[bytes], Iterator[_Item]]] = {
     FeedFormat.FEODO: _feodo,
     FeedFormat.THREATFOX: _threatfox,
     FeedFormat.SPAMHAUS_DROP: _spamhaus_drop,

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from connectors.facts.base import Fact
+from connectors.facts.destination_role import DestinationRole, RoleEffect, RoleKind
 from connectors.facts.reputation import EvidenceDirection, Leaning, Reliability
 from connectors.reputation.offline.feed_formats import FeedFormat
 
@@ -34,6 +35,7 @@ class Feed(Fact):
         retry_s: the same after a download that failed.
         max_age_s: seconds after which a copy is stale.
         warninglist: folder name of the MISP warninglist it is, "" for any other feed.
+        role: what every address on it serves as; None when being listed does not tell, or `warninglist` does.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Feed(Fact):
     retry_s: int = 300
     max_age_s: int
     warninglist: str = ""
+    role: DestinationRole | None = None
 
 
 _HOUR = 3600
@@ -125,6 +128,13 @@ _FEEDS = (
         licence="Published by the Tor Project; no terms of the list are known.",
         min_interval_s=_HOUR,
         max_age_s=2 * _DAY,
+        role=DestinationRole(
+            kind=RoleKind.TOR_EXIT,
+            effect=RoleEffect.NONE,
+            label="Tor exit",
+            reason="It is a relay of the Tor network: what calls it may be a Tor client.",
+            source="feed tor_exits",
+        ),
     ),
     *(
         Feed(
@@ -198,12 +208,17 @@ class OwnList(Fact):
             raise ValueError("holds a user name or a query: secrets have no place in the settings")
         return url
 
+    @field_validator("leaning")
+    @classmethod
+    def _never_harmless(cls, leaning: Leaning) -> Leaning:
+        if leaning is Leaning.HARMLESS:
+            raise ValueError("a list cannot say harmless: use the override list for that")
+        return leaning
+
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
         if bool(self.url) == (self.path is not None):
             raise ValueError("give either url or path")
-        if self.leaning is Leaning.HARMLESS:
-            raise ValueError("a list cannot say harmless: use the override list for that")
         return self
 
     def feed(self) -> Feed:
@@ -249,13 +264,14 @@ class FeedSettings(Fact):
                 raise ValueError(f"no built-in feed is called {name[:40]!r}; there are {', '.join(BUILT_IN)}")
         return tuple(dict.fromkeys(names))
 
-    @model_validator(mode="after")
-    def _names_differ(self) -> Self:
-        names = [own.name for own in self.own]
+    @field_validator("own")
+    @classmethod
+    def _names_differ(cls, lists: tuple[OwnList, ...]) -> tuple[OwnList, ...]:
+        names = [own.name for own in lists]
         taken = next((name for name in names if name in BUILT_IN or names.count(name) > 1), None)
         if taken is not None:
             raise ValueError(f"two feeds are called {taken}")
-        return self
+        return lists
 
     @property
     def feeds(self) -> tuple[Feed, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -17,14 +18,19 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from connectors.facts.base import Fact, Instant
+from connectors.facts.base import EARLIEST_INSTANT, LATEST_INSTANT, Fact, Instant
 from connectors.reputation.offline.feed_settings import Feed
+from connectors.state.database import make_private_folder
 
 MANIFEST = "manifest.json"
 LOCK = "update.lock"
 
 #: A manifest larger than this is not ours, bytes.
 _MAX_MANIFEST = 1024 * 1024
+
+#: Without blocking: a pipe in a file's place would wait for its writer for ever. Windows has neither the flag
+#: nor such files, but would change line ends.
+_READING: int = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 _SUFFIX = ".feed"
 _PART = ".part-"
@@ -121,10 +127,10 @@ def read_own_list(path: Path, *, limit: int) -> bytes:
     """The bytes of a list of the user's.
 
     Raises:
-        StoreBroken: the file cannot be read or is too large.
+        StoreBroken: the file cannot be read, is no regular file or is too large.
     """
     try:
-        return _read(path, limit=limit)
+        return _read(path, limit=limit, called=str(path))
     except OSError as error:
         raise StoreBroken(f"{path} cannot be read ({error.strerror})") from error
 
@@ -133,12 +139,17 @@ def own_list_changed(path: Path) -> datetime:
     """When a list of the user's was last changed.
 
     Raises:
-        StoreBroken: it is not there or cannot be looked at.
+        StoreBroken: it is not there, cannot be looked at, or its time is no date that a fact can hold.
     """
     try:
-        return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        changed = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    except (ValueError, OverflowError) as error:
+        raise StoreBroken(f"{path} has a time of change that is no date") from error
     except OSError as error:
         raise StoreBroken(f"{path} cannot be read ({error.strerror})") from error
+    if not EARLIEST_INSTANT <= changed < LATEST_INSTANT:
+        raise StoreBroken(f"{path} was changed in the year {changed.year}: set its time anew, as with touch")
+    return changed
 
 
 def write_copy(folder: Path, feed: Feed, content: bytes) -> tuple[str, str]:
@@ -171,7 +182,8 @@ def update_lock(folder: Path) -> Iterator[None]:
         UpdateUnderWay: another process or thread holds it.
         OSError: the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)
+    _make_private_lock(folder / LOCK)
     try:
         lock = sqlite3.connect(folder / LOCK, timeout=0, isolation_level=None)
     except sqlite3.Error as error:
@@ -186,6 +198,20 @@ def update_lock(folder: Path) -> Iterator[None]:
         yield
 
 
+def _make_private_lock(path: Path) -> None:
+    """Make the file when absent, for its owner alone; SQLite would let everyone read it.
+
+    Raises:
+        OSError: it cannot be made, or is no regular file.
+    """
+    descriptor = os.open(path, _READING | os.O_CREAT, 0o600)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(f"the lock {LOCK} is no regular file")
+    finally:
+        os.close(descriptor)
+
+
 def delete_leftovers(folder: Path) -> None:
     """Delete what writers left that died while writing. Only under the lock: nobody else writes then."""
     for path in folder.glob(f"{_PART}*"):
@@ -193,11 +219,14 @@ def delete_leftovers(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _read(path: Path, *, limit: int) -> bytes:
-    with path.open("rb") as file:
+def _read(path: Path, *, limit: int, called: str = "") -> bytes:
+    """The bytes of a regular file; an error names it as `called`, or by its name alone."""
+    with os.fdopen(os.open(path, _READING), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise StoreBroken(f"{called or path.name} is no regular file")
         content = file.read(limit + 1)
     if len(content) > limit:
-        raise StoreBroken(f"{path.name} is larger than {limit} bytes")
+        raise StoreBroken(f"{called or path.name} is larger than {limit} bytes")
     return content
 
 

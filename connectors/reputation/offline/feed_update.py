@@ -6,7 +6,6 @@ One feed's failure leaves the others alone.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -84,16 +83,13 @@ class _Refused(Exception):
     """Why a download is not taken."""
 
 
-def update_feeds(
-    settings: FeedSettings, http: SendsCalls, now: datetime, *, accept_shrunk: Collection[str] = ()
-) -> tuple[FeedOutcome, ...]:
+def update_feeds(settings: FeedSettings, http: SendsCalls, now: datetime) -> tuple[FeedOutcome, ...]:
     """Download every feed whose time has come.
 
     Args:
         settings: which feeds, and where their copies are.
         http: the client; its cap on bodies should not be under `settings.max_bytes`.
         now: the time, timezone-aware.
-        accept_shrunk: names of feeds that may lose nearly all their entries this once.
     """
     feeds = settings.feeds
     if settings.folder is None:
@@ -104,7 +100,7 @@ def update_feeds(
             delete_leftovers(settings.folder)
             run = _Run(settings.folder, settings, http, now)
             # One by one: what was done before a fault is told too.
-            outcomes.extend(_update(run, feed, accept_shrunk=feed.name in accept_shrunk) for feed in feeds)
+            outcomes.extend(_update(run, feed) for feed in feeds)
     except UpdateUnderWay:
         return tuple(_outcome(feed, UpdateResult.BUSY, "Another update is under way.") for feed in feeds)
     except (StoreBroken, OSError) as error:
@@ -127,7 +123,7 @@ class _Run(NamedTuple):
         write_manifest(self.folder, Manifest(feeds={**feeds, feed.name: record}))
 
 
-def _update(run: _Run, feed: Feed, *, accept_shrunk: bool) -> FeedOutcome:
+def _update(run: _Run, feed: Feed) -> FeedOutcome:
     if feed.path is not None:
         return _on_disk(feed)
     known = read_manifest(run.folder).feeds.get(feed.name)
@@ -136,13 +132,13 @@ def _update(run: _Run, feed: Feed, *, accept_shrunk: bool) -> FeedOutcome:
     if wait is not None:
         return _outcome(feed, UpdateResult.TOO_SOON, wait, before)
 
-    before = _without_broken(run, before)
+    before = _without_broken(run, feed, before)
     tried = before.model_copy(update={"tried_at": run.now, "problem": ""})
     # Before the download, so that a process that dies in it does not ask again at once either.
     run.keep(feed, tried)
     try:
         reply = run.http.send(_call(feed, before), deadline=Deadline.after(run.settings.timeout_s))
-        after = _take(run, feed, tried, reply, accept_shrunk=accept_shrunk)
+        after = _take(run, feed, tried, reply)
     except (ConnectorError, _Refused, OSError) as error:
         problem = error.message if isinstance(error, ConnectorError) else str(error)
         failed = tried.model_copy(update={"problem": problem})
@@ -170,15 +166,16 @@ def _wait(feed: Feed, record: FeedCopy, now: datetime) -> str | None:
     return f"Asked {since.total_seconds() // 60:.0f} minutes ago; the next time is in {minutes:.0f} minutes."
 
 
-def _without_broken(run: _Run, record: FeedCopy) -> FeedCopy:
-    """The record, or an empty one when its copy is damaged: "not modified" would then keep the damage."""
+def _without_broken(run: _Run, feed: Feed, record: FeedCopy) -> FeedCopy:
+    """The record, or an empty one when its copy cannot be used: "not modified" would then keep it."""
     if record.fetched_at is None:
         return record
     try:
-        read_copy(run.folder, record, limit=run.settings.max_bytes)
+        content = read_copy(run.folder, record, limit=run.settings.max_bytes)
+        usable = not parse_feed(content, feed.format).unusable
     except StoreBroken:
-        return FeedCopy(url=record.url, tried_at=record.tried_at)
-    return record
+        usable = False
+    return record if usable else FeedCopy(url=record.url, tried_at=record.tried_at)
 
 
 def _call(feed: Feed, record: FeedCopy) -> Call:
@@ -191,7 +188,7 @@ def _call(feed: Feed, record: FeedCopy) -> Call:
     return Call(source=feed.name, url=feed.url, headers=headers)
 
 
-def _take(run: _Run, feed: Feed, tried: FeedCopy, reply: Reply, *, accept_shrunk: bool) -> FeedCopy:
+def _take(run: _Run, feed: Feed, tried: FeedCopy, reply: Reply) -> FeedCopy:
     """Judge an answer and write its copy.
 
     Raises:
@@ -210,8 +207,11 @@ def _take(run: _Run, feed: Feed, tried: FeedCopy, reply: Reply, *, accept_shrunk
     if parsed.unusable:
         raise _Refused(f"the download is not taken: {parsed.unusable}")
     count = len(parsed.entries)
-    if tried.fetched_at is not None and count < LEAST_SHARE * tried.count and not accept_shrunk:
-        raise _Refused(f"the download has {count:,} entries, the copy on disk {tried.count:,}")
+    if tried.fetched_at is not None and count < LEAST_SHARE * tried.count:
+        raise _Refused(
+            f"the download has {count:,} entries, the copy on disk {tried.count:,}; if the list has truly "
+            f"shrunk, delete {tried.file} in the folder of feeds and update again"
+        )
     name, sha256 = write_copy(run.folder, feed, reply.body)
     refused = f"{parsed.refused} entries refused, such as: {parsed.problems[0]}" if parsed.refused else ""
     return FeedCopy(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from connectors.addresses import pack_ip
 from connectors.clock import utc_now
 from connectors.facts.base import Fact, Instant
-from connectors.facts.destination_role import DestinationRole, RoleEffect, RoleKind
+from connectors.facts.destination_role import DestinationRole
 from connectors.facts.health import Health, HealthState
 from connectors.facts.reputation import Leaning, SourceAnswer, SourceInfo, SourceStatus
 from connectors.networks import NetworkMap
@@ -29,14 +29,6 @@ from connectors.reputation.offline.warninglists import role_on_list
 
 #: A copy dated further ahead than this is not trusted: a clock was wrong.
 CLOCK_SKEW = timedelta(hours=1)
-
-_TOR_ROLE = DestinationRole(
-    kind=RoleKind.TOR_EXIT,
-    effect=RoleEffect.NONE,
-    label="Tor exit",
-    reason="It is a relay of the Tor network: what calls it may be a Tor client.",
-    source="feed tor_exits",
-)
 
 
 class FeedState(StrEnum):
@@ -264,8 +256,7 @@ class FeedSource:
 
     def roles(self, ip: str) -> tuple[DestinationRole, ...]:
         """The role that being listed gives, by a copy that is good; empty for most feeds."""
-        role = role_on_list(self._feed.warninglist) if self._feed.warninglist else None
-        role = _TOR_ROLE if self._feed.name == "tor_exits" else role
+        role = role_on_list(self._feed.warninglist) if self._feed.warninglist else self._feed.role
         if role is None or self.lookup(ip, deadline_s=0)[0].status is not SourceStatus.OK:
             return ()
         return (role,)

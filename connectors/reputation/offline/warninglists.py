@@ -187,21 +187,14 @@ class WarningLists:
         packed = pack_ip(ip)
         if loaded is None or not loaded.lists:
             status = SourceStatus.NOT_CONFIGURED if loaded is None else SourceStatus.ERROR
-            return (SourceAnswer(source=NAME, ip=ip, status=status, detail=self.check().detail),)
+            return (_no_finding(ip, status, self.check().detail),)
         if packed is None:
-            return (SourceAnswer(source=NAME, ip=ip, status=SourceStatus.ERROR, detail="Not an address."),)
+            return (_no_finding(ip, SourceStatus.ERROR, "Not an address."),)
         holding = _each_once(loaded.ranges.covering(packed))
         took_ms = round(1000 * (self._clock() - began))
         if not holding:
-            return (
-                SourceAnswer(
-                    source=NAME,
-                    ip=ip,
-                    status=SourceStatus.NOT_FOUND,
-                    took_ms=took_ms,
-                    detail=f"On none of {len(loaded.lists)} lists.",
-                ),
-            )
+            detail = f"On none of {len(loaded.lists)} lists."
+            return (_no_finding(ip, SourceStatus.NOT_FOUND, detail, took_ms=took_ms),)
         return tuple(
             SourceAnswer(
                 source=f"{NAME}:{warninglist.slug}",
@@ -249,6 +242,19 @@ INSTALLED = WarningLists()
 
 def _each_once(lists: Iterable[Warninglist]) -> tuple[Warninglist, ...]:
     return tuple(dict.fromkeys(lists))
+
+
+def _no_finding(ip: str, status: SourceStatus, detail: str, *, took_ms: int | None = None) -> SourceAnswer:
+    """What the lists answer when none of them speaks: of their own grade still, as with a finding."""
+    return SourceAnswer(
+        source=NAME,
+        ip=ip,
+        status=status,
+        direction=INFO.direction,
+        reliability=INFO.reliability,
+        took_ms=took_ms,
+        detail=detail,
+    )
 
 
 def _detail(warninglist: Warninglist) -> str:

@@ -8,36 +8,35 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
-from queue import Empty, SimpleQueue
 
 from pydantic import SecretStr
 
+from actions.reputation_wording import STATUS_WORDS
 from connectors.clock import utc_now
 from connectors.errors import ConfigError
 from connectors.facts.base import Fact
 from connectors.facts.health import Health, HealthState
 from connectors.facts.reputation import SourceStatus
 from connectors.http.deadline import Deadline
-from connectors.ports import ReputationSource
 from connectors.reputation.catalogue import (
     CATALOGUE,
     describe,
     variable_of,
 )
+from playbooks.report.wording import source_title
 from playbooks.reputation import Reputation, readable_keys
 from playbooks.settings import CONFIG_VARIABLE, Settings, load_settings
+from playbooks.source_checks import check_all
 
 #: Seconds for all sources together; each gives up after connectors.reputation.answering.CHECK_S by itself.
 DEADLINE_S = 15.0
 
-
 #: In the detail of a check: the source was not asked, and it says until when.
-_WAITING = (f"{SourceStatus.RATE_LIMITED}:", "left alone until")
+_WAITING = (f"{STATUS_WORDS[SourceStatus.RATE_LIMITED]}:", "left alone until")
 
 
 class Area(StrEnum):
@@ -81,7 +80,9 @@ def examine(config: Path | None, environ: Mapping[str, str]) -> tuple[Finding, .
         # One whose key cannot be read would be called "not configured".
         sources = [each for each in reputation.sources if each.info.name not in wrong]
         folders = _folders(settings)
-        health = side_by_side(sources, deadline_s=DEADLINE_S)
+        late = f"no answer within {DEADLINE_S:g} seconds"
+        checked = check_all(sources, Deadline.after(DEADLINE_S), late=late)
+        health = {source.info.name: found for source, found in zip(sources, checked, strict=True)}
     return (
         _settings(settings, config, environ),
         *folders,
@@ -92,45 +93,6 @@ def examine(config: Path | None, environ: Mapping[str, str]) -> tuple[Finding, .
             if each.info.name not in CATALOGUE
         ),
     )
-
-
-def side_by_side(sources: Sequence[ReputationSource], *, deadline_s: float) -> Mapping[str, Health]:
-    """Every source's check, by its name; one that is late has failed.
-
-    Args:
-        sources: each name once.
-        deadline_s: seconds for all of them together.
-    """
-    deadline = Deadline.after(deadline_s)
-    arrivals: SimpleQueue[tuple[str, Health]] = SimpleQueue()
-
-    def work(name: str, source: ReputationSource) -> None:
-        arrivals.put((name, _checked(name, source)))
-
-    found = {each.info.name: _late(each.info.name, deadline_s) for each in sources}
-    for each in sources:
-        # Daemons: a source that hangs delays neither the others nor the end of the process.
-        threading.Thread(target=work, args=(each.info.name, each), daemon=True).start()
-    for _ in sources:
-        try:
-            name, health = arrivals.get(timeout=deadline.left())
-        except Empty:
-            break
-        found[name] = health
-    return found
-
-
-def _checked(name: str, source: ReputationSource) -> Health:
-    try:
-        return source.check()
-    except Exception as error:  # noqa: BLE001  the edge: one source's fault must not end the others' checks
-        # Only the kind: the text of an unexpected error may hold a secret.
-        detail = f"the check failed unexpectedly ({type(error).__name__})"
-        return Health(connector=name, state=HealthState.FAILED, detail=detail)
-
-
-def _late(name: str, deadline_s: float) -> Health:
-    return Health(connector=name, state=HealthState.FAILED, detail=f"no answer within {deadline_s:g} seconds")
 
 
 def _settings(settings: Settings, config: Path | None, environ: Mapping[str, str]) -> Finding:
@@ -242,4 +204,6 @@ def _offline(name: str, health: Health) -> Finding:
 
 def title_of(finding: Finding) -> str:
     """What was checked, as people know it."""
-    return describe(finding.name).title if finding.area is Area.ONLINE else finding.name
+    if finding.area is Area.ONLINE:
+        return describe(finding.name).title
+    return source_title(finding.name) if finding.area is Area.OFFLINE else finding.name

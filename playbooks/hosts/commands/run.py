@@ -14,7 +14,6 @@ from connectors.facts.notable import Notable
 from connectors.ports import EdrConnector
 from playbooks.case import CaseReport, with_log_notes
 from playbooks.case_findings import notables_left
-from playbooks.hosts.commands.interruptible_steps import InterruptibleSteps
 from playbooks.hosts.commands.warnings_told import tell_unreadable, warnings_as_notes
 from playbooks.hosts.given_notables import GivenNotables, read_notables
 from playbooks.hosts.outcome import EXIT_BAD_INPUT, complain
@@ -109,7 +108,7 @@ def run(
     raised = [alert.notable for alert in log_run.detection.raised] if log_run else []
     with warnings_as_notes(), reputation or nullcontext():
         reports = respond(
-            InterruptibleSteps(),
+            InProcess(),
             given.notables if given else raised,
             edr=log_run.edr if log_run else None,
             profiles=chosen,

@@ -38,9 +38,9 @@ class LookupRow(Output):
     Attributes:
         ip: the address as it was asked for, canonical.
         verdict: what is known; "undetermined" and "no_finding" are not "clean".
-        failed: sources that were asked and gave no usable answer, as "name: status".
+        failed: sources that were asked and gave no usable answer, as "title: why not", in words for people.
         override: the word of the policy's list that was applied; "" if none.
-        evidence: what weighs, as "source: detail (seen YYYY-MM-DD)".
+        evidence: what weighs, as "title: detail (seen YYYY-MM-DD)".
     """
 
     ip: str = OutputField(cef_types=["ip", "ipv6"], example_values=["149.154.167.220"], column_name="Address")
@@ -58,12 +58,12 @@ class LookupRow(Output):
     reason: str = OutputField(example_values=["No source that reports bad addresses answered."])
     asked: list[str] = OutputField(example_values=["threatfox"])
     answered: list[str] = OutputField(example_values=["threatfox"])
-    failed: list[str] = OutputField(example_values=["virustotal: rate_limited"], column_name="No answer")
+    failed: list[str] = OutputField(example_values=["VirusTotal: quota used up"], column_name="No answer")
     not_configured: list[str] = OutputField(example_values=["otx"])
     roles: list[str] = OutputField(example_values=["Telegram bot API (149.154.160.0/20)"])
     would_change: list[str] = OutputField(example_values=["A single bad report takes the verdict away."])
     override: str = OutputField(example_values=["allow 192.0.2.7 by SOC until 2027-01-01 00:00 UTC"])
-    evidence: list[str] = OutputField(example_values=["threatfox: Remcos (seen 2026-09-20)"])
+    evidence: list[str] = OutputField(example_values=["abuse.ch ThreatFox: Remcos (seen 2026-09-20)"])
     facts: str = OutputField()
 
 

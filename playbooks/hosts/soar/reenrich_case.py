@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from soar_sdk.abstract import SOARClient
 
@@ -34,13 +34,13 @@ from playbooks.hosts.soar.outputs import ReenrichRow
 from playbooks.hosts.soar.params import ReenrichParams, Scope
 from playbooks.hosts.soar.soar_rest import get_row
 from playbooks.hosts.soar.sources_of_reputation import reputation_for
-from playbooks.reenrich import CaseState, Reenrichment, compare, state_text, stop_reason
+from playbooks.reenrich import CaseState, Reenrichment, compare, known_before, state_text, stop_reason
 from playbooks.report import wording
 from playbooks.report.display import safe_error
 from playbooks.reputation import Reputation
 from playbooks.respond import look_up_peers, report_cases
 from playbooks.settings import Settings
-from playbooks.steps import Call, InProcess, StepFailed
+from playbooks.steps import Call, InProcess, StepFailed, pair
 
 #: Containers looked at in one round; further ones have their turn in the next.
 MAX_CONTAINERS = 50
@@ -89,10 +89,12 @@ class _Seen(NamedTuple):
 
     Attributes:
         known: what sources say of the peers that notables name, by canonical address.
+        before: what they said at the last look.
     """
 
     telemetry: _Telemetry
     known: Mapping[str, DestinationReputation]
+    before: Mapping[str, DestinationReputation]
 
 
 def reenrich_round(
@@ -126,7 +128,7 @@ def reenrich_round(
     notes += [f"Container {each.container_id}: {each.left_out}" for each in ready if each.left_out]
     with reputation_for(asset, settings, state_folder=state_folder) as reputation:
         gather = partial(_telemetry, asset, soar, ready, settings, params.vault_id)
-        seen = _seen_of_all(ready, gather, reputation, settings) if ready else _Seen(_Telemetry(None), {})
+        seen = _seen_of_all(ready, gather, reputation, settings) if ready else _Seen(_Telemetry(None), {}, {})
         for each in ready:
             look = partial(_look, each, seen, reputation, settings, mode, asked=asked)
             if asked:
@@ -217,19 +219,12 @@ def _seen_of_all(
     """
     notables = [notable for each in ready for notable in each.notables]
     # Answers kept of earlier looks would tell what is known already.
-    peers = partial(look_up_peers, notables, settings, reputation, fresh=True)
-    both: list[object] = list(
-        InProcess().parallel(
-            [Call[object]("read_telemetry", gather), Call[object]("lookup_reputation", peers)]
-        )
-    )
-    telemetry, known = both
-    if not isinstance(telemetry, _Telemetry):
-        failed = cast("StepFailed", telemetry)
-        raise ResponseError(f"the logs could not be read: {failed.reason.partition(':')[0]}")
-    if isinstance(known, StepFailed):
-        known = {}
-    return _Seen(telemetry, cast("Mapping[str, DestinationReputation]", known))
+    before = known_before(state for each in ready for state in each.states)
+    peers = partial(look_up_peers, notables, settings, reputation, fresh=True, before=before)
+    telemetry, known = pair(InProcess(), Call("read_telemetry", gather), Call("lookup_reputation", peers))
+    if isinstance(telemetry, StepFailed):
+        raise ResponseError(f"the logs could not be read: {telemetry.reason.partition(':')[0]}")
+    return _Seen(telemetry, {} if isinstance(known, StepFailed) else known, before)
 
 
 def _look(
@@ -256,6 +251,7 @@ def _look(
         reputation=reputation,
         known=seen.known,
         fresh=True,
+        before=seen.before,
     )
     lost = [fault for fault in done.faults if not fault.reported]
     if lost:

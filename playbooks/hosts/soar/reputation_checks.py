@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from pathlib import Path
-from queue import Empty, SimpleQueue
 
 from connectors.errors import InputError
 from connectors.facts.health import Health, HealthState
 from connectors.http.deadline import Deadline
-from connectors.ports import ReputationSource
 from connectors.reputation.catalogue import CATALOGUE, describe
 from connectors.reputation.offline.feed_settings import BUILT_IN
 from playbooks.hosts.soar.asset import Asset
@@ -18,11 +15,12 @@ from playbooks.hosts.soar.sources_of_reputation import KEY_FIELDS, reputation_fo
 from playbooks.report.display import safe_error
 from playbooks.report.wording import sentence
 from playbooks.settings import Settings
+from playbooks.source_checks import check_all
 
 #: Seconds for all checks together: a source gives up by itself after 10 s.
 CHECKS_S = 12.0
 
-type _Checked = tuple[int, Health]
+_LATE = "did not answer in time. Look at the network, the proxy and the address"
 
 
 def reputation_health(
@@ -39,49 +37,12 @@ def reputation_health(
         failed = Health(connector="reputation", state=HealthState.FAILED, detail=safe_error(error))
         return (("reputation sources", failed),)
     with reputation:
-        found = check_all(reputation.sources, Deadline.after(deadline_s))
+        checked = check_all(reputation.sources, Deadline.after(deadline_s), late=_LATE)
+    found = [each.model_copy(update={"detail": sentence(each.detail)}) for each in checked]
     titles = {source.info.name: source.info.title for source in reputation.sources}
     told = [(titles[each.connector], each) for each in found if not _is_missing_feed(each)]
     missing = [titles[each.connector] for each in found if _is_missing_feed(each)]
     return (*told, *_missing_feeds(missing), *_left_out(asset, set(titles)))
-
-
-def check_all(sources: Sequence[ReputationSource], deadline: Deadline) -> tuple[Health, ...]:
-    """What each source says of itself, in their order; one that is late or breaks has FAILED.
-
-    The threads are daemons: a source that hangs delays neither the test nor the end of the process.
-    """
-    arrivals: SimpleQueue[_Checked] = SimpleQueue()
-    for number, source in enumerate(sources):
-        work = threading.Thread(target=_check, args=(number, source, arrivals), daemon=True)
-        try:
-            work.start()
-        except RuntimeError:  # the system gives no more threads
-            arrivals.put((number, _failed(source, "not asked: no thread could be started. Test again later")))
-    found: dict[int, Health] = {}
-    while len(found) < len(sources):
-        try:
-            number, health = arrivals.get(timeout=max(0.001, deadline.left()))
-        except Empty:
-            if deadline.passed:
-                break
-            continue
-        found[number] = health
-    late = "did not answer in time. Look at the network, the proxy and the address"
-    return tuple(found.get(number) or _failed(source, late) for number, source in enumerate(sources))
-
-
-def _check(number: int, source: ReputationSource, arrivals: SimpleQueue[_Checked]) -> None:
-    try:
-        health = source.check()
-    except Exception as error:  # noqa: BLE001  the edge: one source's fault must not end the test
-        # By its class alone: the text of an unexpected error may hold a secret.
-        health = _failed(source, f"failed unexpectedly ({type(error).__name__})")
-    arrivals.put((number, health.model_copy(update={"detail": sentence(health.detail)})))
-
-
-def _failed(source: ReputationSource, detail: str) -> Health:
-    return Health(connector=source.info.name, state=HealthState.FAILED, detail=detail)
 
 
 def _is_missing_feed(health: Health) -> bool:

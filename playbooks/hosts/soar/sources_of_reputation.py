@@ -40,7 +40,8 @@ URL_FIELDS: Mapping[str, str] = {"misp_url": "misp", "taxii_url": "taxii"}
 #: Cache, quota and feeds are below the app's state folder, where the platform keeps files of its own.
 FOLDER_NAME = "reputation"
 
-#: No folder can be made here, so that cache and quota stay in memory.
+#: No folder can be made here: the cache stays in memory, and a source with a limit, which could not be kept
+#: across the platform's processes, is not asked.
 _NOWHERE = Path(os.devnull) / FOLDER_NAME
 
 
@@ -50,8 +51,8 @@ def reputation_for(asset: Asset, settings: Settings, *, state_folder: Path | Non
     Args:
         asset: holds keys and addresses.
         settings: the policy; its folder wins over the platform's.
-        state_folder: where the platform lets the app keep files; None = nowhere, and all stays in memory.
-            A folder that cannot be written is as good as none.
+        state_folder: where the platform lets the app keep files; None = nowhere: the cache stays in
+            memory, and sources with a limit are not asked. One that cannot be written is as good as none.
 
     Raises:
         ConfigError: a key or an address cannot be one; the field is named and its value is not.

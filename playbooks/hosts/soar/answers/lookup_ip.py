@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from actions.ip_facts import IpCheck
@@ -55,7 +55,7 @@ def answer(
         undetermined=verdicts.count(DestinationVerdict.UNDETERMINED),
         worst_verdict=max(verdicts, key=DESTINATION_RANK.__getitem__).value,
     )
-    message = f"{_message(list(checks), list(found.values()))}{_no_answer(list(found.values()))}{unusable}"
+    message = f"{_message(checks, found)}{_no_answer(list(found.values()))}{unusable}"
     return Answer(rows, summary, message)
 
 
@@ -67,7 +67,9 @@ def _row(check: IpCheck, found: DestinationReputation, roles: Sequence[Destinati
         reason=wording.sentence(found.reason),
         asked=list(coverage.asked),
         answered=list(coverage.answered),
-        failed=listed(f"{each.source}: {each.status}" for each in coverage.failed),
+        failed=listed(
+            f"{wording.source_title(each.source)}: {wording.status(each.status)}" for each in coverage.failed
+        ),
         not_configured=list(coverage.not_configured),
         roles=listed(wording.sentence(f"{each.label} ({each.source})") for each in roles),
         would_change=listed(wording.sentence(each) for each in found.would_change),
@@ -86,22 +88,29 @@ def _evidence(answer: SourceAnswer) -> str:
     seen = f"seen {answer.last_seen:%Y-%m-%d}" if answer.last_seen is not None else "not known when seen"
     expired = ", an expired answer" if answer.status is SourceStatus.STALE else ""
     said = answer.detail.rstrip(".") or answer.leaning.value
-    return wording.sentence(f"{answer.source}: {said} ({seen}{expired})")
+    return wording.sentence(f"{wording.source_title(answer.source)}: {said} ({seen}{expired})")
 
 
-def _message(ips: Sequence[str], found: Sequence[DestinationReputation]) -> str:
+def _message(checks: Mapping[str, IpCheck], found: Mapping[str, DestinationReputation]) -> str:
+    judged = {ip: each for ip, each in found.items() if wording.reputation_applies(each.verdict, checks[ip])}
     if len(found) == 1:
-        verdict = wording.DESTINATION_VERDICT[found[0].verdict]
-        return f"{ips[0]}: {verdict}. {wording.sentence(found[0].reason)}"
-    bad = sum(each.verdict in _BAD for each in found)
-    worst = max((each.verdict for each in found), key=DESTINATION_RANK.__getitem__)
-    counted = f"{bad} of {len(found)} addresses malicious or suspicious"
-    return f"{counted}; the worst is {wording.DESTINATION_VERDICT[worst]}."
+        ((ip, only),) = found.items()
+        verdict = wording.destination_headline(only.verdict, only) if judged else wording.NOT_PUBLIC
+        return f"{ip}: {verdict}. {wording.sentence(only.reason)}"
+    left = len(found) - len(judged)
+    if not judged:
+        return f"None of {left} addresses is public: nobody was asked."
+    bad = sum(each.verdict in _BAD for each in judged.values())
+    worst = max(judged.values(), key=lambda each: DESTINATION_RANK[each.verdict])
+    counted = f"{bad} of {wording.count(len(judged), 'address', 'addresses')} malicious or suspicious"
+    unasked = f" {left} more {'is' if left == 1 else 'are'} not public: nobody was asked." if left else ""
+    return f"{counted}; the worst is {wording.destination_headline(worst.verdict, worst)}.{unasked}"
 
 
 def _no_answer(found: Sequence[DestinationReputation]) -> str:
     """A sentence on sources that gave none; "" when all did. None of them means that an address is clean."""
-    names = sorted({failure.source for each in found for failure in each.coverage.failed})
+    failures = {failure.source for each in found for failure in each.coverage.failed}
+    names = sorted((wording.source_title(each) for each in failures), key=str.casefold)
     if not names:
         return ""
     more = len(names) - _FAILED_NAMED

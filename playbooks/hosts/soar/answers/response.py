@@ -55,10 +55,13 @@ def answer(
     parsed, left_out = _notables(params, soar, settings)
     steps = InProcess()
     with reputation_for(asset, settings, state_folder=state_folder) as reputation:
+        time = reputation.time_for_all()
         found, known = side_by_side(
             steps,
             Call("gather_cases", partial(_findings, params, soar, asset, parsed, settings)),
-            Call("lookup_reputation", partial(look_up_peers, parsed.notables, settings, reputation)),
+            Call(
+                "lookup_reputation", partial(look_up_peers, parsed.notables, settings, reputation, time=time)
+            ),
         )
         done = report_cases(
             steps,
@@ -69,6 +72,7 @@ def answer(
             caller_mode=mode,
             reputation=reputation,
             known=known,
+            time=time,
         )
     rows, faults = _rows(done)
     if not rows:

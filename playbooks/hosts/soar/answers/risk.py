@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from actions.case_facts import Destination
 from actions.ip_facts import IpCheck
-from actions.lookup_reputation import asked_address
+from actions.lookup_reputation import as_one, asked_address
 from actions.profile_catalog import shipped_profiles
 from actions.reputation_facts import DestinationReputation
+from connectors.addresses import shown
 from connectors.clock import utc_now
 from connectors.errors import InputError
+from connectors.reputation.fields import CLOCK_TOLERANCE
 from connectors.siem.notable import ParsedInput
 from playbooks.case_findings import CaseFindings, ungathered_cases
 from playbooks.case_steps import assess_case, destinations_of
@@ -52,7 +55,7 @@ def answer(
     settings = settings_of(asset)
     checks = {each.ip: each for each in unpack(params.ip_facts or "", IpCheck, field="ip_facts")}
     given = unpack(params.reputation_facts or "", DestinationReputation, field="reputation_facts")
-    known = {each.ip: each for each in given}
+    known = _known(given, now=utc_now())
     found, rejected, unprofiled = _cases(params, settings)
     with reputation_for(asset, settings, state_folder=state_folder) as reputation:
         cases = [
@@ -83,15 +86,33 @@ def answer(
     return Answer([risk_row(each) for each in cases], summary, message)
 
 
+def _known(given: Sequence[DestinationReputation], *, now: datetime) -> dict[str, DestinationReputation]:
+    """The look-ups by address, those of one address as one.
+
+    Raises:
+        InputError: one holds answers about another address, or was made in the future.
+    """
+    by_address: dict[str, list[DestinationReputation]] = {}
+    for each in given:
+        other = next((answer.ip for answer in each.answers if answer.ip != each.ip), None)
+        if other is not None:
+            problem = f"holds an answer about another address than {shown(each.ip)}"
+            raise InputError("reputation_facts", problem, "Give the facts of `lookup ip` as they are")
+        if each.decided_at > now + CLOCK_TOLERANCE:
+            problem = f"says that {shown(each.ip)} was looked up in the future"
+            raise InputError("reputation_facts", problem, "Check the clocks, or look it up again")
+        by_address.setdefault(each.ip, []).append(each)
+    return {ip: as_one(found) for ip, found in by_address.items()}
+
+
 def _with_reputation(
     destination: Destination, known: Mapping[str, DestinationReputation], reputation: Reputation
 ) -> Destination:
     """The destination judged by what was looked up before, and by lists on this machine."""
     check = destination.check
-    found = known.get(asked_address(check))
-    if found is None and not check.external:
-        # No third party is ever asked about it, so that nothing leaves here.
-        found = reputation.look_up([check])[check.ip]
+    # No third party is ever asked about any other: what claims to be its answer is none, and nothing leaves.
+    sent = check.external and check.sendable
+    found = known.get(asked_address(check)) if sent else reputation.look_up([check])[check.ip]
     judged = reputation.judged(destination, found)
     return judged if found is not None else judged.model_copy(update={"verdict_reason": _ADDRESS_UNKNOWN})
 

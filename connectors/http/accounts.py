@@ -1,0 +1,60 @@
+"""Who asks whom: a source, its server and the key. Quota, breaker and refused keys belong to all three.
+
+Two MISP servers share nothing, and a new key starts with a quota of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from connectors.http.call import Call
+
+_PORTS = {"http": 80, "https": 443}
+
+#: Bytes of the digest that are written to a file.
+_STORED_DIGEST = 2
+
+
+class Account(NamedTuple):
+    """Whom a call asks, as whom.
+
+    Attributes:
+        source: short name.
+        place: scheme, host and port; "" for what is no URL and is refused later.
+        digest: SHA-256 of the secret headers. It stays in memory.
+    """
+
+    source: str
+    place: str
+    digest: bytes
+
+    @property
+    def stored(self) -> str:
+        """The name that is written to the quota file: it begins with the source and a space.
+
+        Of the digest it has 16 bits. That tells a handful of keys apart, and two that fall together merely
+        share a quota; but it does not let a reader of the file confirm a guess of a weak password, as a whole
+        digest would, salted or not: of a million guesses some fifteen fit.
+        """
+        return f"{self.source} {self.place} {self.digest[:_STORED_DIGEST].hex()}"
+
+
+def account_of(call: Call) -> Account:
+    """The account that a call uses."""
+    digest = hashlib.sha256()
+    for name, secret in sorted(call.secret_headers.items(), key=lambda item: item[0].lower()):
+        value = secret.get_secret_value().encode("utf-8", "surrogatepass")
+        # Of equal length each, so that no two sets of headers run together to the same text.
+        digest.update(hashlib.sha256(name.lower().encode()).digest() + hashlib.sha256(value).digest())
+    return Account(call.source, _place(call.url), digest.digest())
+
+
+def _place(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _PORTS.get(parts.scheme, 0)
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.hostname or ''}:{port}"
