@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from actions.case_facts import Destination, DestinationVerdict
 from actions.check_ip import OrganisationRanges, check_ip
 from actions.ip_facts import IpCheck
-from actions.lookup_reputation import lookup, reputation_of, with_reputation
+from actions.lookup_reputation import as_one, lookup, reputation_of, with_reputation
 from actions.reputation_change import explain
 from actions.reputation_facts import DestinationReputation
 from actions.reputation_fanout import Arrival, Arrivals, receive_from_queue
@@ -405,3 +405,37 @@ def test_an_address_that_one_check_calls_own_reaches_no_third_party_by_another()
     for checks in ([owned, check_ip(GOOGLE)], [check_ip(GOOGLE), owned]):
         lookup(checks, [online], policy=POLICY)
     assert online.asked == []
+
+
+# --- several look-ups of one address
+
+
+def looked_up(*answers: SourceAnswer, at: datetime = NOW) -> DestinationReputation:
+    return fused(*answers).model_copy(update={"decided_at": at, "answers": answers})
+
+
+@given(st.permutations([0, 1, 2, 3]))
+def test_as_one_keeps_an_answer_before_a_failure_in_any_order(order: list[int]) -> None:
+    found = (
+        looked_up(answer("threatfox", lineage="abuse.ch")),
+        looked_up(failed("threatfox"), failed("otx")),
+        looked_up(not_found("virustotal"), at=NOW + timedelta(hours=1)),
+        looked_up(),
+    )
+
+    one = as_one([found[i] for i in order])
+
+    assert {(each.source, each.status) for each in one.answers} == {
+        ("threatfox", SourceStatus.OK),
+        ("otx", SourceStatus.TIMEOUT),
+        ("virustotal", SourceStatus.NOT_FOUND),
+    }
+    assert one.decided_at == NOW + timedelta(hours=1)
+
+
+def test_as_one_takes_the_later_answer_of_a_source() -> None:
+    bad = answer("otx").model_copy(update={"retrieved_at": NOW - timedelta(hours=2)})
+    gone = not_found("otx").model_copy(update={"retrieved_at": NOW})
+
+    assert as_one([looked_up(bad), looked_up(gone)]).answers == (gone,)
+    assert as_one([looked_up(gone), looked_up(bad)]).answers == (gone,)

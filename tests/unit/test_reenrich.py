@@ -14,19 +14,23 @@ from hypothesis import strategies as st
 
 from actions.case_facts import Destination, DestinationVerdict, Unknown
 from actions.isolation import IsolationVerdict
+from actions.lookup_reputation import with_reputation
 from actions.risk import CaseVerdict, Indicator, IndicatorGroup, Strength
+from connectors.facts.reputation import Leaning, SourceAnswer
 from playbooks.case import CaseReport
 from playbooks.reenrich import (
     CaseState,
     Reenrichment,
     ReenrichSettings,
     compare,
+    known_before,
     state_digest,
     state_text,
     stop_reason,
 )
 from tests.case_builders import T0, destination
 from tests.report_cases import benign, malicious, undetermined
+from tests.reputation_builders import answer, fused
 
 SETTINGS = ReenrichSettings()
 HOUR = timedelta(hours=1)
@@ -388,3 +392,50 @@ def test_every_order_of_destinations() -> None:
     peers = [destination(ip) for ip in ("1.1.1.1", "8.8.8.8", "9.9.9.9")]
     states = {first_look(report(destinations=order)) for order in permutations(peers)}
     assert len(states) == 1
+
+
+def _with_votes(verdict: DestinationVerdict, *answers: SourceAnswer) -> Destination:
+    found = fused(*answers, ip="8.8.8.8").model_copy(update={"verdict": verdict, "answers": answers})
+    return with_reputation(destination("8.8.8.8"), found)
+
+
+class TestWhoChangedIt:
+    BAD = answer("threatfox", ip="8.8.8.8", lineage="abuse.ch")
+
+    def test_a_new_report_is_named_with_the_verdict(self) -> None:
+        before = report(destinations=(_with_votes(DestinationVerdict.NO_FINDING),))
+        after = report(destinations=(_with_votes(DestinationVerdict.MALICIOUS, self.BAD),))
+
+        changes = look(before, after).changes
+
+        assert changes[0] == "destination 8.8.8.8: no finding before, malicious now"
+        assert changes[1].startswith("destination 8.8.8.8: New: abuse.ch (by ")
+        assert len(changes) == 2
+
+    def test_a_report_taken_back_is_named(self) -> None:
+        before = report(destinations=(_with_votes(DestinationVerdict.MALICIOUS, self.BAD),))
+        after = report(destinations=(_with_votes(DestinationVerdict.NO_FINDING),))
+
+        assert any("Gone: abuse.ch" in each for each in look(before, after).changes)
+
+    def test_the_same_verdict_by_another_report_is_no_change(self) -> None:
+        later = self.BAD.model_copy(update={"last_seen": self.BAD.last_seen and self.BAD.last_seen + HOUR})
+        before = report(destinations=(_with_votes(DestinationVerdict.MALICIOUS, self.BAD),))
+        after = report(destinations=(_with_votes(DestinationVerdict.MALICIOUS, later),))
+
+        seen = look(before, after)
+
+        assert seen.changes == ()
+        assert state_digest(seen.state) == state_digest(first_look(before))
+
+    def test_the_later_look_is_remembered(self) -> None:
+        old = first_look(report(destinations=(_with_votes(DestinationVerdict.MALICIOUS, self.BAD),)))
+        other = _with_votes(
+            DestinationVerdict.SUSPICIOUS, self.BAD.model_copy(update={"leaning": Leaning.SUSPICIOUS})
+        )
+        new = first_look(report(at=T0 + HOUR, destinations=(other,)))
+
+        for states in ([old, new], [new, old]):
+            known = known_before(states)
+            assert known["8.8.8.8"].verdict is DestinationVerdict.SUSPICIOUS
+            assert [each.leaning for each in known["8.8.8.8"].answers] == [Leaning.SUSPICIOUS]

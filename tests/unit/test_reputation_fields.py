@@ -186,3 +186,10 @@ def test_plurals() -> None:
         "2 entries",
         "1,000 pulses",
     ]
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00", "0001-01-01", "1601-01-01T00:00:00Z", "1600-06-01"])
+def test_a_time_before_every_fact_is_not_known(text: str) -> None:
+    read = fields(t=text)
+    assert read.maybe_moment("t") is None
+    assert read.maybe_time("t", now=datetime(2026, 1, 1, tzinfo=UTC)) is None

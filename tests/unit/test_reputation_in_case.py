@@ -25,7 +25,7 @@ from connectors.facts.reputation import (
 )
 from playbooks.case import CaseReport
 from playbooks.case_findings import gather_cases
-from playbooks.reputation import Reputation
+from playbooks.reputation import LookupTime, Reputation
 from playbooks.reputation_settings import ReputationSettings
 from playbooks.respond import LOOKED_UP_OF_A_CASE, LOOKED_UP_OF_A_RUN, respond
 from playbooks.settings import Settings
@@ -290,3 +290,24 @@ class TestWhatTheStepSays:
         (report,) = work(asked, (created(1, None, REGSVCS),), [notable(dest_ip="10.0.0.1")])
         (outcome,) = (each for each in report.steps if each.step == "lookup_reputation")
         assert (outcome.ok, outcome.detail) == (True, "no address is one that others are asked about")
+
+
+def test_both_look_ups_of_a_case_share_one_deadline(tmp_path: Path) -> None:
+    now = [0.0]
+    given: list[float] = []
+
+    class Slow(Feed):
+        def lookup(self, ip: str, *, deadline_s: float, fresh: bool = False) -> tuple[SourceAnswer, ...]:
+            given.append(deadline_s)
+            now[0] += deadline_s
+            return super().lookup(ip, deadline_s=deadline_s, fresh=fresh)
+
+    class Timed(Reputation):
+        def time_for_all(self) -> LookupTime:
+            return LookupTime(20, clock=lambda: now[0])
+
+    asked = Timed(ReputationSettings(folder=tmp_path), {}, clock=lambda: NOW)
+    asked.sources = (Slow(),)
+    work(asked, EVENTS, [notable()])
+    assert len(given) == 2
+    assert sum(given) <= 20

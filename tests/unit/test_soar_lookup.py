@@ -333,6 +333,38 @@ def test_facts_of_a_look_up_that_no_case_needs_are_named() -> None:
     assert answer.message.endswith(" reputation_facts of 8.8.8.8 were not used: no case here talked to it.")
 
 
+@pytest.mark.parametrize("failed_first", [True, False])
+def test_a_failed_look_up_of_the_same_address_lowers_nothing(asked: Vendors, *, failed_first: bool) -> None:
+    bad = one([looked_up(RENTED, asset_with(asked))])["facts"]
+    nothing = one([looked_up(f"::ffff:{RENTED}", {})])["facts"]
+    both = [nothing, bad] if failed_first else [bad, nothing]
+    row = one(run_action("assess risk", [{"notable": NOTABLE, "reputation_facts": json.dumps(both)}]))
+    assert row["destination_verdict"] == "malicious"
+
+
+def test_answers_about_another_address_are_refused(asked: Vendors) -> None:
+    changed = one([looked_up(RENTED, asset_with(asked))])["facts"].replace(RENTED, "8.8.8.8", 1)
+    (answer,) = run_action("assess risk", [{"notable": NOTABLE, "reputation_facts": changed}])
+    assert not answer.status
+    assert "reputation_facts: holds an answer about another address than" in answer.message
+
+
+def test_facts_of_the_future_are_refused(asked: Vendors) -> None:
+    document = json.loads(one([looked_up(RENTED, asset_with(asked))])["facts"])
+    document["facts"]["decided_at"] = "8999-01-01T00:00:00Z"
+    given = {"notable": NOTABLE, "reputation_facts": json.dumps(document)}
+    (answer,) = run_action("assess risk", [given])
+    assert not answer.status
+    assert "was looked up in the future" in answer.message
+
+
+def test_an_answer_about_a_private_address_is_none(asked: Vendors) -> None:
+    document = one([looked_up(RENTED, asset_with(asked))])["facts"].replace(RENTED, "10.0.0.9")
+    notable = json.dumps({**json.loads(NOTABLE), "dest_ip": "10.0.0.9"})
+    row = one(run_action("assess risk", [{"notable": notable, "reputation_facts": document}]))
+    assert row["destination_verdict"] == "undetermined"
+
+
 # --- all actions
 
 
