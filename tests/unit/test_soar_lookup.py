@@ -352,7 +352,7 @@ def test_answers_about_another_address_are_refused(asked: Vendors) -> None:
 def test_facts_of_the_future_are_refused(asked: Vendors) -> None:
     document = json.loads(one([looked_up(RENTED, asset_with(asked))])["facts"])
     document["facts"]["decided_at"] = "8999-01-01T00:00:00Z"
-    given = {"notable": NOTABLE, "reputation_facts": json.dumps(document)}
+    given: dict[str, object] = {"notable": NOTABLE, "reputation_facts": json.dumps(document)}
     (answer,) = run_action("assess risk", [given])
     assert not answer.status
     assert "was looked up in the future" in answer.message
