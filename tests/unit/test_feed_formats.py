@@ -10,15 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.facts.reputation import Leaning
-from connectors.reputation.offline import feed_formats
-from connectors.reputation.offline.feed_formats import (
-    MAX_DETAIL,
-    WIDEST,
-    FeedEntry,
-    FeedFormat,
-    ParsedFeed,
-    parse_feed,
-)
+from connectors.reputation.offline import feed_formats, feed_readers
+from connectors.reputation.offline.feed_entries import FeedEntry, FeedFormat, ParsedFeed
+from connectors.reputation.offline.feed_formats import parse_feed
+from connectors.reputation.offline.feed_readers import MAX_DETAIL, WIDEST
 
 
 def parse(text: str, feed_format: FeedFormat) -> ParsedFeed:
@@ -246,7 +241,7 @@ def test_more_entries_than_are_taken_make_no_list(monkeypatch: pytest.MonkeyPatc
 
 
 def test_too_many_lines_are_not_read_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed_formats, "MAX_LINES", 3)
+    monkeypatch.setattr(feed_readers, "MAX_LINES", 3)
     for text in ("192.0.2.1\n#\n#\n", "192.0.2.1\r\n#\r\n#\r\n"):
         assert ranges(parse(text, FeedFormat.PLAIN)) == ["192.0.2.1/32"]
     for text in ("192.0.2.1\n" * 4, "#\n" * 4, "\r" * 4 + "x", "x\n" * 4):
@@ -261,7 +256,7 @@ def test_too_many_lines_are_not_read_at_all(monkeypatch: pytest.MonkeyPatch) -> 
 def test_json_of_too_many_values_is_not_parsed(
     monkeypatch: pytest.MonkeyPatch, text: str, feed_format: FeedFormat
 ) -> None:
-    monkeypatch.setattr(feed_formats, "MAX_JSON_VALUES", 3)
+    monkeypatch.setattr(feed_readers, "MAX_JSON_VALUES", 3)
     assert parse(text, feed_format).unusable == "it is JSON of more than 3 values"
 
 

@@ -17,10 +17,11 @@ from connectors.facts.reputation import EvidenceDirection, Reliability
 from connectors.http.call import Call, Reply
 from connectors.http.deadline import Deadline
 from connectors.reputation.offline import feed_formats, feed_store
+from connectors.reputation.offline.feed_listing import FeedState, list_feeds
 from connectors.reputation.offline.feed_settings import FeedSettings, OwnList
 from connectors.reputation.offline.feed_store import MANIFEST, read_manifest, update_lock
 from connectors.reputation.offline.feed_update import FeedOutcome, UpdateResult, update_feeds
-from connectors.reputation.offline.feeds import FeedSource, FeedState, list_feeds
+from connectors.reputation.offline.feeds import FeedSource
 from tests.fakes.http_server import Answer, FakeServer, Seen
 from tests.http_clients import Clock, client
 

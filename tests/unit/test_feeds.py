@@ -22,9 +22,10 @@ from connectors.http.call import Call, Reply
 from connectors.http.deadline import Deadline
 from connectors.ports import ReputationSource
 from connectors.reputation.offline.catalogue import offline_sources, roles_by_range
+from connectors.reputation.offline.feed_listing import FeedState, list_feeds
 from connectors.reputation.offline.feed_settings import FeedSettings, OwnList
 from connectors.reputation.offline.feed_update import update_feeds
-from connectors.reputation.offline.feeds import FeedSource, FeedState, feed_sources, list_feeds
+from connectors.reputation.offline.feeds import FeedSource, feed_sources
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

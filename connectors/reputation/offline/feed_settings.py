@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from connectors.facts.base import Fact
 from connectors.facts.destination_role import DestinationRole, RoleEffect, RoleKind
 from connectors.facts.reputation import EvidenceDirection, Leaning, Reliability
-from connectors.reputation.offline.feed_formats import FeedFormat
+from connectors.reputation.offline.feed_entries import FeedFormat
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 

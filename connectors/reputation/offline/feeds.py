@@ -4,65 +4,30 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import datetime
 from typing import NamedTuple
 
 from connectors.addresses import pack_ip
 from connectors.clock import utc_now
-from connectors.facts.base import Fact, Instant
 from connectors.facts.destination_role import DestinationRole
 from connectors.facts.health import Health, HealthState
 from connectors.facts.reputation import Leaning, SourceAnswer, SourceInfo, SourceStatus
 from connectors.networks import NetworkMap
-from connectors.reputation.offline.feed_formats import FeedEntry, FeedFormat, ParsedFeed, parse_feed
-from connectors.reputation.offline.feed_settings import Feed, FeedSettings, age_words
+from connectors.reputation.offline.feed_copies import (
+    Missing,
+    Place,
+    content_of,
+    parsed_of,
+    place_of,
+    why_stale,
+)
+from connectors.reputation.offline.feed_entries import FeedEntry, FeedFormat, ParsedFeed
+from connectors.reputation.offline.feed_listing import FeedState, status_of
+from connectors.reputation.offline.feed_settings import Feed, FeedSettings
 from connectors.reputation.offline.feed_store import (
-    FeedCopy,
     StoreBroken,
-    own_list_changed,
-    read_copy,
-    read_manifest,
-    read_own_list,
 )
 from connectors.reputation.offline.warninglists import role_on_list
-
-#: A copy dated further ahead than this is not trusted: a clock was wrong.
-CLOCK_SKEW = timedelta(hours=1)
-
-
-class FeedState(StrEnum):
-    """How good a feed's copy is."""
-
-    GOOD = "good"
-    STALE = "stale"
-    BROKEN = "broken"
-    MISSING = "missing"
-
-
-class FeedStatus(Fact):
-    """What is on disk of one feed.
-
-    Attributes:
-        fetched_at: when the copy was downloaded or last confirmed; None = there is no copy.
-        age_s: seconds since then.
-        size: bytes.
-        count: entries.
-        problem: what is wrong with it, or was at the last update; "" if nothing.
-        credit: the author's copyright line.
-    """
-
-    name: str
-    title: str
-    state: FeedState
-    origin: str
-    licence: str
-    fetched_at: Instant | None = None
-    age_s: int | None = None
-    size: int = 0
-    count: int = 0
-    problem: str = ""
-    credit: str = ""
 
 
 class _Ready(NamedTuple):
@@ -76,108 +41,6 @@ class _Ready(NamedTuple):
     version: str
     ranges: NetworkMap[FeedEntry]
     header: ParsedFeed
-
-
-class _Place(NamedTuple):
-    """Where a feed's copy is.
-
-    Attributes:
-        record: what the manifest says of it; None for a list on disk.
-        fetched_at: how old it is counted to be.
-        version: as in _Ready.
-    """
-
-    record: FeedCopy | None
-    fetched_at: datetime
-    version: str
-
-
-class _Missing(Exception):
-    """There is no copy. Says why in one sentence."""
-
-
-def list_feeds(settings: FeedSettings, now: datetime) -> tuple[FeedStatus, ...]:
-    """What is on disk of each feed, each copy verified; a problem is told, never raised."""
-    return tuple(_status(settings, feed, now) for feed in settings.feeds)
-
-
-def _status(settings: FeedSettings, feed: Feed, now: datetime) -> FeedStatus:
-    def status(state: FeedState, problem: str = "", **more: object) -> FeedStatus:
-        return FeedStatus.model_validate(
-            {
-                "name": feed.name,
-                "title": feed.title,
-                "state": state,
-                "origin": feed.url or str(feed.path),
-                "licence": feed.licence,
-                "problem": problem,
-                **more,
-            }
-        )
-
-    try:
-        place = _place(settings, feed)
-        content = _content(settings, feed, place)
-        parsed = _parsed(feed, content)
-    except _Missing as error:
-        return status(FeedState.MISSING, str(error))
-    except StoreBroken as error:
-        return status(FeedState.BROKEN, str(error))
-    too_old = why_stale(feed, place.fetched_at, now)
-    problem = place.record.problem if place.record else ""
-    return status(
-        FeedState.STALE if too_old else FeedState.GOOD,
-        "; ".join(filter(None, (too_old, problem))),
-        fetched_at=place.fetched_at,
-        age_s=max(0, int((now - place.fetched_at).total_seconds())),
-        size=len(content),
-        count=len(parsed.entries),
-        credit=parsed.credit,
-    )
-
-
-def why_stale(feed: Feed, fetched_at: datetime, now: datetime) -> str:
-    """Why a copy is not to be trusted as fresh; "" when it is."""
-    age = now - fetched_at
-    if age < -CLOCK_SKEW:
-        return "its copy is dated in the future"
-    if age > timedelta(seconds=feed.max_age_s):
-        return f"its copy is {age_words(age)} old, more than {age_words(timedelta(seconds=feed.max_age_s))}"
-    return ""
-
-
-def _place(settings: FeedSettings, feed: Feed) -> _Place:
-    """Where the copy of a feed is.
-
-    Raises:
-        _Missing: there is none, or one of another address.
-        StoreBroken: the store cannot be read.
-    """
-    if feed.path is not None:
-        changed = own_list_changed(feed.path)
-        return _Place(None, changed, changed.isoformat())
-    if settings.folder is None:
-        raise _Missing("no folder for feeds is set")
-    record = read_manifest(settings.folder).feeds.get(feed.name)
-    if record is None or record.url != feed.url or record.fetched_at is None:
-        tried = f" (last try: {record.problem})" if record and record.problem else ""
-        raise _Missing(f"no copy on disk{tried}; update the feeds")
-    return _Place(record, record.fetched_at, record.sha256)
-
-
-def _content(settings: FeedSettings, feed: Feed, place: _Place) -> bytes:
-    if feed.path is not None:
-        return read_own_list(feed.path, limit=settings.max_bytes)
-    if settings.folder is None or place.record is None:
-        raise StoreBroken("no folder for feeds is set")
-    return read_copy(settings.folder, place.record, limit=settings.max_bytes)
-
-
-def _parsed(feed: Feed, content: bytes) -> ParsedFeed:
-    parsed = parse_feed(content, feed.format)
-    if parsed.unusable:
-        raise StoreBroken(f"its copy cannot be used: {parsed.unusable}")
-    return parsed
 
 
 class FeedSource:
@@ -207,7 +70,7 @@ class FeedSource:
 
     def check(self) -> Health:
         """Whether there is a good copy."""
-        status = _status(self._settings, self._feed, self._clock())
+        status = status_of(self._settings, self._feed, self._clock())
         state = {FeedState.GOOD: HealthState.OK, FeedState.MISSING: HealthState.NOT_CONFIGURED}.get(
             status.state, HealthState.FAILED
         )
@@ -226,7 +89,7 @@ class FeedSource:
             return (self._answer(ip, SourceStatus.ERROR, detail="Not an address."),)
         try:
             ready, fetched_at = self._load()
-        except _Missing as error:
+        except Missing as error:
             return (self._answer(ip, SourceStatus.NOT_CONFIGURED, detail=_sentence(str(error))),)
         except StoreBroken as error:
             return (self._answer(ip, SourceStatus.ERROR, detail=_sentence(str(error))),)
@@ -263,20 +126,20 @@ class FeedSource:
 
     def _load(self) -> tuple[_Ready, datetime]:
         """The copy that counts now, read again only when it is another one."""
-        place = _place(self._settings, self._feed)
+        place = place_of(self._settings, self._feed)
         try:
             return self._ready_for(place), place.fetched_at
         except StoreBroken:
             # An update may have put another copy in its place between the manifest and the file.
-            moved = _place(self._settings, self._feed)
+            moved = place_of(self._settings, self._feed)
             if moved.version == place.version:
                 raise
             return self._ready_for(moved), moved.fetched_at
 
-    def _ready_for(self, place: _Place) -> _Ready:
+    def _ready_for(self, place: Place) -> _Ready:
         with self._lock:
             if self._ready is None or self._ready.version != place.version:
-                parsed = _parsed(self._feed, _content(self._settings, self._feed, place))
+                parsed = parsed_of(self._feed, content_of(self._settings, self._feed, place))
                 ranges = NetworkMap((entry.network, entry) for entry in parsed.entries)
                 self._ready = _Ready(place.version, ranges, parsed._replace(entries=()))
             return self._ready

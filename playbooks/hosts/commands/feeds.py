@@ -10,9 +10,9 @@ from connectors.clock import utc_now
 from connectors.http.call import Call, Reply
 from connectors.http.client import Http
 from connectors.http.deadline import Deadline
+from connectors.reputation.offline.feed_listing import FeedState, FeedStatus, list_feeds
 from connectors.reputation.offline.feed_settings import Feed, age_words
 from connectors.reputation.offline.feed_update import FeedOutcome, UpdateResult, update_feeds
-from connectors.reputation.offline.feeds import FeedState, FeedStatus, list_feeds
 from playbooks.hosts.commands.aligned import aligned
 from playbooks.hosts.commands.warnings_told import warnings_as_notes
 from playbooks.hosts.outcome import EXIT_FAILED
