@@ -181,7 +181,7 @@ def hints_with_grounds(
     destination: Destination, rows: Iterable[Hint] = (*HINTS, *ROLE_ROWS)
 ) -> tuple[tuple[Hint, tuple[str, ...]], ...]:
     """All rows that fit, in their order, each with what it fits by: ranges, DNS names, ports."""
-    packed = pack_ip(destination.ip)
+    packed = pack_ip(destination.check.asked)
     by_range = _BY_RANGE.covering(packed) if packed is not None else ()
     fitting = []
     for hint in rows:

@@ -102,6 +102,11 @@ class IpCheck(Fact):
     confidential_ipv4: str = ""
 
     @property
+    def asked(self) -> str:
+        """The address that sources and tables know: the IPv4 in an IPv4-mapped or NAT64 one, else itself."""
+        return self.embedded.ip if self.embedded is not None and self.embedded.decides else self.ip
+
+    @property
     def sendable(self) -> bool:
         """True when a third party may be told of it: external, and nothing of the organisation's inside."""
         return self.external and not self.confidential_ipv4

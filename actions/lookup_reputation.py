@@ -72,7 +72,7 @@ def lookup(
     outside: dict[str, bool] = {}
     for check in checks.values():
         if check.public:
-            asked = asked_address(check)
+            asked = check.asked
             outside[asked] = check.sendable and outside.get(asked, True)
     tasks = [
         Task(source, infos[name], ip)
@@ -84,7 +84,7 @@ def lookup(
     now = clock()
     found: dict[str, DestinationReputation] = {}
     for ip, check in checks.items():
-        asked = asked_address(check)
+        asked = check.asked
         given = answers.get(asked, ())
         earlier = before[ip].answers if ip in before and check.public else ()
         found[ip] = fuse(
@@ -99,12 +99,6 @@ def lookup(
             roles_unread=roles_unread.get(ip, ()),
         )
     return found
-
-
-def asked_address(check: IpCheck) -> str:
-    """The address that sources know: the IPv4 inside an IPv4-mapped or NAT64 address, else itself."""
-    inside = check.embedded
-    return inside.ip if inside is not None and inside.decides else check.ip
 
 
 def why_withheld(check: IpCheck) -> str:

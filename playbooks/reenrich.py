@@ -195,11 +195,18 @@ def _destination(found: Destination) -> DestinationState:
 
 
 def known_before(states: Iterable[CaseState]) -> Mapping[str, DestinationReputation]:
-    """What is remembered of addresses, by their text in a report; of two looks the later one."""
-    found: dict[str, DestinationReputation] = {}
-    for each in sorted(states, key=lambda state: state.looked_at):
-        found |= {one.ip: one.reputation for one in each.destinations if one.reputation is not None}
-    return found
+    """What is remembered of addresses, by their text in a report; of two looks the later one.
+
+    Where the later one knew of no report, an earlier one was taken back and is not known any more.
+    """
+    latest: dict[str, tuple[datetime, DestinationReputation | None]] = {}
+    for state in states:
+        for each in state.destinations:
+            # A look that lost something moves on in time, but what it keeps is as old as it was.
+            at = each.reputation.decided_at if each.reputation is not None else state.looked_at
+            if each.ip not in latest or latest[each.ip][0] < at:
+                latest[each.ip] = (at, each.reputation)
+    return {ip: known for ip, (_, known) in latest.items() if known is not None}
 
 
 def _changes(previous: CaseState, report: CaseReport) -> tuple[str, ...]:

@@ -15,7 +15,6 @@ from actions.case_facts import Destination
 from actions.destination_roles import with_roles
 from actions.ip_facts import IpCheck
 from actions.lookup_reputation import (
-    asked_address,
     lookup,
     own_range_of,
     why_withheld,
@@ -209,7 +208,7 @@ class Reputation:
         """
         if not checks:
             return {}
-        served = {each.ip: self.roles_found(asked_address(each)) for each in checks if each.public}
+        served = {each.ip: self.roles_found(each.asked) for each in checks if each.public}
         with (shared or LookupTime(self._policy.deadline_s)).spend(last=last) as seconds:
             return lookup(
                 checks,
@@ -243,7 +242,7 @@ class Reputation:
             external,
             (*online, *self._offline),
             policy=self._policy,
-            roles={each.ip: self.roles(asked_address(each)) for each in external},
+            roles={each.ip: self.roles(each.asked) for each in external},
             clock=self._clock,
         )
 
@@ -259,7 +258,7 @@ class Reputation:
         """
         check = destination.check
         # A list's range may reach into addresses that are not public, where it means nothing.
-        by_range = self.roles_found(asked_address(check)) if check.public else RolesFound()
+        by_range = self.roles_found(check.asked) if check.public else RolesFound()
         served = with_roles(destination, by_range.roles)
         if known is None:
             return served

@@ -644,11 +644,10 @@ def test_a_connection_event_settles_the_direction() -> None:
         (PEER_IP, (), (21,), ["FTP"]),
         (PEER_IP, (), (2525,), []),
         (PEER_IP, ("ctldl.windowsupdate.com",), (80,), ["Windows update service"]),
-        ("not an address", (), (), []),
     ],
 )
 def test_hints(ip: str, names: tuple[str, ...], ports: tuple[int, ...], labels: list[str]) -> None:
-    seen = destination(dns_names=names, ports=ports).model_copy(update={"ip": ip})
+    seen = destination(ip, dns_names=names, ports=ports)
     assert [hint.label for hint in hints_for(seen)] == labels
 
 

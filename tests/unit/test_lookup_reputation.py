@@ -433,6 +433,26 @@ def test_as_one_keeps_an_answer_before_a_failure_in_any_order(order: list[int]) 
     assert one.decided_at == NOW + timedelta(hours=1)
 
 
+def test_as_one_keeps_an_answer_though_the_failure_is_later() -> None:
+    bad = answer("otx").model_copy(update={"retrieved_at": NOW - timedelta(hours=2)})
+    refused = failed("otx", SourceStatus.AUTH).model_copy(update={"retrieved_at": NOW})
+
+    for found in ([bad, refused], [refused, bad]):
+        assert as_one([looked_up(each) for each in found]).answers == (bad,)
+
+
+def test_as_one_keeps_each_author_of_a_source() -> None:
+    one, other = answer("otx", lineage="abuse.ch"), answer("otx", lineage="Cisco Talos")
+    assert set(as_one([looked_up(one), looked_up(other)]).answers) == {one, other}
+
+
+def test_as_one_takes_the_worse_of_two_fetched_together() -> None:
+    at = {"retrieved_at": NOW}
+    bad, gone = answer("otx").model_copy(update=at), not_found("otx").model_copy(update=at)
+    for found in ([bad, gone], [gone, bad]):
+        assert as_one([looked_up(each) for each in found]).answers == (bad,)
+
+
 def test_as_one_takes_the_later_answer_of_a_source() -> None:
     bad = answer("otx").model_copy(update={"retrieved_at": NOW - timedelta(hours=2)})
     gone = not_found("otx").model_copy(update={"retrieved_at": NOW})

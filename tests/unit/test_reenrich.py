@@ -30,7 +30,7 @@ from playbooks.reenrich import (
 )
 from tests.case_builders import T0, destination
 from tests.report_cases import benign, malicious, undetermined
-from tests.reputation_builders import answer, fused
+from tests.reputation_builders import NOW, answer, fused
 
 SETTINGS = ReenrichSettings()
 HOUR = timedelta(hours=1)
@@ -433,9 +433,24 @@ class TestWhoChangedIt:
         other = _with_votes(
             DestinationVerdict.SUSPICIOUS, self.BAD.model_copy(update={"leaning": Leaning.SUSPICIOUS})
         )
+        later = other.reputation and other.reputation.model_copy(update={"decided_at": NOW + HOUR})
+        other = other.model_copy(update={"reputation": later})
         new = first_look(report(at=T0 + HOUR, destinations=(other,)))
 
         for states in ([old, new], [new, old]):
             known = known_before(states)
             assert known["8.8.8.8"].verdict is DestinationVerdict.SUSPICIOUS
             assert [each.leaning for each in known["8.8.8.8"].answers] == [Leaning.SUSPICIOUS]
+
+    def test_a_report_taken_back_is_known_no_more(self) -> None:
+        bad = first_look(report(destinations=(_with_votes(DestinationVerdict.MALICIOUS, self.BAD),)))
+        later = self.BAD.last_seen and self.BAD.last_seen + timedelta(days=30)
+        clean = first_look(report(at=later or T0, destinations=(_with_votes(DestinationVerdict.NO_FINDING),)))
+        for states in ([bad, clean], [clean, bad]):
+            assert known_before(states) == {}
+
+    def test_addresses_of_several_cases_are_known(self) -> None:
+        bad = _with_votes(DestinationVerdict.MALICIOUS, self.BAD)
+        other = bad.model_copy(update={"ip": "1.1.1.1"})
+        states = [first_look(report(destinations=(each,))) for each in (bad, other)]
+        assert set(known_before(states)) == {"8.8.8.8", "1.1.1.1"}

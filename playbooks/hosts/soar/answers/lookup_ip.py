@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from actions.ip_facts import IpCheck
-from actions.lookup_reputation import asked_address
 from actions.reputation_facts import DestinationReputation, DestinationVerdict
 from actions.verdict_table import DESTINATION_RANK
 from connectors.facts.destination_role import DestinationRole
@@ -45,7 +44,7 @@ def answer(
     checks, unusable = judged_addresses(params.ip, lambda: settings.organisation_ranges, limit=MAX_LOOKUPS)
     with reputation_for(asset, settings, state_folder=state_folder) as reputation:
         found = reputation.look_up(list(checks.values()), fresh=params.fresh)
-        roles = {ip: reputation.roles(asked_address(each)) for ip, each in checks.items() if each.public}
+        roles = {ip: reputation.roles(each.asked) for ip, each in checks.items() if each.public}
     rows = [_row(each, found[ip], roles.get(ip, ())) for ip, each in checks.items()]
     verdicts = [each.verdict for each in found.values()]
     summary = LookupSummary(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from actions.case_facts import Destination
 from actions.ip_facts import IpCheck
-from actions.lookup_reputation import as_one, asked_address
+from actions.lookup_reputation import as_one
 from actions.profile_catalog import shipped_profiles
 from actions.reputation_facts import DestinationReputation
 from connectors.addresses import shown
@@ -81,7 +81,7 @@ def answer(
     message = (
         f"{cases_in_words(risks)}.{rejected_in_words(rejected)}{unprofiled}"
         f"{_unused('ip_facts', checks, {each.ip for each in peers})}"
-        f"{_unused('reputation_facts', known, {asked_address(each.check) for each in peers})}"
+        f"{_unused('reputation_facts', known, {each.check.asked for each in peers})}"
     )
     return Answer([risk_row(each) for each in cases], summary, message)
 
@@ -112,7 +112,7 @@ def _with_reputation(
     check = destination.check
     # No third party is ever asked about any other: what claims to be its answer is none, and nothing leaves.
     sent = check.external and check.sendable
-    found = known.get(asked_address(check)) if sent else reputation.look_up([check])[check.ip]
+    found = known.get(check.asked) if sent else reputation.look_up([check])[check.ip]
     judged = reputation.judged(destination, found)
     return judged if found is not None else judged.model_copy(update={"verdict_reason": _ADDRESS_UNKNOWN})
 
