@@ -28,6 +28,7 @@ from connectors.errors import (
 from connectors.http.accounts import Account, account_of
 from connectors.http.call import NOT_MODIFIED, Call, Reply
 from connectors.http.deadline import Deadline
+from connectors.http.redaction import cleaned
 from connectors.http.settings import HttpSettings
 from connectors.state.quota import Breaker, QuotaStore, RefusedBy, Usage
 
@@ -246,12 +247,17 @@ class Http:
             self._quota.answered(account.stored, wait_s=QUOTA_WAIT_S)
             raise
         self._quota.answered(account.stored, wait_s=QUOTA_WAIT_S)
-        return reply
+        # A server may send back the key it was sent, in a title, say: what reads the answer must not tell it.
+        return reply._replace(body=cleaned(reply.body, _secrets_of(call)))
 
     def _failed(self, account: Account, failure: Transient, given: float) -> None:
         if isinstance(failure, TimedOut) and given < FAIR_CHANCE_S:
             return
         self._quota.failed(account.stored, wait_s=QUOTA_WAIT_S)
+
+
+def _secrets_of(call: Call) -> list[str]:
+    return [secret.get_secret_value() for secret in call.secret_headers.values()]
 
 
 def _usable(call: Call, kept: Kept | None) -> Kept | None:

@@ -16,6 +16,9 @@ UNKEPT_HEADERS = frozenset({"set-cookie", "set-cookie2", "www-authenticate", "pr
 #: A shorter text is no secret worth looking for: it would be found everywhere.
 _SHORTEST_SECRET = 6
 
+#: What stands in place of a secret; it may stand in a JSON string.
+_MARK = b"[secret]"
+
 _QUERY = re.compile(r"\?[^\s\"']*")
 
 
@@ -38,6 +41,14 @@ def holds_secret(text: bytes, secrets: Iterable[str]) -> bool:
     """
     parts = {part for secret in secrets for part in _parts(secret)}
     return any(form in text for part in parts for form in _forms(part))
+
+
+def cleaned(text: bytes, secrets: Iterable[str]) -> bytes:
+    """The text with every form of the secrets that `holds_secret` finds replaced, the longest first."""
+    forms = {form for secret in secrets for part in _parts(secret) for form in _forms(part)}
+    for form in sorted(forms, key=len, reverse=True):
+        text = text.replace(form, _MARK)
+    return text
 
 
 def _parts(secret: str) -> set[str]:

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from connectors.errors import ConnectorError
 from connectors.http.call import Call
-from connectors.http.redaction import holds_secret, shown_url
+from connectors.http.redaction import cleaned, holds_secret, shown_url
 from tests.fakes.http_server import Answer, FakeServer, Seen
 from tests.http_clients import KEY, Clock, client
 
@@ -69,6 +69,7 @@ def test_after_a_run_with_planted_keys_none_is_found_anywhere(
                 reply = http.send(asked, deadline=clock.deadline())
                 again = http.send(asked, deadline=clock.deadline())
                 assert again.from_cache == (path == "/quiet")
+                assert not holds_secret(reply.body, SECRETS.values())
                 assert reply.status == 200
             except ConnectorError as exc:
                 texts.append("".join(traceback.format_exception(exc)))
@@ -107,6 +108,24 @@ def test_a_secret_is_found_in_each_of_its_forms(secret: str, around: bytes) -> N
     assert holds_secret(base64.urlsafe_b64encode(around + raw + around), [secret])
 
 
+@given(st.text(min_size=6, max_size=40).filter(lambda text: text.isprintable()), st.binary(max_size=5))
+def test_a_cleaned_text_holds_no_form_of_a_secret(secret: str, around: bytes) -> None:
+    raw = secret.encode()
+    for form in (raw, quote(secret, safe="").encode(), base64.b64encode(around + raw + around)):
+        assert not holds_secret(cleaned(around + form + b" " + form + around, [secret]), [secret])
+    assert cleaned(around, [secret]) == around or holds_secret(around, [secret])
+
+
+def test_a_key_in_a_title_does_not_reach_the_reader() -> None:
+    def decide(seen: Seen) -> Answer:
+        return Answer(body=json.dumps({"title": f"hello {seen.headers['key']}"}).encode())
+
+    clock = Clock()
+    with FakeServer(decide=decide) as server, client(clock) as http:
+        asked = Call("misp", server.url + "/", secret_headers={"Key": SecretStr(KEY)})
+        assert http.send(asked, deadline=clock.deadline()).json() == {"title": "hello [secret]"}
+
+
 @pytest.mark.parametrize(
     "header",
     [
@@ -121,7 +140,7 @@ def test_the_key_is_found_without_its_scheme_and_account(header: str) -> None:
     assert not holds_secret(b"Bearer Basic analyst", [header])
 
 
-def test_an_answer_that_repeats_the_bare_token_is_not_kept(tmp_path: Path) -> None:
+def test_an_answer_that_repeats_the_bare_token_is_kept_without_it(tmp_path: Path) -> None:
     clock = Clock()
     with (
         FakeServer(Answer(body=b'"' + KEY.encode() + b'"')) as server,
@@ -129,8 +148,11 @@ def test_an_answer_that_repeats_the_bare_token_is_not_kept(tmp_path: Path) -> No
     ):
         headers = {"Authorization": SecretStr(f"Bearer {KEY}")}
         asked = Call("source", f"{server.url}/quiet", secret_headers=headers, cache_s=60)
-        for _ in range(2):
-            assert not http.send(asked, deadline=clock.deadline()).from_cache
+        kept = [http.send(asked, deadline=clock.deadline()) for _ in range(2)]
+        assert [(each.body, each.from_cache) for each in kept] == [
+            (b'"[secret]"', False),
+            (b'"[secret]"', True),
+        ]
     assert not any(KEY.encode() in path.read_bytes() for path in tmp_path.iterdir())
 
 
