@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from playbooks.hosts.soar.asset import Asset, settings_of
 from playbooks.hosts.soar.sources_of_reputation import reputation_for, reputation_settings
 from playbooks.settings import Settings
 from playbooks.source_checks import check_all
+from tests.fakes.http_server import Answer, Seen
 from tests.reputation_builders import RecordingSource
 from tests.soar_app import ActionAnswer, app, run_action
 from tests.soar_platform import Platform
@@ -260,6 +261,31 @@ def test_each_source_says_whether_its_key_is_good(asked: Vendors, capfd: pytest.
     assert "AlienVault OTX: not configured; fill otx_key on the asset" in lines
     assert states["MISP warninglists"] == states["iporigin"] == "ok"
     assert asked.asked == set()
+
+
+def test_a_key_in_a_version_or_title_is_not_told(asked: Vendors, capfd: pytest.CaptureFixture[str]) -> None:
+    echoed = []
+    for name, told in (("misp", '"2.5.0"'), ("taxii", '"Indicators"')):
+        server = asked[name]
+        key, decide = server._key, server._decide
+        assert decide is not None
+
+        def echoing(
+            seen: Seen, key: str = key, told: str = told, decide: Callable[[Seen], Answer] = decide
+        ) -> Answer:
+            answer = decide(seen)
+            body = answer.body.decode().replace(told, json.dumps(key))
+            echoed.append(key in body)
+            return answer._replace(body=body.encode())
+
+        server._decide = echoing
+    answer, lines = connected(asset_with(asked), capfd)
+    assert echoed.count(True) == 2
+    told = "\n".join([answer.message, *lines])
+    for name in ("misp", "taxii"):
+        assert asked[name]._key not in told
+        assert asked[name]._key.rpartition(":")[2] not in told
+    assert "[secret]" in told
 
 
 def test_a_wrong_field_is_one_wrong_line(capfd: pytest.CaptureFixture[str]) -> None:

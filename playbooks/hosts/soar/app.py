@@ -25,7 +25,13 @@ from soar_sdk.logging import getLogger
 from soar_sdk.webhooks.models import WebhookRequest, WebhookResponse
 
 from playbooks.hosts.soar.asset import Asset, Purpose
-from playbooks.hosts.soar.guarded import FreshAssetApp, GuardedActions, answers_in_sentences, named
+from playbooks.hosts.soar.guarded import (
+    FreshAssetApp,
+    GuardedActions,
+    answers_in_sentences,
+    named,
+    secrets_of,
+)
 from playbooks.hosts.soar.identity import APP_ID, APP_NAME
 from playbooks.hosts.soar.later_client import connecting_later
 from playbooks.hosts.soar.outputs import (
@@ -53,6 +59,7 @@ from playbooks.hosts.soar.params import (
     ResponseParams,
     RiskParams,
 )
+from playbooks.hosts.soar.redaction import without_secrets
 from playbooks.hosts.soar.shapes import Output
 
 if TYPE_CHECKING:
@@ -102,8 +109,9 @@ def test_connectivity(soar: SOARClient[Any], asset: Asset) -> None:
     from playbooks.hosts.soar.connectivity import check_all, source_lines
 
     lines = source_lines(asset, _state_folder())
+    secrets = secrets_of(asset)
     for line in lines:
-        getLogger().info("%s", line)
+        getLogger().info("%s", without_secrets(str(line), secrets))
     check_all(lines)
 
 
