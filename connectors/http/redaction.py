@@ -39,16 +39,20 @@ def holds_secret(text: bytes, secrets: Iterable[str]) -> bool:
 
     Of "Bearer <token>", "Basic <base64>" and "user:password" the bare parts are looked for as well.
     """
-    parts = {part for secret in secrets for part in _parts(secret)}
-    return any(form in text for part in parts for form in _forms(part))
+    return any(form in text for form in secret_forms(secrets))
 
 
 def cleaned(text: bytes, secrets: Iterable[str]) -> bytes:
     """The text with every form of the secrets that `holds_secret` finds replaced, the longest first."""
-    forms = {form for secret in secrets for part in _parts(secret) for form in _forms(part)}
-    for form in sorted(forms, key=len, reverse=True):
+    for form in sorted(secret_forms(secrets), key=len, reverse=True):
         text = text.replace(form, _MARK)
     return text
+
+
+def secret_forms(secrets: Iterable[str]) -> set[bytes]:
+    """What `holds_secret` looks for: each secret and the bare parts in it, in every form."""
+    parts = {part for secret in secrets for part in _parts(secret)}
+    return {form for part in parts for form in _forms(part)}
 
 
 def _parts(secret: str) -> set[str]:
@@ -70,7 +74,7 @@ def _forms(secret: str) -> set[bytes]:
     if len(secret) < _SHORTEST_SECRET:
         return set()
     raw = secret.encode("utf-8", "surrogatepass")
-    quoted = {quote(raw, safe="").encode(), quote_plus(raw).encode()}
+    quoted = {quote(raw, safe="").encode(), quote(raw).encode(), quote_plus(raw).encode()}
     in_json = {
         json.dumps(secret)[1:-1].encode(),
         json.dumps(secret, ensure_ascii=False)[1:-1].encode("utf-8", "surrogatepass"),

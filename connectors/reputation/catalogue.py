@@ -11,7 +11,6 @@ from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, NamedTuple, cast
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
@@ -27,6 +26,7 @@ from connectors.facts.reputation import (
     SourceInfo,
     SourceStatus,
 )
+from connectors.http.targets import USER_IN_URL, url_problem
 from connectors.ports import ReputationSource
 from connectors.reputation.answering import Sender
 
@@ -74,8 +74,6 @@ CATALOGUE: Mapping[str, Entry] = {
     ),
 }
 
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-
 
 def _known_names(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
     unknown = next((name for name in names or () if name not in CATALOGUE), None)
@@ -90,27 +88,11 @@ def _known_names(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
 def _safe_urls(urls: dict[str, str]) -> dict[str, str]:
     _known_names(tuple(urls))
     for name, url in urls.items():
-        problem = _problem_of(url)
+        problem = url_problem(url, loopback=True, query=False)
         if problem:
-            raise ValueError(f"{name}: {problem}")
+            advice = "; put the key into the environment" if problem == USER_IN_URL else ""
+            raise ValueError(f"{name}: {problem}{advice}")
     return urls
-
-
-def _problem_of(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return "is not a URL"
-    if not host or not url.isascii() or any(letter.isspace() for letter in url):
-        return "is not a URL"
-    if parts.username is not None or parts.password is not None:
-        return "holds a user name; put the key into the environment"
-    if parts.query or parts.fragment:
-        return "has a query or a fragment"
-    if parts.scheme != "https" and not (parts.scheme == "http" and host in _LOOPBACK):
-        return "must begin with https:// (http:// only to this machine)"
-    return ""
 
 
 class ReputationSourcesSettings(Fact):

@@ -69,6 +69,21 @@ class TestCheckIp:
         assert "\x1b" not in result.err
         assert "Traceback" not in result.err
 
+    def test_addresses_are_taken_as_our_notes_write_them(self, invoke: Invoke) -> None:
+        given = ("8.8.8[.]8", "8[.]8[.]4[.]4", "2001:4860:4860:[:]8888", "::ffff:10.0.0[.]1")
+        result = invoke("check-ip", *given, "--json")
+        assert (result.code, result.err) == (0, "")
+        assert [each["ip"] for each in json.loads(result.out)] == [
+            "8.8.8.8",
+            "8.8.4.4",
+            "2001:4860:4860::8888",
+            "::ffff:10.0.0.1",
+        ]
+
+    def test_a_defanged_name_is_no_address(self, invoke: Invoke) -> None:
+        result = invoke("check-ip", "1.1.1[.]1", "evil[.]example")
+        assert (result.code, result.out) == (2, "")
+
     def test_every_wrong_address_is_named(self, invoke: Invoke) -> None:
         result = invoke("check-ip", "1.2.3", "4.5.6")
         assert result.code == 2

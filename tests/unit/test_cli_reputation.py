@@ -127,7 +127,18 @@ class TestReputation:
         result = invoke("reputation", "10.0.0.1", "::ffff:10.0.0.1", "fe80::1", "2002:808:808::1")
         assert (result.code, result.err) == (0, "")
 
-    @pytest.mark.parametrize("wrong", ["8.8.8", "", "evil.example"])
+    @pytest.mark.usefixtures("plant")
+    def test_an_address_is_taken_as_our_notes_write_it(self, invoke: Invoke, tmp_path: Path) -> None:
+        with servers("threatfox") as found:
+            config = settings_file(
+                tmp_path, urls(found), more=['[reputation.sources]\nenabled = ["threatfox"]']
+            )
+            result = invoke("reputation", PEER.replace(".", "[.]"), "--config", config, "--json")
+            assert result.code == 0
+            assert destination(result.out)["ip"] == PEER
+            assert len(found["threatfox"].seen) == 1
+
+    @pytest.mark.parametrize("wrong", ["8.8.8", "", "evil.example", "evil[.]example"])
     def test_a_wrong_address_asks_nobody(self, invoke: Invoke, wrong: str) -> None:
         result = invoke("reputation", "8.8.8.8", wrong)
         assert (result.code, result.out) == (2, "")

@@ -91,12 +91,15 @@ def test_settings_reach_the_source() -> None:
         ("http://127.0.0.1.attacker.example", "must begin with https://"),
         ("https://user:pass@misp.example.org", "holds a user name"),
         ("https://misp.example.org/?key=x", "has a query"),
-        ("https://misp.example.org/#x", "has a query or a fragment"),
+        ("https://misp.example.org/#x", "has a fragment"),
         ("misp.example.org", "is not a URL"),
         ("https://", "is not a URL"),
         ("https://[::1", "is not a URL"),
         ("https://misp.example.org:99999", "is not a URL"),
         ("https://misp.example.org/ x", "is not a URL"),
+        ("https://misp.example.org:0/", "is not a URL"),
+        ("https://misp.example.org/\x00", "is not a URL"),
+        ("https://misp.example.org/%00", "is not a URL"),
     ],
 )
 def test_unsafe_addresses_are_refused(url: str, problem: str) -> None:
@@ -105,7 +108,8 @@ def test_unsafe_addresses_are_refused(url: str, problem: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["https://misp.example.org:8443/misp/", "http://127.0.0.1:80", "http://[::1]:80"]
+    "url",
+    ["https://misp.example.org:8443/misp/", "http://127.0.0.1:80", "http://[::1]:80", "http://127.0.0.2"],
 )
 def test_safe_addresses(url: str) -> None:
     assert ReputationSourcesSettings(base_urls={"misp": url}).base_urls == {"misp": url}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, cast
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -152,6 +154,32 @@ def test_a_secret_in_rows_summary_and_message_is_taken_out(monkeypatch: pytest.M
     (answer,) = run_action("assess risk", [{"notable": NOTABLE}], asset=ASSET)
     assert answer.status
     assert not leaks(SECRET, json.dumps(answer.data))
+    assert "the server said [secret]" in str(answer.data[0]["facts"])
+
+
+def test_a_secret_that_is_the_name_of_a_field_costs_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(risk, "_NOT_LOOKED_UP", "the server said case_verdict")
+    for key in ("case_verdict", "analyst:case_verdict"):
+        (answer,) = run_action("assess risk", [{"notable": NOTABLE}], asset={"taxii_key": key})
+        assert answer.status, answer.message
+        assert answer.data[0]["case_verdict"] == "undetermined"
+        assert "the server said [secret]" in str(answer.data[0]["facts"])
+
+
+@pytest.mark.parametrize("form", [*"wbpc"])
+def test_no_form_of_an_account_leaves_an_action(monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    password = "planted+word-0123456789"
+    account = f"analyst:{password}"
+    told = {
+        "w": password,
+        "b": base64.b64encode(account.encode()).decode(),
+        "p": quote(password),
+        "c": f"{password[:14]}...",
+    }[form]
+    monkeypatch.setattr(risk, "_NOT_LOOKED_UP", f"the server said {told}")
+    (answer,) = run_action("assess risk", [{"notable": NOTABLE}], asset={"taxii_key": account})
+    assert answer.status, answer.message
+    assert told.rstrip(".") not in json.dumps(answer._asdict())
     assert "the server said [secret]" in str(answer.data[0]["facts"])
 
 

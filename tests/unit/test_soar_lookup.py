@@ -186,7 +186,16 @@ def test_no_address_is_a_failure(ip: str, said: str) -> None:
     ("field", "value", "said"),
     [
         ("misp_url", "http://misp.corp.example/", "misp_url: must begin with https:// (http:// only to this"),
-        ("misp_url", "https://u:planted-word@misp.corp.example/", "misp_url: holds a user name. Write"),
+        (
+            "misp_url",
+            "https://u:planted-word@misp.corp.example/",
+            "misp_url: holds a user name or a password. Wr",
+        ),
+        ("misp_url", "https://misp.corp.example/\x00planted", "misp_url: is not a URL. Write the address"),
+        ("misp_url", "https://misp.corp.example:0/planted", "misp_url: is not a URL. Write the address"),
+        ("misp_url", "https://misp.corp.example/%00planted", "misp_url: is not a URL. Write the address"),
+        ("taxii_url", "https://taxii.corp.example/%0d%0aX-Planted:1", "taxii_url: is not a URL. Write the"),
+        ("taxii_url", f"https://{'planted.' * 32}example/", "taxii_url: is not a URL. Write the address"),
         ("taxii_url", "nonsense", "taxii_url: is not a URL. Write the address alone"),
         ("virustotal_key", "planted-\u00e9-word", "virustotal_key: has characters that no key has"),
     ],

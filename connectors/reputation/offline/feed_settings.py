@@ -6,13 +6,13 @@ import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
 from connectors.facts.base import Fact
 from connectors.facts.destination_role import DestinationRole, RoleEffect, RoleKind
 from connectors.facts.reputation import EvidenceDirection, Leaning, Reliability
+from connectors.http.targets import QUERY_IN_URL, USER_IN_URL, url_problem
 from connectors.reputation.offline.feed_entries import FeedFormat
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -196,16 +196,11 @@ class OwnList(Fact):
     def _https(cls, url: str) -> str:
         if not url:
             return url
-        try:
-            parts = urlsplit(url)
-            usable = parts.scheme == "https" and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            usable = False
-            parts = urlsplit("")
-        if not usable:
-            raise ValueError("is no https:// address")
-        if parts.username is not None or parts.query or parts.fragment:
-            raise ValueError("holds a user name or a query: secrets have no place in the settings")
+        problem = url_problem(url, loopback=False, query=False)
+        if problem:
+            may_be_secret = problem in {USER_IN_URL, QUERY_IN_URL}
+            advice = ": secrets have no place in the settings" if may_be_secret else ""
+            raise ValueError(f"{problem}{advice}")
         return url
 
     @field_validator("leaning")

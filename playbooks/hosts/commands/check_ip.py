@@ -10,6 +10,7 @@ from actions.organisation_ranges import OrganisationRanges
 from connectors.errors import InputError
 from playbooks.hosts.terminal_output import write, write_json
 from playbooks.settings import load_settings
+from playbooks.typed_addresses import as_typed
 
 
 def run(*, ips: Sequence[str], config: Path | None, as_json: bool) -> None:
@@ -28,7 +29,7 @@ def run(*, ips: Sequence[str], config: Path | None, as_json: bool) -> None:
 
 
 def checked(ips: Sequence[str], organisation: OrganisationRanges) -> tuple[IpCheck, ...]:
-    """The public check of every address, in their order.
+    """The public check of every address, in their order; also of one written as our notes do, `8.8.8[.]8`.
 
     Raises:
         InputError: one or more are not addresses; all of them are named.
@@ -37,7 +38,7 @@ def checked(ips: Sequence[str], organisation: OrganisationRanges) -> tuple[IpChe
     errors: list[InputError] = []
     for ip in ips:
         try:
-            checks.append(check_ip(ip, organisation=organisation))
+            checks.append(check_ip(as_typed(ip), organisation=organisation))
         except InputError as error:
             errors.append(error)
     if len(errors) == 1:

@@ -22,7 +22,7 @@ class SourceState(StrEnum):
 
 
 class SourceLine(NamedTuple):
-    """One source, and a sentence on it. The sentence holds no secret."""
+    """One source, and a sentence on it, which may repeat what a server said: clean it before it is told."""
 
     name: str
     state: SourceState

@@ -26,7 +26,7 @@ from soar_sdk.webhooks.models import WebhookResponse
 
 from connectors.errors import ResponseError
 from playbooks.hosts.soar.asset import Purpose, check_purpose
-from playbooks.hosts.soar.redaction import without_secrets
+from playbooks.hosts.soar.redaction import clean_values, redactor, without_secrets
 
 #: Frames named in the debug log, the innermost ones.
 _FRAMES = 8
@@ -279,12 +279,13 @@ def _told_without(rows: Any, client: Any, secrets: Collection[str]) -> Any:
     """The rows, and message and summary beside them, free of secrets."""
     if not secrets:
         return rows
+    clean = redactor(secrets)
     if client is not None:
-        client.set_message(without_secrets(client.get_message(), secrets))
-        client.set_summary(_clean(client.get_summary(), secrets))
+        client.set_message(clean(client.get_message()))
+        client.set_summary(_clean(client.get_summary(), clean))
     if isinstance(rows, list):
-        return [_clean(row, secrets) for row in rows]
-    return _clean(rows, secrets)
+        return [_clean(row, clean) for row in rows]
+    return _clean(rows, clean)
 
 
 def _given_without(given: Mapping[str, Any], secrets: Collection[str]) -> dict[str, Any]:
@@ -295,15 +296,15 @@ def _given_without(given: Mapping[str, Any], secrets: Collection[str]) -> dict[s
     }
 
 
-def _clean(model: Any, secrets: Collection[str]) -> Any:
+def _clean(model: Any, clean: Callable[[str], str]) -> Any:
     if not isinstance(model, ActionOutput):
         return model
-    text = model.model_dump_json()
-    clean = without_secrets(text, secrets)
-    return model if clean == text else _rebuilt(model, clean)
+    told = json.loads(model.model_dump_json())
+    cleaned = clean_values(told, clean)
+    return model if cleaned == told else _rebuilt(model, cleaned)
 
 
-def _rebuilt(model: BaseModel, text: str) -> BaseModel:
-    """The model from its changed JSON. Outputs may lack fields, which validation would refuse as None."""
-    fields = {name: value for name, value in json.loads(text).items() if value is not None}
-    return type(model).model_validate(fields)
+def _rebuilt(model: BaseModel, fields: Mapping[str, Any]) -> BaseModel:
+    """The model from its changed fields. Outputs may lack some, which validation would refuse as None."""
+    given = {name: value for name, value in fields.items() if value is not None}
+    return type(model).model_validate(given)

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
 from connectors.clock import utc_now
 from connectors.errors import ConfigError
+from connectors.http.targets import url_problem
 from connectors.ports import ReputationSource
-from connectors.reputation.catalogue import CATALOGUE, MAX_KEY, NotConfigured, ReputationSourcesSettings
+from connectors.reputation.catalogue import CATALOGUE, MAX_KEY, NotConfigured
 from playbooks.hosts.soar.asset import Asset
 from playbooks.reputation import Reputation
 from playbooks.settings import Settings
@@ -77,7 +78,7 @@ def reputation_settings(
     for field, source in URL_FIELDS.items():
         url = (getattr(asset, field) or "").strip()
         if url:
-            urls[source] = _checked_url(field, source, url)
+            urls[source] = _checked_url(field, url)
     sources = given.sources.model_copy(update={"base_urls": urls})
     update: dict[str, object] = {"sources": sources}
     if given.folder is None and state_folder is not None:
@@ -113,17 +114,10 @@ def missing_fields(source: str, asset: Asset, urls: Mapping[str, str]) -> tuple[
     return (*(urls_missing if entry.needs_url else ()), *(keys_missing if entry.needs_key else ()))
 
 
-def _checked_url(field: str, source: str, url: str) -> str:
-    try:
-        ReputationSourcesSettings(base_urls={source: url})
-    except ValidationError as error:
-        message = error.errors(include_url=False, include_context=False, include_input=False)[0]["msg"]
-        # Up to the advice for the command line, which has no fields.
-        problem = message.removeprefix(f"Value error, {source}: ").partition(";")[0]
-        # Not chained: the error's text holds the address, and that may hold a password.
-        raise ConfigError(
-            field, problem, "Write the address alone, such as https://intel.corp.example/"
-        ) from None
+def _checked_url(field: str, url: str) -> str:
+    problem = url_problem(url, loopback=True, query=False)
+    if problem:
+        raise ConfigError(field, problem, "Write the address alone, such as https://intel.corp.example/")
     return url
 
 

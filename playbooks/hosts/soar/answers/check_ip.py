@@ -14,6 +14,7 @@ from playbooks.hosts.soar.asset import Asset, settings_of
 from playbooks.hosts.soar.facts_json import pack
 from playbooks.hosts.soar.outputs import IpCheckRow, IpCheckSummary
 from playbooks.hosts.soar.params import CheckIpParams
+from playbooks.typed_addresses import as_typed
 
 #: Addresses of one parameter set at most.
 MAX_ADDRESSES = 1000
@@ -66,7 +67,7 @@ def judged_addresses(
     errors: dict[str, InputError] = {}
     for each in given:
         try:
-            check = check_ip(_as_typed(each), organisation=own, field="ip")
+            check = check_ip(as_typed(each), organisation=own, field="ip")
         except InputError as error:
             errors[each] = error
         else:
@@ -75,11 +76,6 @@ def judged_addresses(
         raise _none_judged(errors)
     unusable = f" {len(errors)} of {len(given)} could not be judged: {_named(errors)}." if errors else ""
     return checks, unusable
-
-
-def _as_typed(given: str) -> str:
-    """The address without the brackets that keep it from being a link."""
-    return given.replace("[.]", ".").replace("[:]", ":")
 
 
 def _none_judged(errors: Mapping[str, InputError]) -> InputError:
