@@ -9,6 +9,7 @@ import hashlib
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from connectors.errors import AuthRejected
 from connectors.http.call import Call
 
 _PORTS = {"http": 80, "https": 443}
@@ -17,13 +18,21 @@ _PORTS = {"http": 80, "https": 443}
 _STORED_DIGEST = 2
 
 
+class Forbidden(AuthRejected):
+    """HTTP 403: the credential does not suffice, for this call at least."""
+
+
+class KeyStopped(AuthRejected):
+    """The call was not sent: the source has refused its very key before."""
+
+
 class Account(NamedTuple):
     """Whom a call asks, as whom.
 
     Attributes:
         source: short name.
         place: scheme, host and port; "" for what is no URL and is refused later.
-        digest: SHA-256 of the secret headers. It stays in memory.
+        digest: SHA-256 of the secrets, or of `Call.account` where that names it. It stays in memory.
     """
 
     source: str
@@ -42,11 +51,19 @@ class Account(NamedTuple):
 
 
 def account_of(call: Call) -> Account:
-    """The account that a call uses."""
+    """The account that a call uses: its quota and breaker outlive a token where `Call.account` names it."""
+    if call.account:
+        return Account(call.source, _place(call.url), hashlib.sha256(call.account.encode()).digest())
+    return credential_of(call)
+
+
+def credential_of(call: Call) -> Account:
+    """The account by the very secrets of a call: what a source refused is these, not the next token."""
     digest = hashlib.sha256()
-    for name, secret in sorted(call.secret_headers.items(), key=lambda item: item[0].lower()):
+    secrets = [*call.secret_headers.items(), *call.secret_form.items()]
+    for name, secret in sorted(secrets, key=lambda item: item[0].lower()):
         value = secret.get_secret_value().encode("utf-8", "surrogatepass")
-        # Of equal length each, so that no two sets of headers run together to the same text.
+        # Of equal length each, so that no two sets of secrets run together to the same text.
         digest.update(hashlib.sha256(name.lower().encode()).digest() + hashlib.sha256(value).digest())
     return Account(call.source, _place(call.url), digest.digest())
 

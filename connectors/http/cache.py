@@ -196,7 +196,7 @@ class AnswerCache:
 
 
 def cache_key(call: Call) -> str:
-    """A digest of what is asked: everything but the secret headers.
+    """A digest of what is asked: everything but the secrets.
 
     SHA-256 and not the 64 bits of requests-cache: whoever picks the addresses must not find two with one key.
     """
@@ -209,6 +209,8 @@ def cache_key(call: Call) -> str:
         call.body,
         sorted(call.form.items()) if call.form is not None else None,
     ]
+    if call.content is not None:
+        asked += [call.content_type, hashlib.sha256(call.content).hexdigest()]
     return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
@@ -222,6 +224,8 @@ def _kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _repeats_a_secret(call: Call, reply: Reply) -> bool:
-    secrets = [secret.get_secret_value() for secret in call.secret_headers.values()]
+    secrets = [
+        secret.get_secret_value() for secret in (*call.secret_headers.values(), *call.secret_form.values())
+    ]
     text = "\n".join(f"{name}: {value}" for name, value in _kept_headers(reply.headers).items())
     return holds_secret(reply.body, secrets) or holds_secret(text.encode(), secrets)

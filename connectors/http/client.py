@@ -25,7 +25,7 @@ from connectors.errors import (
     TimedOut,
     Transient,
 )
-from connectors.http.accounts import Account, account_of
+from connectors.http.accounts import Account, Forbidden, KeyStopped, account_of, credential_of
 from connectors.http.call import NOT_MODIFIED, Call, Reply
 from connectors.http.deadline import Deadline
 from connectors.http.redaction import cleaned
@@ -115,14 +115,17 @@ class Http:
             NotFound: HTTP 404; with the time of a kept one.
             AuthRejected: HTTP 401 or 403, or a key that no header may hold. This client then asks that source
                 with that key no more: a wrong key that is sent again and again gets its owner locked out.
+                (Not after a 403 where `call.account` is set: such a credential opens several doors.)
             RateLimited: HTTP 429, or our own quota is used up; with the time to ask again.
             Rejected: another 4xx, a URL that may not be asked, or HTTP libraries that are missing or too old.
-            TimedOut: no answer before the deadline.
+            TimedOut: no answer before the deadline. Of a write (not `call.repeatable`): it was sent, or part
+                of it, and nothing says whether it was carried out; a 5xx says nothing either.
             Transient: no connection, 5xx at every attempt, an unverified certificate, breaker open, or a
-                quota that could not be counted.
+                quota that could not be counted. Of a write: it was not sent.
             BadResponse: too large, not unpackable, redirected elsewhere.
             ConnectorError: what `call.accept` raised for an answer that was just fetched. Its BadResponse is
-                a failure of the source, so that an older answer is given instead.
+                a failure of the source, so that an older answer is given instead. Also what `call.refused`
+                gave for a 4xx or 5xx.
         """
         transport, cache = self._load(call.source)
         kept = _usable(call, cache.get(call)) if call.cache_s > 0 else None
@@ -136,7 +139,9 @@ class Http:
             if call.accept is not None and reply.status != NOT_MODIFIED:
                 call.accept(reply)
         except AuthRejected as exc:
-            self._rejected.setdefault(account_of(call), exc.message)
+            self._stop(call, exc)
+            if isinstance(exc, Forbidden):
+                raise AuthRejected(exc.connector, exc.message) from None
             raise
         except NotFound:
             if call.cache_s > 0 and call.cache_not_found:
@@ -186,7 +191,9 @@ class Http:
             return self._loaded
 
     def _ask(self, transport: Transport, call: Call, deadline: Deadline) -> Reply:
-        """One answer, with further attempts after failures that may pass."""
+        """One answer, with further attempts after failures that may pass; a write has one attempt."""
+        if not call.repeatable:
+            return self._attempt(transport, call, deadline)
         import tenacity  # noqa: PLC0415
 
         from connectors.http.failures import Unanswered  # noqa: PLC0415
@@ -220,13 +227,16 @@ class Http:
         """One request, counted before it is sent and recorded after it was answered or not."""
         given = deadline.left()
         if given <= 0:
-            raise TimedOut(call.source, "no time is left to ask")
+            message = "no time is left to ask"
+            if not call.repeatable:
+                raise Transient(call.source, f"not sent: {message}")
+            raise TimedOut(call.source, message)
         if self._closed:
             raise Rejected(call.source, _CLOSED)
         account = account_of(call)
-        rejected = self._rejected.get(account)
+        rejected = self._rejected.get(credential_of(call))
         if rejected is not None:
-            raise AuthRejected(call.source, f"not asked again with this key: {rejected}")
+            raise KeyStopped(call.source, f"not asked again with this key: {rejected}")
         refusal = self._quota.admit(account.stored, call.limits, wait_s=min(QUOTA_WAIT_S, given))
         if refusal is not None:
             if refusal.by in {RefusedBy.TABLE, RefusedBy.FILE}:
@@ -249,6 +259,12 @@ class Http:
         self._quota.answered(account.stored, wait_s=QUOTA_WAIT_S)
         # A server may send back the key it was sent, in a title, say: what reads the answer must not tell it.
         return reply._replace(body=cleaned(reply.body, _secrets_of(call)))
+
+    def _stop(self, call: Call, rejection: AuthRejected) -> None:
+        """Ask no more with a key that was refused."""
+        one_door = bool(call.account) and isinstance(rejection, Forbidden)
+        if not one_door and not isinstance(rejection, KeyStopped):
+            self._rejected.setdefault(credential_of(call), rejection.message)
 
     def _failed(self, account: Account, failure: Transient, given: float) -> None:
         if isinstance(failure, TimedOut) and given < FAIR_CHANCE_S:

@@ -27,17 +27,25 @@ class Unanswered(Transient):
         super().__init__(connector, message)
 
 
+class Unsent(Unanswered):
+    """There was no connection: nothing of the request left."""
+
+
+class Unconnected(TimedOut):
+    """There was no connection in time: nothing of the request left."""
+
+
 #: The first line of which a cause is one of the kinds says what happened.
 _MEANINGS: tuple[tuple[tuple[type[BaseException], ...], type[ConnectorError], str], ...] = (
     (
         (requests.exceptions.ProxyError, wire.ProxyError),
-        Unanswered,
+        Unsent,
         "the proxy cannot be reached, or refuses",
     ),
-    ((wire.NameResolutionError,), Unanswered, "the host name cannot be resolved"),
+    ((wire.NameResolutionError,), Unsent, "the host name cannot be resolved"),
     # Before the timeouts: urllib3 derives it from one.
-    ((wire.NewConnectionError,), Unanswered, "no connection can be made"),
-    ((requests.exceptions.ConnectTimeout, wire.ConnectTimeoutError), TimedOut, "no connection in time"),
+    ((wire.NewConnectionError,), Unsent, "no connection can be made"),
+    ((requests.exceptions.ConnectTimeout, wire.ConnectTimeoutError), Unconnected, "no connection in time"),
     ((requests.Timeout, wire.TimeoutError, TimeoutError), TimedOut, "no answer in time"),
     (
         (requests.exceptions.SSLError, wire.SSLError, ssl.SSLError),
@@ -70,6 +78,15 @@ def explained(source: str, exc: BaseException, *, deadline_passed: bool) -> Conn
         if any(isinstance(cause, kinds) for cause in causes):
             return error(source, message)
     return Unanswered(source, "the connection failed or broke off")
+
+
+def of_a_write(failure: ConnectorError) -> ConnectorError:
+    """What a failure means for a write: TimedOut where it may have been carried out."""
+    if isinstance(failure, Unsent | Unconnected):
+        return Transient(failure.connector, f"not sent: {failure.message}")
+    if isinstance(failure, Rejected) or type(failure) is Transient:
+        return failure  # no request could be made of it, or the certificate was not verified
+    return TimedOut(failure.connector, f"{failure.message}; whether it was carried out is not known")
 
 
 def _causes(exc: BaseException) -> Iterator[BaseException]:

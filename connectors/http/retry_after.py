@@ -12,7 +12,13 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 #: In this order; the first one that can be read counts.
-_HEADERS = ("retry-after", "x-ratelimit-reset", "ratelimit-reset", "x-rate-limit-reset")
+_HEADERS = (
+    "retry-after",
+    "x-ratelimit-retryafter",  # CrowdStrike: an epoch in seconds
+    "x-ratelimit-reset",
+    "ratelimit-reset",
+    "x-rate-limit-reset",
+)
 
 #: From here on a number is an epoch in seconds, or in milliseconds: 2001-09-09 in either.
 _EPOCH_S = 1e9

@@ -11,8 +11,8 @@ from connectors.http.redaction import shown_url
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
-#: The redirects after which a POST stays a POST (RFC 9110, 15.4).
-_OF_A_POST = frozenset({307, 308})
+#: The redirects after which a method stays what it is (RFC 9110, 15.4).
+_SAME_METHOD = frozenset({307, 308})
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -90,7 +90,7 @@ def redirected(source: str, method: str, url: str, status: int, location: str) -
     An error does not repeat the target: a source may put the key that it was sent into it.
 
     Raises:
-        BadResponse: it leaves them, is no URL, or would make a GET of a POST.
+        BadResponse: it leaves them, is no URL, or would make a GET of another method.
     """
     try:
         target = urljoin(url, location).partition("#")[0]
@@ -99,8 +99,8 @@ def redirected(source: str, method: str, url: str, status: int, location: str) -
         raise BadResponse(source, "a redirect to something that is not a URL") from None
     if not stays:
         raise BadResponse(source, "a redirect to another host, scheme or port is not followed")
-    if method == "POST" and status not in _OF_A_POST:
-        raise BadResponse(source, f"a POST was redirected as a GET (HTTP {status})")
+    if method != "GET" and status not in _SAME_METHOD:
+        raise BadResponse(source, f"a {method} was redirected as a GET (HTTP {status})")
     try:
         return checked_url(source, target)
     except Rejected:

@@ -16,11 +16,21 @@ import urllib3.exceptions as wire
 from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
 from requests.utils import get_environ_proxies, select_proxy, should_bypass_proxies
 
-from connectors.errors import AuthRejected, BadResponse, NotFound, RateLimited, Rejected, TimedOut
-from connectors.http.call import NOT_MODIFIED, Call, Reply
+from connectors.errors import (
+    AuthRejected,
+    BadResponse,
+    ConnectorError,
+    NotFound,
+    RateLimited,
+    Rejected,
+    TimedOut,
+    Transient,
+)
+from connectors.http.accounts import Forbidden
+from connectors.http.call import MAX_REFUSED_BYTES, METHODS, NOT_MODIFIED, Call, Refused, Reply
 from connectors.http.deadline import Deadline
 from connectors.http.deadline_socket import POOL_CLASSES, bounded, tls_context
-from connectors.http.failures import Unanswered, explained
+from connectors.http.failures import Unanswered, explained, of_a_write
 from connectors.http.redaction import hide_queries_in_logs
 from connectors.http.retry_after import retry_at
 from connectors.http.settings import HttpSettings
@@ -28,7 +38,8 @@ from connectors.http.targets import REDIRECTS, checked_url, is_loopback, redirec
 
 MAX_REDIRECTS = 3
 
-_METHODS = frozenset({"GET", "POST"})
+#: Answers without a body, whatever length their headers name (RFC 9110, 15.3.5 and 15.4.5).
+_BODILESS = frozenset({204, NOT_MODIFIED})
 
 #: Request headers that a 304 may answer.
 _CONDITIONS = frozenset({"if-none-match", "if-modified-since"})
@@ -80,12 +91,13 @@ class Transport:
         hide_queries_in_logs()
 
     def exchange(self, call: Call, deadline: Deadline) -> Reply:
-        """The answer of a source, if it is one; redirects are followed on the same host.
+        """The answer of a source, if it is one; redirects are followed on the same host, but not for a write.
 
         Raises:
             NotFound, AuthRejected, RateLimited, Rejected, BadResponse: the source's own answer.
-            Unanswered, TimedOut: another attempt may help.
-            Transient: the certificate cannot be verified.
+            Unanswered, TimedOut: another attempt may help. Of a write, TimedOut: it may have happened.
+            Transient: the certificate cannot be verified. Of a write also: it was not sent.
+            ConnectorError: what `call.refused` gave.
         """
         url = checked_url(call.source, call.url)
         for _ in range(MAX_REDIRECTS + 1):
@@ -93,6 +105,8 @@ class Transport:
                 answer = self._once(call, url, deadline)
             if isinstance(answer, Reply):
                 return answer
+            if not call.repeatable:
+                raise BadResponse(call.source, f"a write was redirected, not followed (HTTP {answer[0]})")
             url = redirected(call.source, call.method, url, *answer)
         raise BadResponse(call.source, f"more than {MAX_REDIRECTS} redirects")
 
@@ -106,10 +120,11 @@ class Transport:
     def _once(self, call: Call, url: str, deadline: Deadline) -> Reply | tuple[int, str]:
         """An answer, or the status and target of a redirect."""
         if deadline.passed:
-            raise TimedOut(call.source, "no time is left to ask")
+            raise _too_late(call)
+        request = _request(call, url, self._settings.user_agent)
         try:
             response = self._connections(call.source).send(
-                _request(call, url, self._settings.user_agent),
+                request,
                 stream=True,
                 timeout=(self._settings.connect_s, self._settings.read_s),
                 proxies=self._proxies(call.source, url),
@@ -118,16 +133,16 @@ class Transport:
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 if response.status_code in REDIRECTS and "location" in headers:
                     return response.status_code, headers["location"]
-                self._judge(call, response.status_code, headers)
-                # A 304 has no body, whatever length its headers name (RFC 9110, 15.4.5).
-                bodiless = response.status_code == NOT_MODIFIED
-                body = b"" if bodiless else b"".join(self._body(call.source, response, headers))
+                self._judge(call, response, headers)
+                bodiless = response.status_code in _BODILESS
+                body = b"" if bodiless else self._whole_body(call, response, headers)
             finally:
                 # A body that was read to its end has given its connection back; any other is cut off here.
                 response.close()
         except (requests.RequestException, wire.HTTPError, OSError) as exc:
             # Not `from exc`: the libraries' texts hold the whole URL.
-            raise explained(call.source, exc, deadline_passed=deadline.passed) from None
+            failure = explained(call.source, exc, deadline_passed=deadline.passed)
+            raise (failure if call.repeatable else of_a_write(failure)) from None
         return Reply(
             response.status_code,
             headers,
@@ -138,40 +153,36 @@ class Transport:
             source=call.source,
         )
 
-    def _judge(self, call: Call, status: int, headers: dict[str, str]) -> None:
+    def _judge(self, call: Call, response: requests.Response, headers: dict[str, str]) -> None:
         """Return for an answer; raise what any other status means. No text of the answer is repeated."""
-        source = call.source
+        source, status = call.source, response.status_code
         if 200 <= status <= 299 or (status == NOT_MODIFIED and _is_conditional(call)):
             return
         again = retry_at(headers, self._clock())
+        if call.refused is not None and 400 <= status <= 599:
+            failure = call.refused(Refused(status, headers, _first_of_body(response, headers), again))
+            if failure is not None:
+                raise failure
         if status == 429:
             raise RateLimited(source, "the source's quota is used up (HTTP 429)", retry_at=again)
         if status in {401, 403}:
-            raise AuthRejected(
-                source, f"the credential is missing, wrong, expired or not enough (HTTP {status})"
-            )
+            rejected = Forbidden if status == 403 else AuthRejected
+            raise rejected(source, f"the credential is missing, wrong, expired or not enough (HTTP {status})")
         if status == 404:
             raise NotFound(source, "the source does not know it (HTTP 404)")
         if 400 <= status <= 499:
             raise Rejected(source, f"the source refused the request (HTTP {status})")
         if 500 <= status <= 599:
-            raise Unanswered(source, f"the source failed (HTTP {status})", retry_at=again)
+            broken = Unanswered(source, f"the source failed (HTTP {status})", retry_at=again)
+            raise broken if call.repeatable else of_a_write(broken)
         raise BadResponse(source, f"an answer that was not asked for (HTTP {status})")
 
-    def _body(self, source: str, response: requests.Response, headers: dict[str, str]) -> Iterator[bytes]:
-        limit = self._settings.max_body_bytes
-        too_large = BadResponse(source, f"the answer is larger than {limit:,} bytes and was not read")
-        if headers.get("content-encoding", "").strip().lower() not in _ENCODINGS:
-            raise BadResponse(source, "the answer is packed in a way that was not asked for")
-        length = headers.get("content-length", "")
-        if length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > limit):
-            raise too_large
-        size = 0
-        while chunk := response.raw.read(_CHUNK, decode_content=True):
-            size += len(chunk)
-            if size > limit:
-                raise too_large
-            yield chunk
+    def _whole_body(self, call: Call, response: requests.Response, headers: dict[str, str]) -> bytes:
+        limit = self._settings.max_body_bytes if call.max_body_bytes is None else call.max_body_bytes
+        try:
+            return b"".join(_body(call.source, response, headers, limit))
+        except BadResponse as exc:
+            raise (exc if call.repeatable else of_a_write(exc)) from None
 
     def _connections(self, source: str) -> _Adapter:
         with self._lock:
@@ -212,16 +223,64 @@ class Transport:
         return {parts.scheme: proxy}
 
 
+def _too_late(call: Call) -> ConnectorError:
+    """No time is left, and nothing was sent: for a write that is no TimedOut, which leaves it open."""
+    message = "no time is left to ask"
+    return (
+        TimedOut(call.source, message) if call.repeatable else Transient(call.source, f"not sent: {message}")
+    )
+
+
+def _body(source: str, response: requests.Response, headers: dict[str, str], limit: int) -> Iterator[bytes]:
+    """The body, decompressed, in pieces.
+
+    Raises:
+        BadResponse: larger than the limit, or packed in another way.
+    """
+    too_large = BadResponse(source, f"the answer is larger than {limit:,} bytes and was not read")
+    if headers.get("content-encoding", "").strip().lower() not in _ENCODINGS:
+        raise BadResponse(source, "the answer is packed in a way that was not asked for")
+    length = headers.get("content-length", "")
+    if length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > limit):
+        raise too_large
+    size = 0
+    while chunk := response.raw.read(_CHUNK, decode_content=True):
+        size += len(chunk)
+        if size > limit:
+            raise too_large
+        yield chunk
+
+
+def _first_of_body(response: requests.Response, headers: dict[str, str]) -> bytes:
+    """The first bytes of a refusal; what can be read of them, since the status alone is an answer."""
+    body = bytearray()
+    if headers.get("content-encoding", "").strip().lower() in _ENCODINGS:
+        try:
+            while len(body) < MAX_REFUSED_BYTES and (chunk := response.raw.read(_CHUNK, decode_content=True)):
+                body += chunk
+        except (wire.HTTPError, OSError):
+            pass
+    return bytes(body[:MAX_REFUSED_BYTES])
+
+
 def _is_conditional(call: Call) -> bool:
     """Whether a call asks for what has changed only."""
     return any(name.lower() in _CONDITIONS for name in call.headers)
 
 
 def _request(call: Call, url: str, user_agent: str) -> requests.PreparedRequest:
-    if call.method not in _METHODS or (call.body is not None and call.form is not None):
-        raise ValueError("a call is a GET or a POST, with one body at most")
+    has_form = call.form is not None or bool(call.secret_form)
+    if call.method not in METHODS or (call.body is not None) + has_form + (call.content is not None) > 1:
+        raise ValueError("a call has one of the known methods and one body at most")
+    if call.cache_s > 0 and not call.repeatable:
+        raise ValueError("the answer to a write is never kept")
     headers = {"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "gzip"}
-    data: Any = dict(call.form) if call.form is not None else None
+    data: Any = call.content
+    if call.content is not None and call.content_type:
+        headers["Content-Type"] = call.content_type
+    if has_form:
+        secrets = {name: secret.get_secret_value() for name, secret in call.secret_form.items()}
+        data = {**(call.form or {}), **secrets}
     if call.body is not None:
         headers["Content-Type"] = "application/json"
         data = orjson.dumps(call.body)

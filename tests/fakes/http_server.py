@@ -31,6 +31,7 @@ class Answer(NamedTuple):
         raw: sent as the whole answer, status line and all, a byte every `drip_s`.
         hold: True never answers.
         cut: True announces more than is sent, and closes.
+        drop: True closes the connection without a byte.
     """
 
     status: int = 200
@@ -40,6 +41,7 @@ class Answer(NamedTuple):
     raw: bytes = b""
     hold: bool = False
     cut: bool = False
+    drop: bool = False
 
 
 class FakeServer:
@@ -66,6 +68,15 @@ class FakeServer:
                 fake._handle(self)
 
             def do_POST(self) -> None:
+                fake._handle(self)
+
+            def do_PUT(self) -> None:
+                fake._handle(self)
+
+            def do_PATCH(self) -> None:
+                fake._handle(self)
+
+            def do_DELETE(self) -> None:
                 fake._handle(self)
 
             def do_CONNECT(self) -> None:
@@ -131,6 +142,9 @@ class FakeServer:
             self._ended.wait(_PATIENCE_S)
             handler.close_connection = True
             return
+        if answer.drop:
+            handler.close_connection = True
+            return
         if answer.raw:
             handler.close_connection = True
             self._drip(handler, answer.raw, answer.drip_s)
@@ -138,6 +152,9 @@ class FakeServer:
         handler.send_response(answer.status)
         for name, value in answer.headers:
             handler.send_header(name, value)
+        if answer.status == 204:
+            handler.end_headers()
+            return
         if not any(name.lower() in {"content-length", "transfer-encoding"} for name, _ in answer.headers):
             handler.send_header("Content-Length", str(len(answer.body) + (100 if answer.cut else 0)))
         handler.end_headers()
