@@ -52,6 +52,10 @@ class EdrConnector(Protocol):
     def capabilities(self) -> frozenset[Capability]:
         """What this connector can do."""
 
+    @property
+    def sysmon_guids(self) -> bool:
+        """Whether its processes are known by Sysmon's ProcessGuid; a vendor's agent has ids of its own."""
+
     def check(self) -> Health:
         """Whether it works; no side effects."""
 

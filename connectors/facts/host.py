@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from connectors.facts.base import Fact, Instant
+from connectors.facts.isolation import IsolationState
 
 
 class HostType(StrEnum):
@@ -40,6 +41,8 @@ class HostRef(Fact):
         addresses: addresses over time.
         first_seen, last_seen: when the agent (or the log) last said anything.
         tags: the vendor's tags or groups.
+        active: whether the agent is in contact now, as the vendor says; None where it does not.
+        isolation: as the host's record says; UNKNOWN where it says nothing.
     """
 
     connector: str
@@ -50,6 +53,8 @@ class HostRef(Fact):
     first_seen: Instant | None = None
     last_seen: Instant | None = None
     tags: tuple[str, ...] = ()
+    active: bool | None = None
+    isolation: IsolationState = IsolationState.UNKNOWN
 
 
 def short_name(hostname: str) -> str:

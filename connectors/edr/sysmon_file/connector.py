@@ -55,6 +55,7 @@ class SysmonFileEdr:
     """The EDR port over a store of events that were read from files."""
 
     name = "sysmon_file"
+    sysmon_guids = True
     capabilities = frozenset({Capability.RESOLVE, Capability.LINEAGE, Capability.EVIDENCE})
 
     def __init__(

@@ -1,0 +1,330 @@
+"""CrowdStrike Falcon as an EDR: hosts and containment by the Hosts API, processes by NG-SIEM searches.
+
+Containment (`PerformActionV2`) has no place for a comment or for our key: they stay in our own record.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from pydantic import SecretStr
+
+from connectors.clock import utc_now
+from connectors.edr import sysmon_fields
+from connectors.edr.crowdstrike import activity, devices, hosts_api, queries, rows
+from connectors.edr.crowdstrike.falcon import Falcon
+from connectors.edr.crowdstrike.records import HostRecords
+from connectors.edr.crowdstrike.refusals import Scope
+from connectors.edr.crowdstrike.search_jobs import SearchJobs
+from connectors.edr.crowdstrike.settings import CrowdStrikeSettings
+from connectors.edr.lineage_walk import walk
+from connectors.edr.one_host import Candidate, one_host
+from connectors.errors import (
+    ConnectorError,
+    HostNotFound,
+    InputError,
+    PermissionMissing,
+    ProcessNotFound,
+)
+from connectors.facts.health import Health, HealthState
+from connectors.facts.host import HostRef
+from connectors.facts.isolation import ActionHandle, HowKnown, IsolationStatus
+from connectors.facts.process import Lineage, Process, ProcessEvidence, ProcessRef, image_name
+from connectors.http.client import Http
+from connectors.http.deadline import Deadline
+from connectors.ports import Capability, Window
+
+#: Falcon's clock and ours may differ, and events arrive late: "now" is searched up to this much later.
+LATE = timedelta(minutes=15)
+
+#: Processes whose ancestors' images are remembered, and images of each that are asked for.
+REMEMBERED = 100
+MOST_IMAGES = 20
+
+#: Times of a search are milliseconds since the epoch; a window of long ago finds nothing.
+_FIRST = datetime(1970, 1, 2, tzinfo=UTC)
+
+
+class CrowdStrike:
+    """The EDR port over CrowdStrike Falcon."""
+
+    name = devices.CONNECTOR
+    sysmon_guids = False
+    capabilities = frozenset(Capability)
+
+    def __init__(
+        self,
+        http: Http,
+        settings: CrowdStrikeSettings,
+        secret: SecretStr,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Ask nothing yet.
+
+        Args:
+            http: sends everything.
+            settings: where and how long.
+            secret: the API client's secret.
+            clock: the time of day.
+            sleep: waits for a number of seconds between polls.
+            monotonic: seconds, for deadlines.
+        """
+        self._settings = settings
+        self._clock = clock
+        self._monotonic = monotonic
+        self._images: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._falcon = Falcon(http, settings, secret, clock=clock)
+        self._jobs = SearchJobs(self._falcon, settings.repository, sleep=sleep, monotonic=monotonic)
+
+    def check(self) -> Health:
+        """Whether a token is issued, hosts can be read and a search runs. Containing is not tried."""
+        deadline = self._deadline()
+        missing: list[str] = []
+        try:
+            self._falcon.sign_in(deadline=deadline)
+            for probe in (self._probe_hosts, self._probe_search):
+                try:
+                    probe(deadline)
+                except PermissionMissing as exc:
+                    missing.append(exc.scope)
+        except ConnectorError as exc:
+            return Health(connector=self.name, state=HealthState.FAILED, detail=exc.message)
+        if missing:
+            return Health(
+                connector=self.name,
+                state=HealthState.FAILED,
+                detail=f"the API client lacks {', '.join(missing)}; grant it in the Falcon console",
+                missing_scopes=tuple(missing),
+            )
+        return Health(
+            connector=self.name,
+            state=HealthState.OK,
+            detail=f"hosts can be read and {self._settings.repository} can be searched; containing needs "
+            f"{Scope.HOSTS_WRITE.value!r}, which cannot be tried without containing",
+        )
+
+    def resolve_host(
+        self, *, hostname: str | None = None, ip: str | None = None, at: datetime | None = None
+    ) -> HostRef:
+        """The one agent of this name (FQDN and short name understood) or, without a name, of this address.
+
+        Falcon's device record has the present addresses only.
+
+        Raises:
+            HostNotFound: none fits.
+            AmbiguousHost: several do.
+        """
+        asked = (hostname or ip or "").strip()
+        if not asked:
+            raise HostNotFound(self.name, "neither a host name nor an address was given")
+        try:
+            wanted = queries.hosts_named(asked) if hostname else queries.hosts_with_address(asked)
+        except InputError as exc:  # what FQL cannot hold is in no host name either
+            raise HostNotFound(self.name, f"no host {asked!r}: no host name holds such characters") from exc
+        found = hosts_api.find(self._falcon, wanted, deadline=self._deadline())
+        # The record does not say whether the agent is in contact; last_seen does what can be done.
+        candidates = [Candidate(devices.host_ref(each), active=False) for each in found]
+        return one_host(self.name, asked, candidates, at=at, now=self._clock())
+
+    def find_process(
+        self,
+        host: HostRef,
+        *,
+        guid: str | None = None,
+        pid: int | None = None,
+        name: str | None = None,
+        remote_ip: str | None = None,
+        remote_port: int | None = None,
+        window: Window,
+    ) -> Sequence[ProcessRef]:
+        """Processes that fit: by Falcon's process id; else by the peer; else those of the name alive then.
+
+        A guid of another product is not known here: nothing is found. A pid only narrows.
+
+        Raises:
+            QueryFailed: more fit than can be looked through.
+        """
+        if guid is not None:
+            key = _own_key(host, guid)
+            found = self._records(host, window).by_key([key]) if key is not None else ()
+            return [each.ref for each in found if each.ref.guid == key]
+        if remote_ip is not None:
+            connected = self._records(host, window, before=False).connected(remote_ip, remote_port)
+            # A process may have started long before it was connected: its start is looked for further back.
+            refs = self._with_starts(host, connected, window)
+            return [each for each in refs if _is_named(each, name) and (pid is None or each.pid == pid)]
+        if name is None or not name.strip():
+            return []
+        started = self._records(host, window).named(name.strip())
+        return [
+            each.ref for each in started if (pid is None or each.ref.pid == pid) and _was_alive(each, window)
+        ]
+
+    def get_lineage(
+        self,
+        host: HostRef,
+        process: ProcessRef,
+        *,
+        window: Window,
+        max_depth: int = 20,
+        max_nodes: int = 500,
+    ) -> Lineage:
+        """Ancestors, siblings and children of a process.
+
+        One search for the process, one for each ancestor, one for siblings and children, and one for the
+        version resources of the images.
+
+        Raises:
+            ProcessNotFound: the process is not recorded at all.
+        """
+        records = self._records(host, window, after=True)
+        lineage = walk(records, process, max_depth=max_depth, max_nodes=max_nodes, recorder="Falcon")
+        if lineage is None:
+            raise ProcessNotFound(self.name, "the process's start is not recorded in the time searched")
+        self._remember(host, lineage)
+        relatives = (*lineage.ancestors, *lineage.siblings, *lineage.children)
+        fill = records.named_originally((lineage.target, *relatives))
+        return lineage.model_copy(
+            update={
+                "target": fill(lineage.target),
+                "ancestors": tuple(map(fill, lineage.ancestors)),
+                "siblings": tuple(map(fill, lineage.siblings)),
+                "children": tuple(map(fill, lineage.children)),
+                "source_queries": tuple(records.queries),
+            }
+        )
+
+    def get_process_evidence(self, host: HostRef, process: ProcessRef, *, window: Window) -> ProcessEvidence:
+        """Connections, DNS answers, written executables and the end of a process, with coverage.
+
+        Who wrote the images of its ancestors is told as well when its lineage was asked for before.
+
+        Raises:
+            ProcessNotFound: the process has no id of Falcon.
+        """
+        key = _own_key(host, process.guid or "")
+        if key is None:
+            raise ProcessNotFound(self.name, "the process has no process id of Falcon")
+        records = self._records(host, window, after=True)
+        known = self._images.get((host.host_id, key), ())
+        images = dict.fromkeys(each for each in (process.image, *known) if "\\" in each)
+        found, ended = records.evidence(key, tuple(images))
+        kinds = records.recorded_kinds()
+        return found.model_copy(
+            update={"coverage": activity.coverage(found, has_ended=ended, recorded=kinds)}
+        )
+
+    def isolate(self, host: HostRef, *, comment: str, idempotency_key: str) -> ActionHandle:
+        """Ask for network containment. A handle means accepted.
+
+        Raises:
+            Conflict: another action on the host is under way.
+            TimedOut: the outcome is unknown; read the state.
+        """
+        del comment, idempotency_key  # Falcon has no place for them
+        return hosts_api.act(self._falcon, host, "contain", deadline=self._deadline(), clock=self._clock)
+
+    def release(self, host: HostRef, *, comment: str, idempotency_key: str) -> ActionHandle:
+        """Ask for the end of containment; as isolate."""
+        del comment, idempotency_key
+        return hosts_api.act(
+            self._falcon, host, "lift_containment", deadline=self._deadline(), clock=self._clock
+        )
+
+    def get_isolation(self, host: HostRef, handle: ActionHandle | None = None) -> IsolationStatus:
+        """The containment state of the device record, which the agent keeps: observed. No handle is needed.
+
+        Raises:
+            HostNotFound: Falcon no longer knows the agent.
+        """
+        del handle
+        device = hosts_api.get(self._falcon, host.host_id, deadline=self._deadline())
+        said = sysmon_fields.text(device.get("status"))[:80]
+        return IsolationStatus(
+            state=devices.isolation(device),
+            how_known=HowKnown.OBSERVED,
+            as_of=self._clock(),
+            detail=f"the status of the device is {said!r}",
+        )
+
+    # --- one step each -------------------------------------------------------------------------
+
+    def _remember(self, host: HostRef, lineage: Lineage) -> None:
+        """Keep the paths of the ancestors' images, for the question who wrote them."""
+        key = lineage.target.ref.guid
+        if key is None:
+            return
+        if len(self._images) >= REMEMBERED:
+            self._images.clear()
+        images = (each.ref.image for each in lineage.ancestors[:MOST_IMAGES])
+        self._images[host.host_id, key] = tuple(images)
+
+    def _deadline(self) -> Deadline:
+        return Deadline.after(self._settings.deadline_s, clock=self._monotonic)
+
+    def _probe_hosts(self, deadline: Deadline) -> None:
+        hosts_api.probe(self._falcon, deadline=deadline)
+
+    def _probe_search(self, deadline: Deadline) -> None:
+        now = self._clock()
+        self._jobs.find(
+            queries.probe(),
+            start=now - timedelta(minutes=5),
+            end=now,
+            fits=lambda row: rows.event_name(row) in rows.STARTS,
+            deadline=deadline,
+        )
+
+    def _records(
+        self, host: HostRef, window: Window, *, before: bool = True, after: bool = False
+    ) -> HostRecords:
+        """Searches of a host in a window, of which `history_days` up to its end are searched at most.
+
+        Args:
+            before: also look as many days before it, for starts.
+            after: also look as many days after it, for what a process started or did later.
+        """
+        history = timedelta(days=self._settings.history_days)
+        now = self._clock() + LATE
+        last = min(window.end, now)
+        start = max(min(window.start, last), last - history)
+        return HostRecords(
+            self._jobs,
+            host.host_id,
+            start=max(start - history if before else start, _FIRST),
+            end=max(min(now, last + history) if after else last, _FIRST),
+            deadline=self._deadline(),
+        )
+
+    def _with_starts(self, host: HostRef, refs: Sequence[ProcessRef], window: Window) -> list[ProcessRef]:
+        """The same processes as their starts name them, where these are recorded."""
+        if not refs:
+            return []
+        started = self._records(host, window).by_key([each.guid or "" for each in refs])
+        known = {each.ref.guid: each.ref for each in started}
+        return [known.get(each.guid, each) for each in refs]
+
+
+def _own_key(host: HostRef, guid: str) -> str | None:
+    """Falcon's process id in a guid, alone or as a graph id of this host; None for any other guid."""
+    graph = rows.graph_process(guid.strip())
+    if graph is not None:
+        return graph[1] if graph[0] == host.host_id else None
+    return rows.process_id(guid)
+
+
+def _is_named(process: ProcessRef, name: str | None) -> bool:
+    return name is None or image_name(process.image).lower() == name.strip().lower()
+
+
+def _was_alive(process: Process, window: Window) -> bool:
+    """Whether a process ran in the window; an unknown time does not exclude."""
+    started, ended = process.ref.start_time, process.end_time
+    return not (started is not None and started > window.end) and not (
+        ended is not None and ended < window.start
+    )

@@ -1,0 +1,128 @@
+"""Which of a vendor's host records is meant: exactly one, or none is picked. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from connectors.addresses import canonical_ip
+from connectors.errors import AmbiguousHost, HostNotFound
+from connectors.facts.host import AddressSeen, HostRef, HostType, same_host_name, short_name
+
+#: A record that said nothing for so long, while another of the same name did, is what a rebuilt or
+#: re-enrolled machine left behind. Vendors keep such records for weeks (CrowdStrike: 45 days).
+STALE_AFTER = timedelta(days=7)
+
+#: An address seen this long before or after an instant still counts as the host's at that instant.
+ADDRESS_SLACK = timedelta(hours=12)
+
+#: Candidates named in an error; further ones are counted.
+MOST_NAMED = 20
+
+
+class Candidate(NamedTuple):
+    """A host record that a vendor gave for a name or an address.
+
+    Attributes:
+        active: True where the vendor says that the agent is in contact now.
+    """
+
+    host: HostRef
+    active: bool
+
+
+def one_host(
+    connector: str, asked: str, candidates: Iterable[Candidate], *, at: datetime | None, now: datetime
+) -> HostRef:
+    """The one host that is meant by a name or an address; vendors' searches are never trusted to be exact.
+
+    An FQDN means the host of exactly that name, else one of which only the short name is known. A short name
+    means a host of that short name in any domain. Case does not matter. An address means a host that had it
+    at that time; a record without times for it is not ruled out.
+    Of several, those that were not seen for STALE_AFTER (nor at `at` or later) are not meant, if that
+    leaves exactly one.
+
+    Args:
+        connector: its name, for the errors.
+        asked: host name or address.
+        candidates: what the vendor gave; may be too much.
+        at: when the host had the name or the address; None for now.
+        now: timezone-aware.
+
+    Raises:
+        HostNotFound: none fits.
+        AmbiguousHost: several do.
+    """
+    address = canonical_ip(asked.strip())
+    records = _distinct(candidates)
+    if address:
+        found = [each for each in records if _had_address(each.host, address, at or now)]
+    else:
+        found = _named(records, asked)
+    if not found:
+        raise HostNotFound(connector, f"no host {asked!r}")
+    current = [each for each in found if not _stale(each, at=at, now=now)]
+    if len(found) > 1 and len(current) == 1:
+        found = current
+    if len(found) > 1:
+        raise AmbiguousHost(
+            connector,
+            f"{len(found)} hosts fit {asked!r}",
+            candidates=_described([each.host for each in found]),
+        )
+    return found[0].host
+
+
+def _distinct(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """One for each id, the one seen last: pages of a vendor's list may overlap."""
+    records: dict[str, Candidate] = {}
+    for each in candidates:
+        known = records.get(each.host.host_id)
+        if known is None or _seen(each.host) > _seen(known.host):
+            records[each.host.host_id] = each
+    return list(records.values())
+
+
+def _seen(host: HostRef) -> datetime:
+    return host.last_seen or datetime.min.replace(tzinfo=UTC)
+
+
+def _named(records: Sequence[Candidate], asked: str) -> list[Candidate]:
+    wanted = asked.strip().rstrip(".").lower()
+    qualified = "." in wanted
+    exact = [each for each in records if each.host.hostname.strip().rstrip(".").lower() == wanted]
+    if qualified and exact:
+        return exact
+    if not any(same_host_name(each.host.hostname, wanted) for each in records):
+        return []
+    # A short name, asked or recorded, fits every domain: with two hosts of it none is meant for sure.
+    return [each for each in records if short_name(each.host.hostname) == short_name(wanted)]
+
+
+def _had_address(host: HostRef, address: str, when: datetime) -> bool:
+    return any(canonical_ip(seen.ip) == address and _held(seen, when) for seen in host.addresses)
+
+
+def _held(seen: AddressSeen, when: datetime) -> bool:
+    begun = seen.first_seen is None or seen.first_seen - ADDRESS_SLACK <= when
+    return begun and (seen.last_seen is None or when <= seen.last_seen + ADDRESS_SLACK)
+
+
+def _stale(each: Candidate, *, at: datetime | None, now: datetime) -> bool:
+    last = each.host.last_seen
+    if each.active or last is None:
+        return False  # unknown is not stale
+    return last < now - STALE_AFTER and (at is None or last < at)
+
+
+def _described(hosts: Sequence[HostRef]) -> tuple[str, ...]:
+    lines = sorted(_line(host) for host in hosts)
+    more = len(lines) - MOST_NAMED
+    return (*lines[:MOST_NAMED], *((f"and {more} more",) if more > 0 else ()))
+
+
+def _line(host: HostRef) -> str:
+    last = f"{host.last_seen.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if host.last_seen else "unknown"
+    kind = "type unknown" if host.host_type is HostType.UNKNOWN else host.host_type.value.replace("_", " ")
+    return f"{host.hostname} (id {host.host_id}, last seen {last}, {kind})"
