@@ -155,11 +155,14 @@ def _looks_like_address(dest: str) -> bool:
 
 def _find(edr: EdrConnector, host: HostRef, notable: Notable, settings: LineageSettings) -> Located:
     window = search_window(notable, settings)
-    if notable.process_guids:
+    if notable.process_guids and edr.sysmon_guids:
         return _by_guid(edr, host, notable, window)
+    problems: list[Unknown] = []
+    if notable.process_guids:
+        why = f"{edr.name} does not know Sysmon's ProcessGuids; it was found by name, peer and time"
+        problems.append(_unknown("the process that the notable names by ProcessGuid", why))
     peer = notable.peer_ip
     found = edr.find_process(host, name=notable.process_name, remote_ip=peer, window=window) if peer else ()
-    problems: list[Unknown] = []
     if not found:
         found = edr.find_process(host, name=notable.process_name, window=window)
         if found:

@@ -17,6 +17,7 @@ from actions.isolation_policy import IsolationPolicy
 from actions.organisation_ranges import OrganisationRanges
 from actions.profile import Profile
 from actions.risk import RiskPolicy
+from connectors.edr.catalogue import EdrSettings
 from connectors.errors import ConfigError
 from connectors.facts.base import Fact
 from connectors.siem.notable import NotableSettings
@@ -50,6 +51,7 @@ class Settings(Fact):
     isolation: IsolationPolicy = Field(default_factory=IsolationPolicy)
     reputation: ReputationSettings = ReputationSettings()
     reenrich: ReenrichSettings = ReenrichSettings()
+    edr: EdrSettings = EdrSettings()
 
     @property
     def organisation_ranges(self) -> OrganisationRanges:

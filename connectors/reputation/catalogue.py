@@ -9,14 +9,13 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from difflib import get_close_matches
 from importlib import import_module
-from pathlib import Path
 from typing import Annotated, NamedTuple, cast
 
 from pydantic import AfterValidator, Field, SecretStr
 
 from connectors.addresses import shown
 from connectors.clock import utc_now
-from connectors.errors import ConfigError
+from connectors.environment_secrets import secret_of
 from connectors.facts.base import Fact
 from connectors.facts.health import Health, HealthState
 from connectors.facts.reputation import (
@@ -34,9 +33,6 @@ from connectors.reputation.answering import Sender
 PREFIX = "REGSVCS_RESPONSE_"
 KEY = "_KEY"
 KEY_FILE = "_KEY_FILE"
-
-#: A key or a key file longer than this is refused, characters.
-MAX_KEY = 8_192
 
 
 class Entry(NamedTuple):
@@ -182,8 +178,8 @@ def keys_from_environment(environ: Mapping[str, str]) -> Mapping[str, SecretStr]
         ConfigError: both variables of a source are set, a file cannot be read, or a key has a character that
             no key has. The key itself is never in the text.
     """
-    found = {name: _key_of(name, environ) for name in CATALOGUE}
-    return {name: SecretStr(key) for name, key in found.items() if key}
+    found = {name: secret_of(environ, variable_of(name)) for name in CATALOGUE}
+    return {name: key for name, key in found.items() if key is not None}
 
 
 def variable_of(name: str) -> str:
@@ -209,29 +205,3 @@ def _source(
         arguments["base_url"] = url
     made = getattr(import_module(entry.module), entry.class_name)(http, key, clock=clock, **arguments)
     return cast("ReputationSource", made)
-
-
-def _key_of(name: str, environ: Mapping[str, str]) -> str:
-    variable, file_variable = variable_of(name), f"{PREFIX}{name.upper()}{KEY_FILE}"
-    direct, path = environ.get(variable, "").strip(), environ.get(file_variable, "")
-    if direct and path:
-        raise ConfigError(variable, f"and {file_variable} are both set", "Set one of them")
-    field = file_variable if path else variable
-    key = _read_key(Path(path), field) if path else direct
-    if len(key) > MAX_KEY or not (key.isascii() and key.isprintable() if key else True):
-        raise ConfigError(field, "has characters that no key has, or is too long", "Give the key alone")
-    if path and not key:
-        raise ConfigError(field, "names an empty file", "Write the key into it")
-    return key
-
-
-def _read_key(path: Path, field: str) -> str:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_KEY + 1)
-        return raw.decode("ascii").strip()
-    except OSError as error:
-        raise ConfigError(field, f"names a file that cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError:
-        # Not chained: the error's text would hold bytes of the key.
-        raise ConfigError(field, "names a file that is not plain text", "Give the key alone") from None

@@ -43,6 +43,15 @@ feeds = typer.Typer(
 app.add_typer(feeds, name="feeds")
 
 Logs = Annotated[list[Path] | None, typer.Argument(metavar="PATH...", help="Sysmon logs: files or folders.")]
+Edr = Annotated[
+    str,
+    typer.Option(
+        "--edr",
+        metavar="NAME",
+        help="The EDR to ask where no Sysmon log is given: crowdstrike, defender or elastic; "
+        "else the one of the settings.",
+    ),
+]
 Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings, TOML.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Profiles = Annotated[
@@ -109,6 +118,7 @@ def run(
         ),
     ] = False,
     fresh: Fresh = False,
+    edr: Edr = "",
     as_json: AsJson = False,
 ) -> None:
     """Work notables, or what a Sysmon log raises, up to the isolation decision."""
@@ -123,6 +133,7 @@ def run(
         out=out,
         lookup=not no_lookup,
         fresh=fresh,
+        edr_name=edr,
         as_json=as_json,
     )
 
@@ -243,10 +254,11 @@ def lineage(
     at: Annotated[
         str, typer.Option("--at", metavar="TIME", help="When it was at work, ISO 8601 with an offset.")
     ] = "",
+    edr: Edr = "",
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find a process in Sysmon logs and print where it came from and what it did."""
+    """Find a process in Sysmon logs or by an EDR and print where it came from and what it did."""
     from playbooks.hosts.commands import lineage as command
 
     command.run(
@@ -256,6 +268,7 @@ def lineage(
         guid=guid,
         peer=peer,
         at=at,
+        edr_name=edr,
         config=config,
         as_json=as_json,
     )

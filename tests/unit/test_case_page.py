@@ -255,7 +255,7 @@ class TestBounds:
     def test_the_stealer_example_is_small(self, examples: Path, tmp_path: Path) -> None:
         run(
             logs=[examples / "stealer/sysmon.xml"], notables=[], config=None, profiles=[], semantics="strict",
-            out=tmp_path, as_json=True, lookup=False, fresh=False,
+            out=tmp_path, as_json=True, lookup=False, fresh=False, edr_name="",
         )  # fmt: skip
         (page,) = tmp_path.glob("case-*.html")
         assert page.stat().st_size < 150_000

@@ -33,7 +33,11 @@ from scripts.soar.stage import (
 )
 
 #: Packages whose import name is not their own.
-IMPORTED_AS = {"soar_sdk": "splunk-soar-sdk", "requests_cache": "requests-cache"}
+IMPORTED_AS = {
+    "soar_sdk": "splunk-soar-sdk",
+    "requests_cache": "requests-cache",
+    "falconpy": "crowdstrike-falconpy",
+}
 
 
 def fill(root: Path, *names: str) -> None:

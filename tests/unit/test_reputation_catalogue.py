@@ -145,8 +145,8 @@ def test_keys_come_from_variables_and_files(tmp_path: Path) -> None:
     ("content", "problem"),
     [
         (b"", "names an empty file"),
-        (b"two\nlines-of-planted", "has characters that no key has"),
-        (b"planted\x00", "has characters that no key has"),
+        (b"two\nlines-of-planted", "has characters that no secret has"),
+        (b"planted\x00", "has characters that no secret has"),
         (b"planted\xff", "is not plain text"),
         (b"planted" * 2_000, "is too long"),
     ],

@@ -41,6 +41,7 @@ def test_the_form_is_explained_and_nothing_is_demanded() -> None:
         "purpose": "string",
         "policy": "file",
         "sysmon_path": "string",
+        "edr_secret": "password",
         "virustotal_key": "password",
         "abuseipdb_key": "password",
         "greynoise_key": "password",
@@ -110,7 +111,7 @@ def test_what_belongs_on_the_other_asset_stops_every_action() -> None:
 class LaterAsset(Asset):
     """An asset with a field more."""
 
-    edr_secret: str | None = AssetField(sensitive=True, description="Credentials that isolate hosts")
+    later_key: str | None = AssetField(sensitive=True, description="Credentials that isolate hosts")
 
 
 def test_every_field_says_on_which_assets_it_belongs() -> None:
@@ -121,25 +122,25 @@ def test_every_field_says_on_which_assets_it_belongs() -> None:
 def test_a_secret_belongs_on_assets_of_one_purpose() -> None:
     """So a credential for containment can never stand on an asset for investigation."""
     secrets = Asset.fields_requiring_decryption()
-    assert secrets == {"webhook_secret", *KEY_FIELDS}
+    assert secrets == {"webhook_secret", "edr_secret", *KEY_FIELDS}
     assert all(len(PURPOSES_OF[name]) == 1 for name in secrets)
 
 
 @pytest.mark.parametrize("purpose", Purpose)
 def test_a_field_without_a_row_belongs_on_no_asset(purpose: Purpose) -> None:
-    asset = LaterAsset.model_validate({"purpose": purpose, "edr_secret": "s" * 16})
-    assert misplaced_fields(asset) == ("edr_secret",)
-    with pytest.raises(ConfigError, match="edr_secret: does not belong"):
+    asset = LaterAsset.model_validate({"purpose": purpose, "later_key": "s" * 16})
+    assert misplaced_fields(asset) == ("later_key",)
+    with pytest.raises(ConfigError, match="later_key: does not belong"):
         check_purpose(asset, purpose)
     check_purpose(LaterAsset.model_validate({"purpose": purpose}), purpose)
 
 
 def test_what_isolates_stands_on_no_asset_for_investigation(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = {**PURPOSES_OF, "edr_secret": frozenset({Purpose.CONTAIN})}
+    rows = {**PURPOSES_OF, "later_key": frozenset({Purpose.CONTAIN})}
     monkeypatch.setattr("playbooks.hosts.soar.asset.PURPOSES_OF", rows)
-    check_purpose(LaterAsset.model_validate({"purpose": "contain", "edr_secret": "s" * 16}), Purpose.CONTAIN)
-    with pytest.raises(ConfigError, match="edr_secret: does not belong on an asset of purpose investigate"):
-        check_purpose(LaterAsset.model_validate({"edr_secret": "s" * 16}), Purpose.INVESTIGATE)
+    check_purpose(LaterAsset.model_validate({"purpose": "contain", "later_key": "s" * 16}), Purpose.CONTAIN)
+    with pytest.raises(ConfigError, match="later_key: does not belong on an asset of purpose investigate"):
+        check_purpose(LaterAsset.model_validate({"later_key": "s" * 16}), Purpose.INVESTIGATE)
 
 
 # --- test connectivity
@@ -156,9 +157,10 @@ def told(capfd: pytest.CaptureFixture[str], **asset: object) -> tuple[bool, str,
 def test_an_empty_asset_is_connected_and_says_what_it_lacks(capfd: pytest.CaptureFixture[str]) -> None:
     status, message, lines = told(capfd)
     assert (status, message) == (True, "Test connectivity successful")
-    assert lines[:12] == [
+    assert lines[:13] == [
         "policy: not configured; the defaults hold, isolation mode off",
-        "Sysmon logs: not configured; get process lineage needs the vault_id of a log each time",
+        "Sysmon logs: not configured; get process lineage asks the EDR, or needs a vault_id each time",
+        "EDR: not configured; the policy has no [edr] connector",
         "webhook: not configured; without a secret it refuses everything",
         "containment: not configured; this asset is for investigation only",
         "VirusTotal: not configured; fill virustotal_key on the asset",
@@ -170,7 +172,7 @@ def test_an_empty_asset_is_connected_and_says_what_it_lacks(capfd: pytest.Captur
         "MISP: not configured; fill misp_url and misp_key on the asset",
         "TAXII collection: not configured; fill taxii_url on the asset",
     ]
-    assert [line.partition(":")[0] for line in lines[12:]] == [
+    assert [line.partition(":")[0] for line in lines[13:]] == [
         "iporigin",
         "MISP warninglists",
         "lists to download",
@@ -187,9 +189,10 @@ def test_a_full_asset_is_ok_everywhere(capfd: pytest.CaptureFixture[str], exampl
         container_label="regsvcs",
     )
     assert status
-    assert lines[:3] == [
+    assert lines[:4] == [
         "policy: ok; isolation mode off, 1 own range",
         f"Sysmon logs: ok; {log.stat().st_size} bytes can be read",
+        "EDR: not configured; the policy has no [edr] connector",
         "webhook: ok; takes notables into containers labelled regsvcs",
     ]
 
@@ -208,9 +211,10 @@ def test_all_that_is_wrong_is_named_at_once(capfd: pytest.CaptureFixture[str], t
     assert "is no Sysmon log of a known format" in message
     assert "; webhook: webhook_secret has fewer than 16 characters" in message
     assert "short-one" not in message + "".join(lines)
-    assert [line.split("; ")[0] for line in lines[:4]] == [
+    assert [line.split("; ")[0] for line in lines[:5]] == [
         "policy: wrong",
         "Sysmon logs: wrong",
+        "EDR: not configured",
         "webhook: wrong",
         "containment: not configured",
     ]

@@ -17,6 +17,8 @@ from pydantic import SecretStr
 
 from actions.reputation_wording import STATUS_WORDS
 from connectors.clock import utc_now
+from connectors.edr.catalogue import CATALOGUE as EDRS
+from connectors.edr.catalogue import EdrName
 from connectors.errors import ConfigError
 from connectors.facts.base import Fact
 from connectors.facts.health import Health, HealthState
@@ -27,6 +29,7 @@ from connectors.reputation.catalogue import (
     describe,
     variable_of,
 )
+from playbooks.edr import edr_of
 from playbooks.report.wording import source_title
 from playbooks.reputation import Reputation, readable_keys
 from playbooks.settings import CONFIG_VARIABLE, Settings, load_settings
@@ -46,6 +49,7 @@ class Area(StrEnum):
     FOLDER = "folder"
     ONLINE = "online source"
     OFFLINE = "list on this machine"
+    EDR = "EDR"
 
 
 class Finding(Fact):
@@ -86,12 +90,43 @@ def examine(config: Path | None, environ: Mapping[str, str]) -> tuple[Finding, .
     return (
         _settings(settings, config, environ),
         *folders,
+        *_edrs(settings, environ),
         *(_online(name, settings, keys, wrong, health) for name in CATALOGUE),
         *(
             _offline(each.info.name, health[each.info.name])
             for each in sources
             if each.info.name not in CATALOGUE
         ),
+    )
+
+
+def _edrs(settings: Settings, environ: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Each EDR that has a section; of the others one line says how to name one."""
+    named = [each for each in EDRS if getattr(settings.edr, each.value) is not None]
+    if settings.edr.connector is not None and settings.edr.connector not in named:
+        named.append(settings.edr.connector)
+    if not named:
+        detail = f"none has a section in the settings: [edr.NAME], NAME one of {', '.join(EDRS)}"
+        return (Finding(area=Area.EDR, name="EDR", state=HealthState.NOT_CONFIGURED, detail=detail),)
+    return tuple(_edr(each, settings, environ) for each in named)
+
+
+def _edr(name: EdrName, settings: Settings, environ: Mapping[str, str]) -> Finding:
+    try:
+        with edr_of(name, settings, environ) as edr:
+            health = edr.check()
+    except ConfigError as error:
+        return Finding(area=Area.EDR, name=name.value, state=HealthState.FAILED, detail=str(error))
+    remedy = f"Check {EDRS[name].variable} and [edr.{name.value}], then the proxy"
+    if health.missing_scopes:
+        remedy = f"Grant {', '.join(health.missing_scopes)}"
+    failed = health.state is HealthState.FAILED
+    return Finding(
+        area=Area.EDR,
+        name=name.value,
+        state=health.state,
+        detail=health.detail,
+        remedy=remedy if failed else "",
     )
 
 
@@ -204,6 +239,8 @@ def _offline(name: str, health: Health) -> Finding:
 
 def title_of(finding: Finding) -> str:
     """What was checked, as people know it."""
+    if finding.area is Area.EDR and finding.name in EDRS:
+        return EDRS[EdrName(finding.name)].title
     if finding.area is Area.ONLINE:
         return describe(finding.name).title
     return source_title(finding.name) if finding.area is Area.OFFLINE else finding.name

@@ -1,8 +1,10 @@
-"""`lineage`: one process of a Sysmon log, where it came from and what it did."""
+"""`lineage`: one process of a Sysmon log or of an EDR, where it came from and what it did."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -10,9 +12,10 @@ from actions.detection import Semantics
 from actions.get_process_lineage import LineageSettings, Located, gather_process, locate_process
 from connectors.addresses import parse_ip
 from connectors.edr import sysmon_fields as fields
-from connectors.edr.sysmon_file.connector import SysmonFileEdr
 from connectors.errors import AmbiguousHost, AmbiguousProcess, InputError, ProcessNotFound
 from connectors.facts.notable import Notable, NotableSource
+from connectors.ports import EdrConnector
+from playbooks.edr import edr_of, named_edr
 from playbooks.hosts.terminal_output import (
     chosen_profiles,
     progress,
@@ -23,7 +26,7 @@ from playbooks.hosts.terminal_output import (
 )
 from playbooks.logs import read_logs
 from playbooks.report import terminal
-from playbooks.settings import load_settings
+from playbooks.settings import Settings, load_settings
 
 
 def run(
@@ -34,6 +37,7 @@ def run(
     guid: str,
     peer: str,
     at: str,
+    edr_name: str,
     config: Path | None,
     as_json: bool,
 ) -> None:
@@ -41,13 +45,27 @@ def run(
 
     Raises:
         InputError: an option is missing or wrong.
+        ConnectorError: the EDR did not answer.
         ProcessNotFound: nothing fits.
         AmbiguousProcess: several processes fit; they are named.
     """
     question = _question(host=host, process=process, guid=guid, peer=peer, at=at)
-    if not logs:
-        raise InputError("PATH", "no Sysmon log was given", "Give at least one file or folder")
     settings = load_settings(config)
+    asked = named_edr(edr_name, settings)
+    if logs and edr_name:
+        raise InputError("--edr", "was given beside Sysmon logs", "Give one of them")
+    if logs:
+        with _log_edr(logs, process, settings) as edr:
+            _tell(edr, question, settings, as_json=as_json)
+    elif asked is not None:
+        with edr_of(asked, settings, os.environ) as edr:
+            _tell(edr, question, settings, as_json=as_json)
+    else:
+        raise InputError("PATH", "no Sysmon log was given", "Give at least one file or folder, or --edr NAME")
+
+
+@contextmanager
+def _log_edr(logs: Sequence[Path], process: str, settings: Settings) -> Iterator[EdrConnector]:
     with progress(logs) as advance:
         log_run = read_logs(
             logs,
@@ -58,12 +76,16 @@ def run(
             progress=advance,
         )
     tell_problems(log_run.report)
-    located = _exactly_one(log_run.edr, question, settings.lineage)
+    yield log_run.edr
+
+
+def _tell(edr: EdrConnector, question: Notable, settings: Settings, *, as_json: bool) -> None:
+    located = _exactly_one(edr, question, settings.lineage)
     if located.host is None:
-        raise ProcessNotFound(log_run.edr.name, "the host is not in the logs")
-    found = gather_process(log_run.edr, located.host, located.processes[0], [question], settings.lineage)
+        raise ProcessNotFound(edr.name, "the host is not known")
+    found = gather_process(edr, located.host, located.processes[0], [question], settings.lineage)
     if found.lineage is None:
-        raise ProcessNotFound(log_run.edr.name, "; ".join(each.why for each in found.problems))
+        raise ProcessNotFound(edr.name, "; ".join(each.why for each in found.problems))
     if as_json:
         document = {
             "schema_version": "1.0",
@@ -108,7 +130,7 @@ def _question(*, host: str, process: str, guid: str, peer: str, at: str) -> Nota
     )
 
 
-def _exactly_one(edr: SysmonFileEdr, question: Notable, settings: LineageSettings) -> Located:
+def _exactly_one(edr: EdrConnector, question: Notable, settings: LineageSettings) -> Located:
     located = locate_process(edr, question, settings)
     if len(located.processes) == 1:
         return located

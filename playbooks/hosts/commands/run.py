@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from connectors.clock import utc_now
+from connectors.edr.catalogue import EdrName
 from connectors.errors import InputError
 from connectors.facts.notable import Notable
 from connectors.ports import EdrConnector
 from playbooks.case import CaseReport, with_log_notes
 from playbooks.case_findings import notables_left
+from playbooks.edr import edr_of, named_edr
 from playbooks.hosts.commands.warnings_told import tell_unreadable, warnings_as_notes
 from playbooks.hosts.given_notables import GivenNotables, read_notables
 from playbooks.hosts.outcome import EXIT_BAD_INPUT, complain
@@ -58,6 +60,7 @@ def run(
     out: Path | None,
     lookup: bool,
     fresh: bool,
+    edr_name: str,
     as_json: bool,
 ) -> None:
     """Work everything given; print the cases, write them to `out`.
@@ -71,19 +74,16 @@ def run(
         out: where reports go.
         lookup: False asks nobody about addresses, and no list on this machine either.
         fresh: True asks sources past what was kept of their answers.
+        edr_name: the EDR that is asked where no log is given; "" takes the settings' own, if any.
         as_json: print JSON.
 
     Raises:
         InputError: nothing was given, or a path, profile, setting or key is wrong.
         SystemExit: 2 after all else was done, when a notable was rejected.
     """
-    if not logs and not notables:
-        raise InputError(
-            "run", "neither --notable nor --sysmon was given", "Give one of them; see run --help"
-        )
-    if fresh and not lookup:
-        raise InputError("--fresh", "asks anew, and --no-lookup asks nobody", "Give one of them")
+    _check_options(logs, notables, lookup=lookup, fresh=fresh, edr_name=edr_name)
     settings = load_settings(config)
+    asked_edr = None if logs else named_edr(edr_name, settings)
     # Made first, so that a key that cannot be read is told before any work; it opens nothing until asked.
     reputation = reputation_of(settings, os.environ) if lookup else None
     unreadable = tell_unreadable(reputation.unreadable) if reputation is not None else False
@@ -106,11 +106,12 @@ def run(
             )
         tell_problems(log_run.report)
     raised = [alert.notable for alert in log_run.detection.raised] if log_run else []
-    with warnings_as_notes(), reputation or nullcontext():
+    telemetry = _telemetry(log_run, asked_edr, settings)
+    with warnings_as_notes(), reputation or nullcontext(), telemetry as edr:
         reports = respond(
             InProcess(),
             given.notables if given else raised,
-            edr=log_run.edr if log_run else None,
+            edr=edr,
             profiles=chosen,
             settings=settings,
             clock=utc_now,
@@ -143,6 +144,28 @@ def run(
     if unreadable:
         sys.stdout.flush()
         sys.exit(EXIT_BAD_INPUT)
+
+
+def _check_options(
+    logs: Sequence[Path], notables: Sequence[str], *, lookup: bool, fresh: bool, edr_name: str
+) -> None:
+    if not logs and not notables:
+        raise InputError(
+            "run", "neither --notable nor --sysmon was given", "Give one of them; see run --help"
+        )
+    if fresh and not lookup:
+        raise InputError("--fresh", "asks anew, and --no-lookup asks nobody", "Give one of them")
+    if logs and edr_name:
+        raise InputError("--edr", "was given beside Sysmon logs", "Give one of them")
+
+
+def _telemetry(
+    log_run: LogRun | None, asked: EdrName | None, settings: Settings
+) -> AbstractContextManager[EdrConnector | None]:
+    """Where processes are looked up: the logs that were given, else the EDR."""
+    if asked is not None:
+        return edr_of(asked, settings, os.environ)
+    return nullcontext(log_run.edr if log_run is not None else None)
 
 
 def _tell(given: GivenNotables, *, kept: bool) -> None:

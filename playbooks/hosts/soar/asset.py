@@ -47,10 +47,16 @@ class Asset(BaseAsset):
         " defaults hold, and isolation is off",
     )
 
-    # --- purpose investigate: where processes are looked up (EDR credentials come here)
+    # --- purpose investigate: where processes are looked up
     sysmon_path: str | None = AssetField(
         description="Sysmon logs on this SOAR host: a file or folder, as an absolute path (EVTX, XML, JSON,"
-        " archives of these). Leave empty to give a log as vault_id of each action",
+        " archives of these). Leave empty to ask the EDR, or to give a log as vault_id of each action",
+    )
+    edr_secret: str | None = AssetField(
+        sensitive=True,
+        description="Secret of the EDR that the policy's section [edr] names: of the CrowdStrike API client,"
+        " of the Defender application, or the Elastic API key (encoded). Give one that may read and not"
+        " isolate. It is asked where sysmon_path is empty",
     )
 
     # --- purpose investigate: who knows addresses. A source without its key is not asked, and said to be so
@@ -128,6 +134,7 @@ PURPOSES_OF: Mapping[str, frozenset[Purpose]] = {
     "purpose": frozenset(Purpose),
     "policy": frozenset(Purpose),
     "sysmon_path": frozenset({Purpose.INVESTIGATE}),
+    "edr_secret": frozenset({Purpose.INVESTIGATE}),
     **dict.fromkeys(
         (
             "virustotal_key",

@@ -6,9 +6,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
+from connectors.edr.catalogue import CATALOGUE as EDRS
 from connectors.errors import InputError, ResponseError
+from connectors.facts.health import HealthState
 from playbooks.hosts.soar.asset import MIN_SECRET, Asset, Purpose, misplaced_fields, settings_of
-from playbooks.hosts.soar.sources import sysmon_path
+from playbooks.hosts.soar.sources import sysmon_path, vendor_edr
 from playbooks.report.display import safe_error
 from playbooks.report.wording import count
 
@@ -19,6 +21,13 @@ class SourceState(StrEnum):
     OK = "ok"
     NOT_CONFIGURED = "not configured"
     WRONG = "wrong"
+
+
+STATES = {
+    HealthState.OK: SourceState.OK,
+    HealthState.NOT_CONFIGURED: SourceState.NOT_CONFIGURED,
+    HealthState.FAILED: SourceState.WRONG,
+}
 
 
 class SourceLine(NamedTuple):
@@ -48,7 +57,7 @@ def source_lines(asset: Asset, state_folder: Path | None = None) -> tuple[Source
     purpose = Purpose(asset.purpose)
     lines = [_policy(asset)]
     if purpose is Purpose.INVESTIGATE:
-        lines += [_sysmon(asset), _webhook(asset)]
+        lines += [_sysmon(asset), _edr(asset), _webhook(asset)]
         lines.append(
             SourceLine("containment", SourceState.NOT_CONFIGURED, "this asset is for investigation only")
         )
@@ -93,7 +102,7 @@ def _sysmon(asset: Asset) -> SourceLine:
     from connectors.edr.sysmon_file.reader import read_events, total_bytes
 
     if not asset.sysmon_path:
-        detail = "get process lineage needs the vault_id of a log each time"
+        detail = "get process lineage asks the EDR, or needs a vault_id each time"
         return SourceLine("Sysmon logs", SourceState.NOT_CONFIGURED, detail)
     try:
         path = sysmon_path(asset)
@@ -104,8 +113,27 @@ def _sysmon(asset: Asset) -> SourceLine:
     return SourceLine("Sysmon logs", SourceState.OK, f"{count(size, 'byte')} can be read")
 
 
+def _edr(asset: Asset) -> SourceLine:
+    """Whether the EDR of the policy answers, and which permission it lacks."""
+    try:
+        settings = settings_of(asset)
+    except InputError:  # the policy's own line says it
+        return SourceLine("EDR", SourceState.NOT_CONFIGURED, "the policy cannot be read")
+    if settings.edr.connector is None:
+        if asset.edr_secret:
+            detail = "edr_secret is filled, but the policy has no [edr] connector"
+            return SourceLine("EDR", SourceState.WRONG, detail)
+        return SourceLine("EDR", SourceState.NOT_CONFIGURED, "the policy has no [edr] connector")
+    title = EDRS[settings.edr.connector].title
+    try:
+        with vendor_edr(asset, settings) as edr:
+            health = edr.check()
+    except InputError as error:
+        return SourceLine(title, SourceState.WRONG, safe_error(error))
+    return SourceLine(title, STATES[health.state], health.detail)
+
+
 def _reputation(asset: Asset, state_folder: Path | None) -> list[SourceLine]:
-    from connectors.facts.health import HealthState
     from playbooks.hosts.soar.reputation_checks import reputation_health
     from playbooks.settings import Settings
 
@@ -113,14 +141,9 @@ def _reputation(asset: Asset, state_folder: Path | None) -> list[SourceLine]:
         settings = settings_of(asset)
     except InputError:  # the policy's own line says it; keys can be tried all the same
         settings = Settings()
-    states = {
-        HealthState.OK: SourceState.OK,
-        HealthState.NOT_CONFIGURED: SourceState.NOT_CONFIGURED,
-        HealthState.FAILED: SourceState.WRONG,
-    }
     found = reputation_health(asset, settings, state_folder=state_folder)
     return [
-        SourceLine(title, states[health.state], health.detail.replace("Fill ", "fill ", 1).rstrip("."))
+        SourceLine(title, STATES[health.state], health.detail.replace("Fill ", "fill ", 1).rstrip("."))
         for title, health in found
     ]
 

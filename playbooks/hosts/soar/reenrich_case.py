@@ -8,6 +8,7 @@ their state only moves on in time, so that the next round begins with others.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -126,8 +127,8 @@ def reenrich_round(
         raise InputError("scope", "is no scope", f"Use one of {', '.join(Scope)}")
     asked = params.scope == Scope.THIS_CONTAINER
     notes += [f"Container {each.container_id}: {each.left_out}" for each in ready if each.left_out]
-    with reputation_for(asset, settings, state_folder=state_folder) as reputation:
-        gather = partial(_telemetry, asset, soar, ready, settings, params.vault_id)
+    with reputation_for(asset, settings, state_folder=state_folder) as reputation, ExitStack() as until:
+        gather = partial(_telemetry, asset, soar, ready, settings, params.vault_id, until)
         seen = _seen_of_all(ready, gather, reputation, settings) if ready else _Seen(_Telemetry(None), {}, {})
         for each in ready:
             look = partial(_look, each, seen, reputation, settings, mode, asked=asked)
@@ -199,12 +200,17 @@ def _is_closed(soar: SOARClient[Any], number: int) -> bool:
 
 
 def _telemetry(
-    asset: Asset, soar: SOARClient[Any], ready: Sequence[_Ready], settings: Settings, vault_id: str | None
+    asset: Asset,
+    soar: SOARClient[Any],
+    ready: Sequence[_Ready],
+    settings: Settings,
+    vault_id: str | None,
+    until: ExitStack,
 ) -> _Telemetry:
-    """The EDR for all of them: logs are read once a round."""
+    """The EDR for all of them: logs are read once a round, connections closed with `until`."""
     notables = [notable for each in ready for notable in each.notables]
     try:
-        return _Telemetry(sources.edr_for(asset, soar, notables, settings, vault_id=vault_id))
+        return _Telemetry(sources.edr_for(asset, soar, notables, settings, until=until, vault_id=vault_id))
     except ResponseError as error:
         return _Telemetry(None, safe_error(error))
 

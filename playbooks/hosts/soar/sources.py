@@ -1,18 +1,23 @@
-"""The EDR that an action asks: today Sysmon logs, named by the asset or attached to the container."""
+"""The EDR that an action asks: Sysmon logs, attached or named by the asset, else a vendor's of the policy."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
 from soar_sdk.abstract import SOARClient
 
 from actions.detection import Semantics
 from actions.profile_catalog import shipped_profiles
+from connectors.edr.catalogue import CATALOGUE as EDRS
+from connectors.edr.catalogue import made
 from connectors.edr.sysmon_file.connector import SysmonFileEdr
 from connectors.errors import ConfigError, InputError
 from connectors.facts.notable import Notable
+from connectors.http.client import Http
 from connectors.ports import EdrConnector
 from playbooks.case import log_notes
 from playbooks.case_findings import CaseFindings, gather_cases
@@ -31,16 +36,18 @@ def edr_for(
     notables: Sequence[Notable],
     settings: Settings,
     *,
+    until: ExitStack,
     vault_id: str | None = None,
     container_id: int | None = None,
 ) -> EdrConnector:
     """The EDR that can be asked about these notables. Logs are read here, once a call.
 
     Args:
-        asset: names the logs, unless `vault_id` does.
+        asset: names the logs, unless `vault_id` does; without either the policy names the EDR.
         soar: where attachments are found.
         notables: their process names are looked for beside those of the profiles.
         settings: the organisation's ranges.
+        until: connections are closed with it.
         vault_id: an attached log; it is read instead of the asset's.
         container_id: where it must be attached; None = the container the action runs on.
 
@@ -51,8 +58,10 @@ def edr_for(
     if vault_id:
         container = container_id if container_id is not None else soar.get_executing_container_id()
         path = attached_file(soar, vault_id, container)
-    else:
+    elif asset.sysmon_path or settings.edr.connector is None:
         path = sysmon_path(asset)
+    else:
+        return until.enter_context(vendor_edr(asset, settings))
     run = read_logs(
         [path],
         shipped_profiles(),
@@ -62,6 +71,27 @@ def edr_for(
     )
     check_something_was_read(run.report)
     return run.edr
+
+
+@contextmanager
+def vendor_edr(asset: Asset, settings: Settings) -> Iterator[EdrConnector]:
+    """The EDR that the policy names, with the asset's secret. Nothing is sent yet, and no answer is kept.
+
+    Raises:
+        ConfigError: the policy names none, lacks its section, or the asset its secret.
+    """
+    name = settings.edr.connector
+    if name is None:
+        raise ConfigError("policy", "names no EDR", "Write [edr] with connector, and the connector's section")
+    if getattr(settings.edr, name.value) is None:
+        raise ConfigError("policy", f"has no section [edr.{name.value}]", "Add it")
+    if not asset.edr_secret:
+        raise ConfigError("edr_secret", "is empty", f"Fill in the secret of {EDRS[name].title}")
+    http = Http(settings.edr.http, folder=None)
+    try:
+        yield made(name, settings.edr, http, SecretStr(asset.edr_secret.strip()))
+    finally:
+        http.close()
 
 
 def gathered_from(
@@ -88,7 +118,8 @@ def sysmon_path(asset: Asset) -> Path:
         raise ConfigError(
             "sysmon_path",
             "no EDR and no Sysmon log is configured",
-            "Fill sysmon_path on the asset, or give the vault_id of a log attached to the container",
+            "Fill sysmon_path on the asset, write [edr] into the policy, or give the vault_id of a log"
+            " attached to the container",
         )
     path = Path(asset.sysmon_path)
     if not path.is_absolute():

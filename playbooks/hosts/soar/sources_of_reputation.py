@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from connectors.clock import utc_now
+from connectors.environment_secrets import MAX_SECRET
 from connectors.errors import ConfigError
 from connectors.http.targets import url_problem
 from connectors.ports import ReputationSource
-from connectors.reputation.catalogue import CATALOGUE, MAX_KEY, NotConfigured
+from connectors.reputation.catalogue import CATALOGUE, NotConfigured
 from playbooks.hosts.soar.asset import Asset
 from playbooks.reputation import Reputation
 from playbooks.settings import Settings
@@ -99,7 +100,7 @@ def keys_of(asset: Asset) -> Mapping[str, SecretStr]:
     found: dict[str, SecretStr] = {}
     for field, sources in KEY_FIELDS.items():
         key = (getattr(asset, field) or "").strip()
-        if len(key) > MAX_KEY or not (key.isascii() and (key.isprintable() or not key)):
+        if len(key) > MAX_SECRET or not (key.isascii() and (key.isprintable() or not key)):
             raise ConfigError(field, "has characters that no key has, or is too long", "Enter the key alone")
         if key:
             found |= dict.fromkeys(sources, SecretStr(key))

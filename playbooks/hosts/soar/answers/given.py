@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from soar_sdk.abstract import SOARClient
@@ -91,8 +92,9 @@ def gathered(
         InputError: there is no source, or its logs cannot be read.
         ConnectorError: the source answered for no case.
     """
-    edr = sources.edr_for(asset, soar, parsed.notables, settings, vault_id=vault_id)
-    found = sources.gathered_from(edr, parsed.notables, settings)
+    with ExitStack() as until:
+        edr = sources.edr_for(asset, soar, parsed.notables, settings, until=until, vault_id=vault_id)
+        found = sources.gathered_from(edr, parsed.notables, settings)
     if all(each.failed for each in found):
         raise ConnectorError(edr.name, _reasons(edr.name, found))
     return found

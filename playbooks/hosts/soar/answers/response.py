@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -132,8 +133,11 @@ def _notables(params: ResponseParams, soar: SOARClient[Any], settings: Settings)
 def _findings(
     params: ResponseParams, soar: SOARClient[Any], asset: Asset, parsed: ParsedInput, settings: Settings
 ) -> tuple[CaseFindings, ...]:
-    try:
-        edr = sources.edr_for(asset, soar, parsed.notables, settings, vault_id=params.vault_id)
-    except ResponseError as error:
-        return ungathered_cases(parsed.notables, safe_error(error))
-    return sources.gathered_from(edr, parsed.notables, settings)
+    with ExitStack() as until:
+        try:
+            edr = sources.edr_for(
+                asset, soar, parsed.notables, settings, until=until, vault_id=params.vault_id
+            )
+        except ResponseError as error:
+            return ungathered_cases(parsed.notables, safe_error(error))
+        return sources.gathered_from(edr, parsed.notables, settings)
