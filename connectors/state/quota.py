@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from connectors.clock import utc_now
 from connectors.http.call import Limits
-from connectors.state.database import Database, StoreBusy
+from connectors.state.database import Database, StoreBusy, StoreClosed
 
 _log = logging.getLogger(__name__)
 
@@ -222,6 +222,9 @@ class QuotaStore:
     ) -> None:
         try:
             self._database.run(self._work(account, change), wait_s=wait_s)
+        except StoreClosed:
+            # A source that answered after the look-up was over: nothing that a person could do about it.
+            _log.debug("what %s did after the end is not remembered", _source_of(account))
         except StoreBusy as exc:
             _log.warning("what %s did is not remembered: %s", _source_of(account), exc)
 

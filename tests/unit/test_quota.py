@@ -258,7 +258,9 @@ def test_what_the_rules_write_can_be_read_again(happened: list[str], retry_at: f
     assert _usage_of((json.dumps(usage.recent), *usage[1:])) == usage
 
 
-def test_a_closed_table_is_not_opened_again(tmp_path: Path) -> None:
+def test_a_closed_table_is_not_opened_again_and_nobody_is_warned_of_late_threads(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     store = QuotaStore(tmp_path)
     store.admit("a", FREE, wait_s=1)
     store.close()
@@ -268,6 +270,7 @@ def test_a_closed_table_is_not_opened_again(tmp_path: Path) -> None:
     assert refusal.by is RefusedBy.TABLE
     store.answered("a", wait_s=1)
     store.failed("a", wait_s=1)
+    assert [each for each in caplog.records if each.levelname == "WARNING"] == []
     assert store.usage("a") == Usage()
     assert not (tmp_path / FILE_NAME).exists()
 
