@@ -111,6 +111,7 @@ class SdkSession:
         refuse: Callable[[Refused], ConnectorError | None],
         deadline_s: float = 60.0,
         max_body_bytes: int | None = None,
+        only: str = "",
     ) -> None:
         """Send nothing yet.
 
@@ -121,7 +122,10 @@ class SdkSession:
             refuse: reads a 4xx or 5xx answer; the error it gives is raised, None hands the answer to the SDK.
             deadline_s: seconds for a request outside `within`.
             max_body_bytes: as of Call.
+            only: a URL; whatever an answer tells the SDK, nothing goes to another server than its own. "" is
+                any that the SDK names.
         """
+        self._only = _server(only) if only else None
         self._http = http
         self._source = source
         self._account = account
@@ -233,6 +237,8 @@ class SdkSession:
         data: Mapping[str, Any] | str | bytes | None,
     ) -> Call:
         address, asked = _without_query(url)
+        if self._only is not None and _server(address) != self._only:
+            raise Rejected(self._source, "an answer named another server to ask; nothing was sent there")
         plain = {name: str(value) for name, value in (headers or {}).items()}
         secret = {
             name: SecretStr(plain.pop(name)) for name in tuple(plain) if name.lower() in _SECRET_HEADERS
@@ -261,6 +267,14 @@ class SdkSession:
 
     def _answered(self, answer: Refused) -> ConnectorError:
         return self._refuse(answer) or _Answered(self._source, answer)
+
+
+def _server(url: str) -> tuple[str, str, int | None]:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, (parts.hostname or "").lower(), parts.port
+    except ValueError:
+        return "", "", None
 
 
 def _without_query(url: str) -> tuple[str, dict[str, str | list[str]]]:

@@ -24,6 +24,7 @@ from connectors.errors import (
     AuthRejected,
     BadResponse,
     Conflict,
+    ConnectorError,
     HostNotFound,
     PermissionMissing,
     ProcessNotFound,
@@ -48,6 +49,7 @@ from connectors.facts.process import (
 from connectors.ports import Capability, Window
 from tests.estate import Estate, EstateHost, estate_of
 from tests.fakes.defender_server import GRAPH, SECRET, FakeDefender
+from tests.fakes.http_server import Answer, Seen
 from tests.http_clients import Clock, client
 
 REGSVCS = "regsvcs.exe"
@@ -688,3 +690,46 @@ def test_what_it_can_do(case: Tenant) -> None:
     assert case.edr.capabilities == frozenset(Capability)
     handle = ActionHandle(connector="other", host_id="h", action_id="a", accepted_at=case.clock.now)
     assert case.edr.get_isolation(case.host, handle).state is IsolationState.NOT_ISOLATED
+
+
+# --- whose host, and whose login -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changes", [{"connector": "other"}, {"host_id": ""}, {"host_id": ".."}, {"host_id": "x/y"}]
+)
+def test_a_host_of_another_is_neither_isolated_nor_called_free(case: Tenant, changes: dict[str, str]) -> None:
+    stranger = case.host.model_copy(update=changes)
+    for ask in (
+        lambda: case.edr.isolate(stranger, comment="c", idempotency_key="k"),
+        lambda: case.edr.release(stranger, comment="c", idempotency_key="k"),
+        lambda: case.edr.get_isolation(stranger),
+    ):
+        with pytest.raises(HostNotFound):
+            ask()
+    assert case.fake.actions == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"[]",
+        b"1",
+        b"null",
+        b'{"access_token": "t", "expires_in": null}',
+        b'{"token_endpoint": 1}',
+        b"[" * 50_000,
+    ],
+)
+def test_a_login_service_that_lies_is_an_error_of_ours(case: Tenant, answer: bytes) -> None:
+    honest = case.fake._decide
+    assert honest is not None
+
+    def lying(seen: Seen) -> Answer:
+        told = honest(seen)
+        at_login = "oauth2" in seen.path or "openid" in seen.path
+        return told._replace(status=200, body=answer) if at_login else told
+
+    case.fake._decide = lying
+    with pytest.raises(ConnectorError):
+        case.edr.resolve_host(hostname=case.estate.hosts[0].name)

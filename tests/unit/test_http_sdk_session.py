@@ -349,3 +349,15 @@ def test_outside_a_within_the_session_has_a_deadline_of_its_own() -> None:
             sdk.get(server.url)
         with sdk.within(Deadline.after(20)):
             assert sdk.get(server.url).status_code == 200
+
+
+def test_a_session_for_one_server_sends_nothing_to_another() -> None:
+    clock = Clock()
+    with FakeServer(OK) as own, FakeServer(OK) as other, client(clock) as http:
+        sdk = SdkSession(http, source="edr", account="a", refuse=unread, only=f"{own.url}/login")
+        assert sdk.get(f"{own.url}/token").status_code == 200
+        for url in (f"{other.url}/token", own.url.replace("127.0.0.1", "localhost")):
+            with pytest.raises(Rejected):
+                sdk.post(url, data={"client_secret": TOKEN})
+        assert other.seen == []
+        assert len(own.seen) == 1

@@ -6,6 +6,7 @@ The state of an isolation is REPORTED: the outcome of the last action, since a m
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -62,6 +63,10 @@ ADDRESS_SPAN = timedelta(minutes=15)
 LONGEST_COMMENT = 1000
 
 _SCOPES = (MACHINE_READ, MACHINE_ISOLATE, HUNTING_READ)
+
+
+#: A machine's id: 40 hex digits with Microsoft, and no part of a URL that could mean another path.
+_MACHINE_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
 class Defender:
@@ -266,7 +271,8 @@ class Defender:
         With a handle, the outcome of its action; one that was given for another machine tells nothing.
         """
         deadline = self._deadline()
-        page = self._page(lambda: self._api.actions(host.host_id, deadline))
+        machine_id = self._own(host)
+        page = self._page(lambda: self._api.actions(machine_id, deadline))
         records: list[Mapping[str, object]] = list(page.records)
         meant = handle is not None and handle.host_id == host.host_id and handle.connector == self.name
         action_id = handle.action_id if handle is not None and meant else ""
@@ -284,7 +290,7 @@ class Defender:
         )
 
     def _act(self, verb: str, host: HostRef, body: Mapping[str, str], kind: ActionType) -> ActionHandle:
-        record = self._api.act(verb, host.host_id, body, self._deadline())
+        record = self._api.act(verb, self._own(host), body, self._deadline())
         action = machine_action(record)
         if (
             action is None
@@ -300,6 +306,12 @@ class Defender:
             action_id=action.action_id,
             accepted_at=self._clock(),
         )
+
+    def _own(self, host: HostRef) -> str:
+        """The machine's id. That no action is recorded of an unknown machine would prove nothing."""
+        if host.connector != self.name or not _MACHINE_ID.fullmatch(host.host_id):
+            raise HostNotFound(self.name, "the host was not resolved by this connector")
+        return host.host_id
 
     def _named(self, hostname: str) -> Page:
         return self._page(lambda: self._api.machines(filters.machines_named(hostname), self._deadline()))

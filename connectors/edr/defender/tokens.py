@@ -64,7 +64,9 @@ class AppTokens:
         self._scope = f"{audience.rstrip('/')}/.default"
         self._secret = secret
         self._clock = clock
-        self._session = SdkSession(http, source=source, account=client_id, refuse=_refuse(source))
+        self._session = SdkSession(
+            http, source=source, account=client_id, refuse=_refuse(source), only=login_url
+        )
         self._lock = threading.Lock()
         self._app: Any = None
         self._roles: frozenset[str] | None = None
@@ -104,6 +106,11 @@ class AppTokens:
             raise AuthRejected(
                 self._source, "no token is issued: the tenant is not known, or the login address is not one"
             ) from exc
+        except ConnectorError:
+            raise
+        except Exception as exc:  # noqa: BLE001  (the edge to msal: it trips over answers of other types)
+            message = f"the login service's answer is not what it documents ({type(exc).__name__})"
+            raise BadResponse(self._source, message) from None
         return answer if isinstance(answer, dict) else {}
 
     def _application(self) -> Any:
