@@ -224,8 +224,5 @@ def _kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _repeats_a_secret(call: Call, reply: Reply) -> bool:
-    secrets = [
-        secret.get_secret_value() for secret in (*call.secret_headers.values(), *call.secret_form.values())
-    ]
     text = "\n".join(f"{name}: {value}" for name, value in _kept_headers(reply.headers).items())
-    return holds_secret(reply.body, secrets) or holds_secret(text.encode(), secrets)
+    return holds_secret(reply.body, call.secrets) or holds_secret(text.encode(), call.secrets)

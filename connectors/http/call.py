@@ -112,6 +112,12 @@ class Call(NamedTuple):
     max_body_bytes: int | None = None
     refused: Callable[[Refused], ConnectorError | None] | None = None
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values that are sent and that nothing may tell, as they are."""
+        given = (*self.secret_headers.values(), *self.secret_form.values())
+        return tuple(secret.get_secret_value() for secret in given)
+
 
 class Reply(NamedTuple):
     """A 2xx answer, or a 304 to a call that asked whether anything has changed.

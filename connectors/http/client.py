@@ -258,7 +258,7 @@ class Http:
             raise
         self._quota.answered(account.stored, wait_s=QUOTA_WAIT_S)
         # A server may send back the key it was sent, in a title, say: what reads the answer must not tell it.
-        return reply._replace(body=cleaned(reply.body, _secrets_of(call)))
+        return reply._replace(body=cleaned(reply.body, call.secrets))
 
     def _stop(self, call: Call, rejection: AuthRejected) -> None:
         """Ask no more with a key that was refused."""
@@ -270,10 +270,6 @@ class Http:
         if isinstance(failure, TimedOut) and given < FAIR_CHANCE_S:
             return
         self._quota.failed(account.stored, wait_s=QUOTA_WAIT_S)
-
-
-def _secrets_of(call: Call) -> list[str]:
-    return [secret.get_secret_value() for secret in call.secret_headers.values()]
 
 
 def _usable(call: Call, kept: Kept | None) -> Kept | None:

@@ -22,6 +22,11 @@ from connectors.http.call import Call, Refused
 from connectors.http.client import Http
 from connectors.http.deadline import Deadline
 
+#: Fields of a form that hold a secret (OAuth 2.0, RFC 6749 and 7523).
+_SECRET_FIELDS = frozenset(
+    {"client_secret", "client_assertion", "assertion", "password", "refresh_token", "token"}
+)
+
 #: Headers of an SDK that hold secrets.
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token"})
 
@@ -255,7 +260,10 @@ class SdkSession:
             refused=self._answered,
         )
         if isinstance(data, Mapping) and data:
-            return call._replace(secret_form={name: SecretStr(str(value)) for name, value in data.items()})
+            form = {name: str(value) for name, value in data.items()}
+            hidden = {name: SecretStr(form.pop(name)) for name in tuple(form) if name in _SECRET_FIELDS}
+            # Only true secrets: the rest, such as a scope, may stand in a token, which must not be changed.
+            return call._replace(form=form, secret_form=hidden)
         if isinstance(data, str | bytes) and data:
             kind = next((plain.pop(name) for name in tuple(plain) if name.lower() == "content-type"), "")
             content = data.encode() if isinstance(data, str) else data

@@ -31,7 +31,7 @@ from connectors.http.call import MAX_REFUSED_BYTES, METHODS, NOT_MODIFIED, Call,
 from connectors.http.deadline import Deadline
 from connectors.http.deadline_socket import POOL_CLASSES, bounded, tls_context
 from connectors.http.failures import Unanswered, explained, of_a_write
-from connectors.http.redaction import hide_queries_in_logs
+from connectors.http.redaction import cleaned, hide_queries_in_logs
 from connectors.http.retry_after import retry_at
 from connectors.http.settings import HttpSettings
 from connectors.http.targets import REDIRECTS, checked_url, is_loopback, redirected
@@ -160,7 +160,9 @@ class Transport:
             return
         again = retry_at(headers, self._clock())
         if call.refused is not None and 400 <= status <= 599:
-            failure = call.refused(Refused(status, headers, _first_of_body(response, headers), again))
+            # Servers repeat what they refuse; the reader's error is shown to people.
+            body = cleaned(_first_of_body(response, headers), call.secrets)
+            failure = call.refused(Refused(status, headers, body, again))
             if failure is not None:
                 raise failure
         if status == 429:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import traceback
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -34,6 +37,7 @@ from playbooks.settings import Settings
 from playbooks.steps import InProcess
 from tests.edr_backends import BACKENDS, Backend, Running, running
 from tests.estate import Estate, EstateHost, estate_of, host_id_of
+from tests.fakes.http_server import Answer, Seen
 
 NAME = "regsvcs.exe"
 DAY = timedelta(days=1)
@@ -173,6 +177,24 @@ def test_caps_cut_and_say_so(ready: Running, estate: Estate) -> None:
     assert whole.source_queries
 
 
+def test_a_lineage_costs_the_same_in_a_larger_estate(backend: Backend, estate: Estate) -> None:
+    def calls(among: Estate) -> int:
+        with running(backend, among, at=_after(estate)) as found:
+            host = _host(found, estate)
+            (real,) = found.edr.find_process(host, name=NAME, window=_window(estate))
+            before = len(found.fake.seen)
+            found.edr.get_lineage(host, real, window=_window(estate))
+            return len(found.fake.seen) - before
+
+    others = [EstateHost(host_id_of(f"other{i}"), f"OTHER{i}.corp.example") for i in range(40)]
+    elsewhere = [
+        each.model_copy(update={"ref": each.ref.model_copy(update={"host_id": host.host_id})})
+        for host in others
+        for each in estate.processes
+    ]
+    assert calls(estate) == calls(estate.with_hosts(*others).with_processes(*elsewhere)) > 0
+
+
 def test_what_a_vendor_cannot_know_is_not_called_absent(ready: Running, estate: Estate) -> None:
     host = _host(ready, estate)
     (real,) = ready.edr.find_process(host, name=NAME, window=_window(estate))
@@ -301,3 +323,48 @@ def test_a_case_is_the_one_of_the_sysmon_file(backend: Backend, examples: Path, 
     assert {each.id for each in told.risk.indicators} <= {each.id for each in wanted.risk.indicators}
     assert told.facts.host is not None
     assert told.facts.host.host_type in set(HostType)
+
+
+# --- secrets ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 409, 500])
+@pytest.mark.parametrize("signed_in", [False, True])
+def test_a_refusal_that_repeats_what_was_sent_tells_no_secret(
+    backend: Backend, estate: Estate, status: int, *, signed_in: bool
+) -> None:
+    with running(backend, estate, at=_after(estate)) as found:
+        if signed_in:
+            found.edr.resolve_host(hostname=estate.hosts[0].name)
+        sent: list[str] = []
+        honest = found.fake._decide
+
+        def repeating(seen: Seen) -> Answer:
+            """What was sent, wherever a vendor writes why it refuses."""
+            bearer = seen.headers.get("authorization", "").rpartition(" ")[2]
+            form = parse_qs(seen.body.decode())
+            secrets = [each for each in (bearer, *form.get("client_secret", ())) if each]
+            if not secrets:
+                found_at: Answer = honest(seen)  # where the login service is found
+                return found_at
+            sent.extend(secrets)
+            told = " ".join(secrets)
+            error = {"code": told, "message": told, "reason": told, "type": told}
+            body = {
+                "error": error if "authorization" in seen.headers else told,
+                "errors": [error],
+                "error_description": told,
+                "message": told,
+                "statusCode": status,
+            }
+            return Answer(status, json.dumps(body).encode())
+
+        found.fake._decide = repeating
+        with pytest.raises(ConnectorError) as caught:
+            found.edr.resolve_host(hostname="other")
+        health = found.edr.check()
+    told = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + repr(health)
+    assert sent, "the test is void"
+    assert backend.secret in sent or signed_in
+    for secret in {backend.secret, *sent}:
+        assert secret not in told

@@ -7,6 +7,7 @@ import logging
 import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -205,16 +206,30 @@ def test_two_bodies_are_a_mistake_of_ours(more: dict[str, object]) -> None:
         http.send(write(server, **more), deadline=clock.deadline())
 
 
-def test_a_secret_of_a_form_is_neither_kept_nor_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_secret_of_a_form_is_neither_read_nor_kept_nor_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     clock = Clock()
-    with FakeServer(Answer(body=f'{{"echo": "{KEY}"}}'.encode()), OK) as server, client(clock) as http:
+    echo = Answer(body=f'{{"echo": "{KEY}"}}'.encode())
+    with FakeServer(echo) as server, client(clock, folder=tmp_path) as http:
         asked = write(server, body=None, secret_form={"s": SecretStr(KEY)}, repeatable=True, cache_s=60)
         asked = asked._replace(secret_headers={})
-        assert KEY in http.send(asked, deadline=clock.deadline()).body.decode()
-        assert http.send(asked, deadline=clock.deadline()).json() == {"id": 1}
-        assert http.send(asked, deadline=clock.deadline()).from_cache
+        for _ in range(2):
+            assert http.send(asked, deadline=clock.deadline()).json() == {"echo": "[secret]"}
+        assert KEY.encode() in server.seen[0].body
     assert KEY not in caplog.text
+    assert not any(KEY.encode() in path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_a_refusal_is_read_without_the_secrets_it_repeats() -> None:
+    clock = Clock()
+    read: list[Refused] = []
+    with FakeServer(Answer(400, f'{{"why": "{KEY}"}}'.encode())) as server, client(clock) as http:
+        asked = write(server, body=None, secret_form={"s": SecretStr(KEY)}, refused=read.append)
+        with pytest.raises(Rejected):
+            http.send(asked, deadline=clock.deadline())
+    assert [each.json() for each in read] == [{"why": "[secret]"}]
 
 
 def test_a_call_may_have_a_cap_of_its_own() -> None:
