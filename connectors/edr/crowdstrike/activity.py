@@ -12,10 +12,10 @@ from datetime import datetime
 from connectors.addresses import canonical_ip
 from connectors.edr import sysmon_fields as fields
 from connectors.edr.crowdstrike.rows import END, event_name, event_time, process_id, source_of
+from connectors.edr.event_coverage import coverage_by_events
 from connectors.facts.process import (
     Connection,
     Coverage,
-    CoverageState,
     DnsAnswer,
     EvidenceKind,
     FileWritten,
@@ -196,18 +196,7 @@ def coverage(found: ProcessEvidence, *, has_ended: bool, recorded: Collection[st
         EvidenceKind.FILE: bool(found.files_written or found.image_writers),
         EvidenceKind.TERMINATION: has_ended,
     }
-    states: list[Coverage] = []
-    for kind in EvidenceKind:
-        if kind not in EVENTS_OF_KIND:
-            state = CoverageState.NOT_SUPPORTED
-        elif observed[kind]:
-            state = CoverageState.OBSERVED
-        elif any(name in recorded for name in EVENTS_OF_KIND[kind]):
-            state = CoverageState.NONE_OBSERVED
-        else:
-            state = CoverageState.NOT_COLLECTED
-        states.append(Coverage(kind=kind, state=state))
-    return tuple(states)
+    return coverage_by_events(EVENTS_OF_KIND, observed, recorded)
 
 
 def _order(when: datetime | None) -> float:

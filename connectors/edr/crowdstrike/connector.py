@@ -19,6 +19,7 @@ from connectors.edr.crowdstrike.records import HostRecords
 from connectors.edr.crowdstrike.refusals import Scope
 from connectors.edr.crowdstrike.search_jobs import SearchJobs
 from connectors.edr.crowdstrike.settings import CrowdStrikeSettings
+from connectors.edr.fitting import is_named, was_alive
 from connectors.edr.lineage_walk import walk
 from connectors.edr.one_host import Candidate, one_host
 from connectors.errors import (
@@ -31,7 +32,7 @@ from connectors.errors import (
 from connectors.facts.health import Health, HealthState
 from connectors.facts.host import HostRef
 from connectors.facts.isolation import ActionHandle, HowKnown, IsolationStatus
-from connectors.facts.process import Lineage, Process, ProcessEvidence, ProcessRef, image_name
+from connectors.facts.process import Lineage, ProcessEvidence, ProcessRef
 from connectors.http.client import Http
 from connectors.http.deadline import Deadline
 from connectors.ports import Capability, Window
@@ -157,12 +158,12 @@ class CrowdStrike:
             connected = self._records(host, window, before=False).connected(remote_ip, remote_port)
             # A process may have started long before it was connected: its start is looked for further back.
             refs = self._with_starts(host, connected, window)
-            return [each for each in refs if _is_named(each, name) and (pid is None or each.pid == pid)]
+            return [each for each in refs if is_named(each, name) and (pid is None or each.pid == pid)]
         if name is None or not name.strip():
             return []
         started = self._records(host, window).named(name.strip())
         return [
-            each.ref for each in started if (pid is None or each.ref.pid == pid) and _was_alive(each, window)
+            each.ref for each in started if (pid is None or each.ref.pid == pid) and was_alive(each, window)
         ]
 
     def get_lineage(
@@ -316,15 +317,3 @@ def _own_key(host: HostRef, guid: str) -> str | None:
     if graph is not None:
         return graph[1] if graph[0] == host.host_id else None
     return rows.process_id(guid)
-
-
-def _is_named(process: ProcessRef, name: str | None) -> bool:
-    return name is None or image_name(process.image).lower() == name.strip().lower()
-
-
-def _was_alive(process: Process, window: Window) -> bool:
-    """Whether a process ran in the window; an unknown time does not exclude."""
-    started, ended = process.ref.start_time, process.end_time
-    return not (started is not None and started > window.end) and not (
-        ended is not None and ended < window.start
-    )

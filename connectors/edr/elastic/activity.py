@@ -27,10 +27,10 @@ from connectors.edr.elastic.rows import (
     text,
     when,
 )
+from connectors.edr.event_coverage import coverage_by_events
 from connectors.facts.process import (
     Connection,
     Coverage,
-    CoverageState,
     DnsAnswer,
     EvidenceKind,
     FileWritten,
@@ -217,18 +217,7 @@ def coverage(
         EvidenceKind.FILE: bool(found.files_written or found.image_writers),
         EvidenceKind.TERMINATION: has_ended,
     }
-    states: list[Coverage] = []
-    for kind in EvidenceKind:
-        if kind not in ACTIONS_OF_KIND:
-            state = CoverageState.NOT_SUPPORTED
-        elif observed[kind]:
-            state = CoverageState.OBSERVED
-        elif not partial and any(name in recorded for name in ACTIONS_OF_KIND[kind]):
-            state = CoverageState.NONE_OBSERVED
-        else:
-            state = CoverageState.NOT_COLLECTED
-        states.append(Coverage(kind=kind, state=state))
-    return tuple(states)
+    return coverage_by_events(ACTIONS_OF_KIND, observed, recorded, partial=partial)
 
 
 def _order(moment: datetime | None) -> float:

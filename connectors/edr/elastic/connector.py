@@ -18,6 +18,7 @@ from connectors.edr.elastic.records import HostRecords
 from connectors.edr.elastic.refusals import Scope
 from connectors.edr.elastic.search import Search
 from connectors.edr.elastic.settings import ElasticSettings
+from connectors.edr.fitting import is_named, was_alive
 from connectors.edr.lineage_walk import walk
 from connectors.edr.one_host import ADDRESS_SLACK, Candidate, one_host
 from connectors.errors import (
@@ -34,7 +35,7 @@ from connectors.errors import (
 from connectors.facts.health import Health, HealthState
 from connectors.facts.host import AddressSeen, HostRef
 from connectors.facts.isolation import ActionHandle, IsolationStatus
-from connectors.facts.process import Lineage, Process, ProcessEvidence, ProcessRef, image_name
+from connectors.facts.process import Lineage, ProcessEvidence, ProcessRef
 from connectors.http.client import Http
 from connectors.http.deadline import Deadline
 from connectors.ports import Capability, Window
@@ -177,12 +178,12 @@ class Elastic:
             connected = self._records(host, window, before=False).connected(peer, remote_port)
             # A process may have started long before it was connected: its start is looked for further back.
             refs = self._with_starts(host, connected, window)
-            return [each for each in refs if _is_named(each, name) and (pid is None or each.pid == pid)]
+            return [each for each in refs if is_named(each, name) and (pid is None or each.pid == pid)]
         if name is None or not name.strip():
             return []
         started = self._records(host, window).named(name.strip())
         return [
-            each.ref for each in started if (pid is None or each.ref.pid == pid) and _was_alive(each, window)
+            each.ref for each in started if (pid is None or each.ref.pid == pid) and was_alive(each, window)
         ]
 
     def get_lineage(
@@ -339,15 +340,3 @@ class Elastic:
         if not host.host_id or host.connector != self.name:
             raise HostNotFound(self.name, "the host was not resolved by this connector")
         return host.host_id
-
-
-def _is_named(process: ProcessRef, name: str | None) -> bool:
-    return name is None or image_name(process.image).lower() == name.strip().lower()
-
-
-def _was_alive(process: Process, window: Window) -> bool:
-    """Whether a process ran in the window; an unknown time does not exclude."""
-    started, ended = process.ref.start_time, process.end_time
-    return not (started is not None and started > window.end) and not (
-        ended is not None and ended < window.start
-    )
