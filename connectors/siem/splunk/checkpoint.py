@@ -1,0 +1,168 @@
+"""How far a poll has come: an index time, and what was already given near it. Pure.
+
+An event is dated by the indexer that writes it (`_indextime`, whole seconds) and can be searched a little
+later, so a poll that only moved forward would lose some. Each poll therefore looks back over an overlap and
+leaves out what it has given before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+import orjson
+
+from connectors.errors import InputError
+from connectors.facts.base import EARLIEST_INSTANT, LATEST_INSTANT
+
+#: Version of the token; another one is refused, never guessed at.
+VERSION = 1
+
+#: Ids remembered at most, those of the newest second aside; the overlap is cut short where they do not fit.
+MAX_SEEN = 10_000
+
+#: Largest token that is read, in characters. MAX_SEEN ids take about a quarter of it.
+MAX_TOKEN = 4 * 1024 * 1024
+
+#: Hexadecimal digits that stand for an id: 80 bits, so that two ids of a poll do not meet by chance.
+_DIGITS = 20
+
+_EARLIEST = int(EARLIEST_INSTANT.timestamp())
+_LATEST = int(LATEST_INSTANT.timestamp())
+
+
+class Kind(StrEnum):
+    """What is polled. The token of one is of no use to the other."""
+
+    NOTABLES = "notables"
+    ESCU = "escu"
+
+
+class Progress(NamedTuple):
+    """How far a poll has come. All times are whole seconds since the epoch.
+
+    Attributes:
+        kind: what is polled.
+        indexed: everything indexed before this was looked at.
+        since: where the next look begins; earlier than `indexed` by the overlap at most.
+        seen: digest -> index time of what was given and may be found again.
+        ran: the last scheduled run that was made up for (ESCU only); 0 otherwise.
+    """
+
+    kind: Kind
+    indexed: int
+    since: int
+    seen: Mapping[str, int]
+    ran: int = 0
+
+
+def digest(identity: str) -> str:
+    """What is remembered of an id."""
+    return hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
+
+
+def advanced(
+    before: Progress | None,
+    *,
+    kind: Kind,
+    given: Iterable[tuple[str, int]],
+    indexed: int,
+    overlap_s: int,
+    ran: int = 0,
+) -> Progress:
+    """The progress after a page.
+
+    Args:
+        before: the progress that the page started from; None for the first page.
+        kind: what is polled.
+        given: id and index time of everything on the page.
+        indexed: everything indexed before this was looked at, or given.
+        overlap_s: seconds to look back next time.
+        ran: see Progress.
+    """
+    indexed = max(indexed, before.indexed if before else indexed)
+    since = max(indexed - overlap_s, before.since if before else indexed - overlap_s)
+    seen = dict(before.seen) if before else {}
+    seen.update((digest(identity), when) for identity, when in given)
+    seen = {each: when for each, when in seen.items() if when >= since}
+    if len(seen) > MAX_SEEN:
+        newest = sorted(seen.values(), reverse=True)
+        # From the first whole second that fits; of the newest second everything is kept in any case.
+        since = min(newest[MAX_SEEN] + 1, newest[0])
+        seen = {each: when for each, when in seen.items() if when >= since}
+    return Progress(kind, indexed, since, seen, ran)
+
+
+def token_of(progress: Progress) -> str:
+    """The progress as text for a Checkpoint."""
+    by_time: dict[int, list[str]] = {}
+    for each, when in progress.seen.items():
+        by_time.setdefault(when, []).append(each)
+    data = {
+        "v": VERSION,
+        "kind": progress.kind.value,
+        "indexed": progress.indexed,
+        "since": progress.since,
+        "ran": progress.ran,
+        "seen": [[when, sorted(by_time[when])] for when in sorted(by_time)],
+    }
+    return orjson.dumps(data).decode()
+
+
+def progress_of(token: str, kind: Kind) -> Progress:
+    """The progress that a token holds.
+
+    Raises:
+        InputError: it is no token of ours, of another version, or of another kind of poll.
+    """
+    data = _object(token)
+    if data.get("v") != VERSION:
+        raise _unusable("it is of another version")
+    if data.get("kind") != kind.value:
+        raise _unusable(f"it is not of a poll of {kind.value}")
+    times = [data.get(name) for name in ("indexed", "since", "ran")]
+    groups = data.get("seen")
+    if not all(_is_time(when) for when in times) or not isinstance(groups, list):
+        raise _unusable("a field is missing or wrong")
+    seen: dict[str, int] = {}
+    for group in groups:
+        if not (isinstance(group, list) and len(group) == 2 and _is_time(group[0])):
+            raise _unusable("a field is missing or wrong")
+        when, digests = group
+        if not (isinstance(digests, list) and all(isinstance(each, str) for each in digests)):
+            raise _unusable("a field is missing or wrong")
+        seen.update(dict.fromkeys(digests, when))
+    indexed, since, ran = (when for when in times if isinstance(when, int))
+    return Progress(kind, indexed, since, seen, ran)
+
+
+def moment(seconds: int) -> datetime:
+    """Whole seconds since the epoch as a time in UTC."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _object(token: str) -> dict[str, object]:
+    if len(token) > MAX_TOKEN:
+        raise _unusable(f"it is longer than {MAX_TOKEN:,} characters")
+    try:
+        data = orjson.loads(token)
+    except (orjson.JSONDecodeError, UnicodeEncodeError) as exc:
+        raise _unusable("it is no JSON") from exc
+    if not isinstance(data, dict):
+        raise _unusable("it is no object")
+    return data
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and _EARLIEST <= value < _LATEST
+
+
+def _unusable(problem: str) -> InputError:
+    return InputError(
+        "checkpoint",
+        f"cannot be used: {problem}",
+        "Give the checkpoint of the last poll as it was, or none to begin anew",
+    )

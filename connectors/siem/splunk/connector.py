@@ -1,0 +1,246 @@
+"""Splunk as a SIEM: notables in; comments, status and risk back."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import SecretStr
+
+from connectors.clock import utc_now
+from connectors.errors import AuthRejected, BadResponse, ConnectorError, NotSupported, PermissionMissing
+from connectors.facts.health import Health, HealthState
+from connectors.facts.notable import Notable
+from connectors.http.client import Http
+from connectors.http.deadline import Deadline
+from connectors.ports import Checkpoint, NotableUpdate
+from connectors.siem.notable import NotableSettings, RejectedNotable
+from connectors.siem.splunk import checkpoint, escu, notable_update, notables, risk_event
+from connectors.siem.splunk.checkpoint import Kind
+from connectors.siem.splunk.escu import SHIPPED, EscuAnalytic
+from connectors.siem.splunk.findings import Notes
+from connectors.siem.splunk.jobs import SearchJobs
+from connectors.siem.splunk.notables import SEARCH_NAMES, NotableStore, Page
+from connectors.siem.splunk.rest import CONNECTOR, SplunkRest, entry_of
+from connectors.siem.splunk.risk_event import RiskEvents, RiskTarget, Sent
+from connectors.siem.splunk.saved_search import SavedSearches
+from connectors.siem.splunk.settings import SplunkSettings
+
+_log = logging.getLogger(__name__)
+
+_WITHOUT_ESCU = SHIPPED._replace(filter_macro="")
+
+#: Who am I and what may I: content.capabilities.
+_CONTEXT = "/services/authentication/current-context"
+
+
+class NotablesFrom(StrEnum):
+    """Where notables come from."""
+
+    NOTABLE_MACRO = "notable_macro"
+    """Enterprise Security, with status and owner."""
+    NOTABLE_INDEX = "notable_index"
+    """Enterprise Security's index alone; nothing but a comment is ever written to what comes from there."""
+    ESCU = "escu"
+    """The analytic itself over Sysmon events, without Enterprise Security."""
+
+
+def _log_rejected(rejected: RejectedNotable) -> None:
+    _log.warning("%s: a notable cannot be read: %s", CONNECTOR, ascii(str(rejected.error)))
+
+
+class SplunkSiem:
+    """One Splunk, as one user. Safe to use from many threads at once."""
+
+    name = CONNECTOR
+
+    def __init__(
+        self,
+        http: Http,
+        settings: SplunkSettings,
+        token: SecretStr,
+        hec_token: SecretStr | None = None,
+        *,
+        notables_from: NotablesFrom = NotablesFrom.NOTABLE_MACRO,
+        search_names: tuple[str, ...] = SEARCH_NAMES,
+        analytic: EscuAnalytic = _WITHOUT_ESCU,
+        reading: NotableSettings | None = None,
+        on_rejected: Callable[[RejectedNotable], None] = _log_rejected,
+        clock: Callable[[], datetime] = utc_now,
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Ask nothing yet.
+
+        Args:
+            http: sends everything.
+            settings: where Splunk is.
+            token: of the management port.
+            hec_token: of the event collector; needed where settings.hec_url is set.
+            notables_from: where notables come from.
+            search_names: names of the correlation searches that are ours; empty takes every notable.
+            analytic: what is searched for where notables come from the analytic itself; its Sysmon terms
+                are those of the settings. Without ESCU there is no filter macro, so the default names none.
+            reading: how times of notables are read.
+            on_rejected: keeps a row that makes no notable; it is not given again.
+            clock: the time of day.
+            sleep: waits for a number of seconds.
+            monotonic: seconds for deadlines.
+
+        Raises:
+            InputError: an event collector is named without its token.
+        """
+        self._settings = settings
+        self._from = notables_from
+        self._analytic = analytic._replace(sysmon=settings.sysmon)
+        self._on_rejected = on_rejected
+        self._clock = clock
+        self._monotonic = monotonic
+        self._rest = SplunkRest(http, settings, token)
+        self._jobs = SearchJobs(self._rest, clock=clock, sleep=sleep, monotonic=monotonic)
+        self._store = NotableStore(
+            index_name=settings.notable_index,
+            macro=notables_from is NotablesFrom.NOTABLE_MACRO,
+            search_names=search_names,
+            reading=reading or NotableSettings(),
+        )
+        # Without Enterprise Security nobody has given a score yet.
+        base_score = 0.0 if notables_from is NotablesFrom.ESCU else risk_event.ESCU_SCORE
+        self._risk = RiskEvents(
+            http,
+            self._rest,
+            self._jobs,
+            RiskTarget(index_name=settings.risk_index, hec_url=settings.hec_url, base_score=base_score),
+            hec_token,
+            clock=clock,
+            sleep=sleep,
+            monotonic=monotonic,
+        )
+        #: Notes on findings of ES 8.
+        self.notes = Notes(http, settings.base_url, token)
+        #: The analytic as a saved search.
+        self.saved_searches = SavedSearches(self._rest)
+
+    def check(self) -> Health:
+        """Whether Splunk answers and the token's user has what is needed; reads only."""
+        deadline = self._deadline()
+        try:
+            context = entry_of(self._rest.get(_CONTEXT, {}, deadline))
+            held = context.get("capabilities")
+            if not isinstance(held, list):
+                raise BadResponse(CONNECTOR, "the answer does not tell the capabilities of the token's user")
+            missing = tuple(each for each in self._needed() if each not in held)
+            if self._from is NotablesFrom.NOTABLE_MACRO and not missing:
+                notable_update.read_statuses(self._rest, deadline)
+        except PermissionMissing as exc:
+            return Health(
+                connector=CONNECTOR, state=HealthState.FAILED, detail=exc.message, missing_scopes=(exc.scope,)
+            )
+        except AuthRejected as exc:
+            return Health(connector=CONNECTOR, state=HealthState.FAILED, detail=exc.message)
+        except ConnectorError as exc:
+            return Health(connector=CONNECTOR, state=HealthState.FAILED, detail=f"not usable: {exc.message}")
+        if missing:
+            detail = f"the token's user lacks {', '.join(missing)}: add it to its role"
+            return Health(
+                connector=CONNECTOR, state=HealthState.FAILED, detail=detail, missing_scopes=missing
+            )
+        detail = "Splunk answers, and the token's user has the capabilities that are needed"
+        if self._settings.hec_url:
+            detail += "; the event collector's token is proven by the first event only"
+        return Health(connector=CONNECTOR, state=HealthState.OK, detail=detail)
+
+    def fetch_notables(self, since: Checkpoint | None, *, limit: int) -> tuple[Sequence[Notable], Checkpoint]:
+        """The next notables and where to go on; loses none and repeats none.
+
+        `limit` counts events of the index: one with several destinations makes several notables. Where it
+        raises, the checkpoint of before gives the same notables again.
+
+        Raises:
+            ConnectorError: a search failed.
+            InputError: the checkpoint or the limit is unusable.
+        """
+        now, deadline = self._clock(), self._deadline()
+        kind = Kind.ESCU if self._from is NotablesFrom.ESCU else Kind.NOTABLES
+        progress = checkpoint.progress_of(since.token, kind) if since else None
+        page: Page
+        if kind is Kind.ESCU:
+            page = escu.fetch(self._jobs, self._analytic, progress, limit=limit, now=now, deadline=deadline)
+        else:
+            page = notables.fetch(self._jobs, self._store, progress, limit=limit, now=now, deadline=deadline)
+        for rejected in page.rejected:
+            self._on_rejected(rejected)
+        return page.notables, Checkpoint(checkpoint.token_of(page.progress))
+
+    def get_notable(self, event_id: str) -> Notable:
+        """One notable, by event_id, finding id or SID+RID.
+
+        Raises:
+            NotFound: there is none.
+            Ambiguous: the id stands for several.
+            NotSupported: there is no Enterprise Security here.
+        """
+        self._need_es()
+        return notables.get(self._jobs, self._store, event_id, now=self._clock(), deadline=self._deadline())
+
+    def update_notable(self, event_id: str, update: NotableUpdate) -> None:
+        """Write to a notable; where a person has set owner or status, the comment alone, which says so."""
+        self.write_notable(event_id, update)
+
+    def write_notable(
+        self, event_id: str, update: NotableUpdate, *, demand: bool = False
+    ) -> notable_update.Outcome:
+        """As `update_notable`, and tells what was written.
+
+        Args:
+            event_id: event_id, finding id or SID+RID.
+            update: what to write.
+            demand: True writes all of it or nothing.
+
+        Raises:
+            NotFound: there is no such notable.
+            Conflict: `demand`, and a person has set it; nothing was written.
+            InputError: a status is unknown; the known ones are named.
+            TimedOut: whether it was written is not known.
+            NotSupported: there is no Enterprise Security here.
+        """
+        self._need_es()
+        deadline = self._deadline()
+        row = notables.find_row(self._jobs, self._store, event_id, now=self._clock(), deadline=deadline)
+        return notable_update.write(
+            self._rest, str(row["event_id"]), update, row, demand=demand, deadline=deadline
+        )
+
+    def add_risk(self, notable: Notable, *, score: float, message: str, case_id: str) -> None:
+        """Add what the case's score exceeds ESCU's by, once a case; the destination is the threat object.
+
+        Raises:
+            TimedOut: whether it arrived is not known; asked again, it is searched for before it is sent.
+        """
+        self.write_risk(notable, score=score, message=message, case_id=case_id)
+
+    def write_risk(self, notable: Notable, *, score: float, message: str, case_id: str) -> Sent:
+        """As `add_risk`, and tells what became of it."""
+        return self._risk.add(
+            notable, score=score, message=message, case_id=case_id, deadline=self._deadline()
+        )
+
+    def _needed(self) -> tuple[str, ...]:
+        needed = ["search"]
+        if self._from is not NotablesFrom.ESCU:
+            needed.append(notable_update.CAPABILITY)
+        if not self._settings.hec_url:
+            needed.append(risk_event.CAPABILITY)
+        return tuple(needed)
+
+    def _need_es(self) -> None:
+        if self._from is NotablesFrom.ESCU:
+            raise NotSupported(
+                CONNECTOR, "without Enterprise Security there are no notables to read or write"
+            )
+
+    def _deadline(self) -> Deadline:
+        return Deadline.after(self._settings.deadline_s, clock=self._monotonic)

@@ -1,0 +1,67 @@
+"""Settings of what is asked of Splunk. Tokens are not among them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from connectors.facts.base import Fact
+
+#: As Splunk's add-ons for Windows and for Sysmon name the events (renderXml = true).
+SYSMON = 'sourcetype=XmlWinEventLog source="XmlWinEventLog:Microsoft-Windows-Sysmon/Operational"'
+
+_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
+_Index = Annotated[str, Field(pattern=r"^[a-z0-9_][a-z0-9_-]{0,79}$")]
+
+
+def _search_terms(value: str) -> str:
+    """Search terms that end where they end: no pipe, and quotes and brackets closed."""
+    quoted = False
+    depth = 0
+    for character in value:
+        if character == '"':
+            quoted = not quoted
+        elif not quoted:
+            depth += {"(": 1, ")": -1}.get(character, 0)
+            if depth < 0 or character in "|[]":
+                break
+    else:
+        if not quoted and not depth and "\\" not in value and value.isprintable() and value.strip():
+            return value.strip()
+    raise ValueError("search terms only, on one line: no pipe, subsearch or backslash; quotes closed")
+
+
+class SplunkPlace(Fact):
+    """Where Splunk is and in which app searches run.
+
+    The management port often has a certificate of a private authority: name it in HttpSettings.ca_bundle.
+
+    Attributes:
+        base_url: the management port, such as https://splunk.corp.example:8089.
+        app: the app whose macros and field extractions count.
+        owner: whose knowledge objects count; "nobody" takes the shared ones.
+        sysmon: search terms that find Sysmon's events as XML, with the index, such as
+            "index=sysmon sourcetype=XmlWinEventLog"; a macro in backticks works too.
+        deadline_s: seconds for one question of ours, with all its searches.
+    """
+
+    base_url: Annotated[str, Field(min_length=1)]
+    app: _Name = "search"
+    owner: _Name = "nobody"
+    sysmon: Annotated[str, Field(max_length=1000), AfterValidator(_search_terms)] = SYSMON
+    deadline_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
+
+
+class SplunkSettings(SplunkPlace):
+    """Splunk as a SIEM.
+
+    Attributes:
+        hec_url: the HTTP Event Collector, such as https://splunk.corp.example:8088; "" where it is not used.
+        notable_index: where Enterprise Security keeps notables.
+        risk_index: where it keeps risk events.
+    """
+
+    hec_url: str = ""
+    notable_index: _Index = "notable"
+    risk_index: _Index = "risk"
