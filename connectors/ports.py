@@ -153,6 +153,33 @@ class NotableUpdate(NamedTuple):
     disposition: str | None = None
 
 
+class NotableWritten(NamedTuple):
+    """What became of an update.
+
+    Attributes:
+        written: names of the fields that were written, the comment among them; empty where all of it was
+            there before.
+        left: names of the fields that were asked for and left as a person has set them.
+        told: why they were left, one sentence; "" when none was.
+    """
+
+    written: tuple[str, ...]
+    left: tuple[str, ...] = ()
+    told: str = ""
+
+
+class RiskWritten(StrEnum):
+    """What became of a risk event."""
+
+    NOTHING_TO_ADD = "nothing_to_add"
+    """The score does not exceed the one that is there."""
+    ALREADY_THERE = "already_there"
+    INDEXED = "indexed"
+    """Acknowledged by the indexer, or found by a search."""
+    ACCEPTED = "accepted"
+    """Taken by the SIEM; not proven to be indexed."""
+
+
 class SiemConnector(Protocol):
     """Notables in, findings and risk back."""
 
@@ -173,12 +200,20 @@ class SiemConnector(Protocol):
             NotFound: there is none.
         """
 
-    def update_notable(self, event_id: str, update: NotableUpdate) -> None:
-        """Write to a notable; never over what a person has set.
+    def update_notable(self, event_id: str, update: NotableUpdate) -> NotableWritten:
+        """Write to a notable; where a person has set it, the comment alone, which says so.
 
         Raises:
-            Conflict: a person has changed it meanwhile.
+            NotFound: there is no such notable.
+            InputError: a label is unknown; the known ones are named.
+            TimedOut: whether it was written is not known.
         """
 
-    def add_risk(self, notable: Notable, *, score: float, message: str, case_id: str) -> None:
-        """Add a risk event for a case, once; the destination is the threat object."""
+    def add_risk(self, notable: Notable, *, score: float, message: str, case_id: str) -> RiskWritten:
+        """Add, once, what the case's score exceeds the one that is there by.
+
+        The destination is the threat object.
+
+        Raises:
+            TimedOut: whether it arrived is not known; asked again, it is searched for before it is sent.
+        """

@@ -21,8 +21,10 @@ from connectors.edr.catalogue import EdrSettings
 from connectors.errors import ConfigError
 from connectors.facts.base import Fact
 from connectors.siem.notable import NotableSettings
+from connectors.siem.splunk.settings import SplunkSettings
 from playbooks.reenrich import ReenrichSettings
 from playbooks.reputation_settings import ReputationSettings
+from playbooks.write_back import WriteBackSettings
 
 #: Names the settings file when --config does not.
 CONFIG_VARIABLE = "REGSVCS_RESPONSE_CONFIG"
@@ -52,6 +54,8 @@ class Settings(Fact):
     reputation: ReputationSettings = ReputationSettings()
     reenrich: ReenrichSettings = ReenrichSettings()
     edr: EdrSettings = EdrSettings()
+    splunk: SplunkSettings | None = None
+    write_back: WriteBackSettings = WriteBackSettings()
 
     @property
     def organisation_ranges(self) -> OrganisationRanges:

@@ -7,7 +7,6 @@ look-alike. The note has the text as it is.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 
 from actions.case_facts import CaseFacts
@@ -19,16 +18,13 @@ from actions.risk import Strength
 from actions.verdict_table import DESTINATION_RANK
 from playbooks.case import CaseReport
 from playbooks.report import wording
-from playbooks.report.display import visible
-from playbooks.report.iocs import defanging
+from playbooks.report.safe_prose import safe_prose
 from playbooks.report.story import chain, host_of, process_of, user_words
 from playbooks.report.talk import ONLY_SAID, Talk, talks
 
 #: Characters of a whole prompt at most.
 PROMPT_LIMIT = 6000
 
-#: Characters of one line; the report beside the prompt has the whole text.
-_LINE_LIMIT = 300
 _PEERS_SHOWN = 3
 _ROLES_SHOWN = 4
 _FINDINGS_SHOWN = 5
@@ -76,9 +72,6 @@ _ASKED_STEP = {
     ContainmentQuestion.BY_HAND: "Contain ",
 }
 
-#: What opens or closes a tag, a link, an image or code, and what stands in its place.
-_LOOK_ALIKES = str.maketrans("<>[]`", "\u2039\u203a()'")
-
 _ASKED = {
     ContainmentQuestion.ISOLATE: (
         "Isolate {host}?",
@@ -95,7 +88,7 @@ def prompt(report: CaseReport, question: ContainmentQuestion) -> str:
     """The text of the question; "" where nothing is asked."""
     if question is ContainmentQuestion.NONE:
         return ""
-    safe = _defanging(report.facts)
+    safe = safe_prose(report.facts)
     asked, state = _ASKED[question]
     risk = report.risk
     verdict = wording.CASE_VERDICT[risk.case_verdict]
@@ -125,7 +118,7 @@ def prompt(report: CaseReport, question: ContainmentQuestion) -> str:
 
 def not_known(report: CaseReport) -> tuple[str, ...]:
     """The most important of what is not known, one sentence each: what could change the answer, first."""
-    safe = _defanging(report.facts)
+    safe = safe_prose(report.facts)
     ranked = sorted(report.risk.unknowns, key=lambda each: _rank(each.what))
     told: dict[int, str] = {}
     for number, each in enumerate(ranked):
@@ -145,22 +138,6 @@ def _rank(what: str) -> tuple[int, int]:
     ]
     _, topic, place = max(fitting, default=(0, len(_TOPICS), 0))
     return topic, place
-
-
-def _defanging(facts: CaseFacts) -> Callable[[str], str]:
-    """Makes a text of the log one safe line, in which nothing is a link, an image, a tag or code."""
-    defanged = defanging(facts)
-
-    def safe(text: str) -> str:
-        # The brackets of the log go first: those that are left were put there by defanging.
-        shown = defanged(visible(text, limit=_LINE_LIMIT).translate(_LOOK_ALIKES))
-        shown = re.sub(r"(?i)http(s?)://", r"hxxp\1://", shown).replace("://", "[:]//")
-        shown = re.sub(r"(?i)(?<![^\W_])(www)\.", r"\1[.]", shown).replace("@", "[@]")
-        # A bracket at the beginning could define a link, one before a parenthesis or bracket be one.
-        shown = re.sub(r"^\[(.)\]", r"(\1)", shown)
-        return re.sub(r"\](?=[(\[])", "] ", shown)
-
-    return safe
 
 
 def _subject(report: CaseReport, safe: Callable[[str], str]) -> list[str]:

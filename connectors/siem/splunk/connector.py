@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from enum import StrEnum
 
 from pydantic import SecretStr
 
@@ -16,18 +15,18 @@ from connectors.facts.health import Health, HealthState
 from connectors.facts.notable import Notable
 from connectors.http.client import Http
 from connectors.http.deadline import Deadline
-from connectors.ports import Checkpoint, NotableUpdate
+from connectors.ports import Checkpoint, NotableUpdate, NotableWritten, RiskWritten
 from connectors.siem.notable import NotableSettings, RejectedNotable
 from connectors.siem.splunk import checkpoint, escu, notable_update, notables, risk_event
 from connectors.siem.splunk.checkpoint import Kind
 from connectors.siem.splunk.escu import SHIPPED, EscuAnalytic
 from connectors.siem.splunk.findings import Notes
 from connectors.siem.splunk.jobs import SearchJobs
-from connectors.siem.splunk.notables import SEARCH_NAMES, NotableStore, Page
+from connectors.siem.splunk.notables import NotableStore, Page
 from connectors.siem.splunk.rest import CONNECTOR, SplunkRest, entry_of
-from connectors.siem.splunk.risk_event import RiskEvents, RiskTarget, Sent
+from connectors.siem.splunk.risk_event import RiskEvents, RiskTarget
 from connectors.siem.splunk.saved_search import SavedSearches
-from connectors.siem.splunk.settings import SplunkSettings
+from connectors.siem.splunk.settings import NotablesFrom, SplunkSettings
 
 _log = logging.getLogger(__name__)
 
@@ -35,17 +34,6 @@ _WITHOUT_ESCU = SHIPPED._replace(filter_macro="")
 
 #: Who am I and what may I: content.capabilities.
 _CONTEXT = "/services/authentication/current-context"
-
-
-class NotablesFrom(StrEnum):
-    """Where notables come from."""
-
-    NOTABLE_MACRO = "notable_macro"
-    """Enterprise Security, with status and owner."""
-    NOTABLE_INDEX = "notable_index"
-    """Enterprise Security's index alone; nothing but a comment is ever written to what comes from there."""
-    ESCU = "escu"
-    """The analytic itself over Sysmon events, without Enterprise Security."""
 
 
 def _log_rejected(rejected: RejectedNotable) -> None:
@@ -64,8 +52,6 @@ class SplunkSiem:
         token: SecretStr,
         hec_token: SecretStr | None = None,
         *,
-        notables_from: NotablesFrom = NotablesFrom.NOTABLE_MACRO,
-        search_names: tuple[str, ...] = SEARCH_NAMES,
         analytic: EscuAnalytic = _WITHOUT_ESCU,
         reading: NotableSettings | None = None,
         on_rejected: Callable[[RejectedNotable], None] = _log_rejected,
@@ -80,8 +66,6 @@ class SplunkSiem:
             settings: where Splunk is.
             token: of the management port.
             hec_token: of the event collector; needed where settings.hec_url is set.
-            notables_from: where notables come from.
-            search_names: names of the correlation searches that are ours; empty takes every notable.
             analytic: what is searched for where notables come from the analytic itself; its Sysmon terms
                 are those of the settings. Without ESCU there is no filter macro, so the default names none.
             reading: how times of notables are read.
@@ -94,7 +78,7 @@ class SplunkSiem:
             InputError: an event collector is named without its token.
         """
         self._settings = settings
-        self._from = notables_from
+        self._from = settings.notables_from
         self._analytic = analytic._replace(sysmon=settings.sysmon)
         self._on_rejected = on_rejected
         self._clock = clock
@@ -103,12 +87,12 @@ class SplunkSiem:
         self._jobs = SearchJobs(self._rest, clock=clock, sleep=sleep, monotonic=monotonic)
         self._store = NotableStore(
             index_name=settings.notable_index,
-            macro=notables_from is NotablesFrom.NOTABLE_MACRO,
-            search_names=search_names,
+            macro=self._from is NotablesFrom.NOTABLE_MACRO,
+            search_names=settings.search_names,
             reading=reading or NotableSettings(),
         )
         # Without Enterprise Security nobody has given a score yet.
-        base_score = 0.0 if notables_from is NotablesFrom.ESCU else risk_event.ESCU_SCORE
+        base_score = 0.0 if self._from is NotablesFrom.ESCU else risk_event.ESCU_SCORE
         self._risk = RiskEvents(
             http,
             self._rest,
@@ -186,23 +170,15 @@ class SplunkSiem:
         self._need_es()
         return notables.get(self._jobs, self._store, event_id, now=self._clock(), deadline=self._deadline())
 
-    def update_notable(self, event_id: str, update: NotableUpdate) -> None:
-        """Write to a notable; where a person has set owner or status, the comment alone, which says so."""
-        self.write_notable(event_id, update)
-
-    def write_notable(
-        self, event_id: str, update: NotableUpdate, *, demand: bool = False
-    ) -> notable_update.Outcome:
-        """As `update_notable`, and tells what was written.
+    def update_notable(self, event_id: str, update: NotableUpdate) -> NotableWritten:
+        """Write to a notable; where a person has set owner or status, the comment alone, which says so.
 
         Args:
             event_id: event_id, finding id or SID+RID.
             update: what to write.
-            demand: True writes all of it or nothing.
 
         Raises:
             NotFound: there is no such notable.
-            Conflict: `demand`, and a person has set it; nothing was written.
             InputError: a status is unknown; the known ones are named.
             TimedOut: whether it was written is not known.
             NotSupported: there is no Enterprise Security here.
@@ -210,20 +186,14 @@ class SplunkSiem:
         self._need_es()
         deadline = self._deadline()
         row = notables.find_row(self._jobs, self._store, event_id, now=self._clock(), deadline=deadline)
-        return notable_update.write(
-            self._rest, str(row["event_id"]), update, row, demand=demand, deadline=deadline
-        )
+        return notable_update.write(self._rest, str(row["event_id"]), update, row, deadline=deadline)
 
-    def add_risk(self, notable: Notable, *, score: float, message: str, case_id: str) -> None:
+    def add_risk(self, notable: Notable, *, score: float, message: str, case_id: str) -> RiskWritten:
         """Add what the case's score exceeds ESCU's by, once a case; the destination is the threat object.
 
         Raises:
             TimedOut: whether it arrived is not known; asked again, it is searched for before it is sent.
         """
-        self.write_risk(notable, score=score, message=message, case_id=case_id)
-
-    def write_risk(self, notable: Notable, *, score: float, message: str, case_id: str) -> Sent:
-        """As `add_risk`, and tells what became of it."""
         return self._risk.add(
             notable, score=score, message=message, case_id=case_id, deadline=self._deadline()
         )

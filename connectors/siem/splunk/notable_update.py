@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from connectors.errors import BadResponse, Conflict, InputError, Rejected
+from connectors.errors import BadResponse, InputError, Rejected
 from connectors.http.deadline import Deadline
-from connectors.ports import NotableUpdate
+from connectors.ports import NotableUpdate, NotableWritten
 from connectors.siem.splunk.rest import CONNECTOR, SplunkRest, is_true, plain, record_of
 
 _log = logging.getLogger(__name__)
@@ -71,20 +71,6 @@ class Current(NamedTuple):
     urgency: str
     owner: str
     disposition: str
-
-
-class Outcome(NamedTuple):
-    """What became of an update.
-
-    Attributes:
-        written: names of the fields that were written, the comment among them.
-        left: names of the fields that were asked for and left as a person has set them.
-        told: why they were left, one sentence; "" when none was.
-    """
-
-    written: tuple[str, ...]
-    left: tuple[str, ...] = ()
-    told: str = ""
 
 
 def read_statuses(rest: SplunkRest, deadline: Deadline) -> tuple[ReviewStatus, ...]:
@@ -145,7 +131,7 @@ def set_by_person(current: Current, statuses: Sequence[ReviewStatus]) -> str:
 
 def form_of(
     event_id: str, update: NotableUpdate, current: Current, statuses: Sequence[ReviewStatus]
-) -> tuple[dict[str, str], Outcome]:
+) -> tuple[dict[str, str], NotableWritten]:
     """What to send, and what it means.
 
     Raises:
@@ -180,7 +166,7 @@ def form_of(
     if not left:
         form |= dict(wanted.values())
     written = ("comment", *(name for name in wanted if name not in left))
-    return form, Outcome(written, left, told)
+    return form, NotableWritten(written, left, told)
 
 
 def write(
@@ -189,9 +175,8 @@ def write(
     update: NotableUpdate,
     row: Mapping[str, object],
     *,
-    demand: bool = False,
     deadline: Deadline,
-) -> Outcome:
+) -> NotableWritten:
     """Write to a notable, once.
 
     Where a person has set owner or status, the comment alone is written and says so.
@@ -201,19 +186,15 @@ def write(
         event_id: the notable's, as ES has it.
         update: what to write.
         row: the notable as it is now (notables.find_row), read just before.
-        demand: True writes all of the update or nothing.
         deadline: for all calls together.
 
     Raises:
         InputError: a label is unknown; the known ones are named.
-        Conflict: `demand`, and a person has set it; nothing was written.
         Rejected: Splunk says that it did not write.
         TimedOut: whether it was written is not known.
     """
     statuses = read_statuses(rest, deadline)
     form, outcome = form_of(event_id, update, current_of(row), statuses)
-    if outcome.left and demand:
-        raise Conflict(CONNECTOR, f"nothing was written. {outcome.told}")
     reply = rest.post(UPDATE, form, deadline, repeatable=False, scope=CAPABILITY)
     check_answer(record_of(reply), event_id)
     if outcome.left:

@@ -24,14 +24,7 @@ from connectors.siem.splunk import checkpoint
 from connectors.siem.splunk.checkpoint import Kind, Progress, moment
 from connectors.siem.splunk.jobs import Rows, SearchJobs
 from connectors.siem.splunk.rest import CONNECTOR, because
-
-#: The names ES gives the analytic and its sibling, as ESCU ships them and as a clone is often called.
-SEARCH_NAMES = (
-    "ESCU - Detect Regsvcs with Network Connection - Rule",
-    "Detect Regsvcs with Network Connection",
-    "ESCU - Detect Regasm with Network Connection - Rule",
-    "Detect Regasm with Network Connection",
-)
+from connectors.siem.splunk.settings import SEARCH_NAMES
 
 #: What a row has: the analytic's result, what ES adds, and the text to fall back on.
 FIELDS = (
@@ -260,7 +253,7 @@ def refuse_partial(found: Rows, most: int) -> None:
         QueryFailed: rows are missing.
     """
     grave = [each for each in found.messages if each.kind in _TROUBLE]
-    if grave or (found.truncated and len(found.rows) < most):
+    if grave or found.partial or (found.truncated and len(found.rows) < most):
         raise QueryFailed(
             CONNECTOR, f"the search did not see everything, so nothing was taken{because(grave)}"
         )

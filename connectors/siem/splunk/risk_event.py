@@ -21,7 +21,6 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import NamedTuple
 
 import orjson
@@ -42,6 +41,7 @@ from connectors.facts.notable import Notable
 from connectors.http.call import Call, Refused, Reply
 from connectors.http.client import Http
 from connectors.http.deadline import Deadline
+from connectors.ports import RiskWritten
 from connectors.query import spl
 from connectors.siem.splunk.jobs import SearchJobs
 from connectors.siem.splunk.notables import refuse_partial
@@ -81,18 +81,6 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 #: Codes of the event collector (text and code stand in its answers).
 _ACK_DISABLED = 14
 _BUSY = 9
-
-
-class Sent(StrEnum):
-    """What became of a risk event."""
-
-    NOTHING_TO_ADD = "nothing_to_add"
-    """The score does not exceed the one that is there."""
-    ALREADY_THERE = "already_there"
-    INDEXED = "indexed"
-    """Acknowledged by the indexer, or found by a search."""
-    ACCEPTED = "accepted"
-    """Taken by Splunk; not proven to be indexed."""
 
 
 class RiskTarget(NamedTuple):
@@ -245,7 +233,9 @@ class RiskEvents:
         self._unknown: dict[str, float] = {}
         self._taken: dict[str, float] = {}
 
-    def add(self, notable: Notable, *, score: float, message: str, case_id: str, deadline: Deadline) -> Sent:
+    def add(
+        self, notable: Notable, *, score: float, message: str, case_id: str, deadline: Deadline
+    ) -> RiskWritten:
         """Add the risk of a case, unless it is there.
 
         Raises:
@@ -264,13 +254,13 @@ class RiskEvents:
             now=self._clock(),
         )
         if event is None:
-            return Sent.NOTHING_TO_ADD
+            return RiskWritten.NOTHING_TO_ADD
         # One at a time: two threads with the same case must not both find nothing.
         with self._lock:
             self._taken = {each: at for each, at in self._taken.items() if self._settles(at)}
             if event.id in self._taken or self._is_there(event, deadline):
                 self._unknown.pop(event.id, None)
-                return Sent.ALREADY_THERE
+                return RiskWritten.ALREADY_THERE
             tried = self._unknown.get(event.id)
             if tried is not None and self._settles(tried):
                 raise TimedOut(
@@ -279,7 +269,7 @@ class RiskEvents:
                 )
             return self._send(event, deadline)
 
-    def _send(self, event: RiskEvent, deadline: Deadline) -> Sent:
+    def _send(self, event: RiskEvent, deadline: Deadline) -> RiskWritten:
         kept = min(_READ_BACK_S, deadline.left() / 2)
         sending = Deadline(deadline.at - kept, deadline.clock)
         try:
@@ -292,7 +282,7 @@ class RiskEvents:
             # Sent, and not known whether it was taken: an answer that cannot be read says no more than none.
             if self._found_later(event, deadline):
                 self._unknown.pop(event.id, None)
-                return Sent.INDEXED
+                return RiskWritten.INDEXED
             self._unknown[event.id] = self._monotonic()
             raise TimedOut(
                 CONNECTOR,
@@ -333,7 +323,7 @@ class RiskEvents:
             pause = min(pause * 2, _LONGEST_PAUSE_S)
         return False
 
-    def _to_receiver(self, event: RiskEvent, deadline: Deadline) -> Sent:
+    def _to_receiver(self, event: RiskEvent, deadline: Deadline) -> RiskWritten:
         params = {
             "index": self._target.index_name,
             "source": SOURCE,
@@ -341,9 +331,9 @@ class RiskEvents:
             "host": event.host,
         }
         self._rest.post_content(RECEIVER, params, event.text.encode(), deadline, scope=CAPABILITY)
-        return Sent.ACCEPTED
+        return RiskWritten.ACCEPTED
 
-    def _to_collector(self, event: RiskEvent, deadline: Deadline) -> Sent:
+    def _to_collector(self, event: RiskEvent, deadline: Deadline) -> RiskWritten:
         body = {
             "time": int(self._clock().timestamp()),
             "host": event.host,
@@ -359,10 +349,10 @@ class RiskEvents:
             )
         number = answer.get("ackId")
         if not isinstance(number, int) or isinstance(number, bool):
-            return Sent.ACCEPTED  # its token is not set to acknowledge
+            return RiskWritten.ACCEPTED  # its token is not set to acknowledge
         return self._acknowledged(number, deadline)
 
-    def _acknowledged(self, number: int, deadline: Deadline) -> Sent:
+    def _acknowledged(self, number: int, deadline: Deadline) -> RiskWritten:
         """Wait for the indexer.
 
         Raises:
@@ -377,7 +367,7 @@ class RiskEvents:
                 raise TimedOut(CONNECTOR, f"the acknowledgement cannot be read: {exc.message}") from exc
             acks = answer.get("acks")
             if isinstance(acks, dict) and acks.get(str(number)) is True:
-                return Sent.INDEXED
+                return RiskWritten.INDEXED
             if deadline.left() <= pause:
                 raise TimedOut(CONNECTOR, "the indexer has not acknowledged the event in time")
             self._sleep(pause)

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
 from connectors.facts.base import Fact
+from connectors.http.settings import HttpSettings
 
 #: As Splunk's add-ons for Windows and for Sysmon name the events (renderXml = true).
 SYSMON = 'sourcetype=XmlWinEventLog source="XmlWinEventLog:Microsoft-Windows-Sysmon/Operational"'
+
+#: The names ES gives the analytic and its sibling, as ESCU ships them and as a clone is often called.
+SEARCH_NAMES = (
+    "ESCU - Detect Regsvcs with Network Connection - Rule",
+    "Detect Regsvcs with Network Connection",
+    "ESCU - Detect Regasm with Network Connection - Rule",
+    "Detect Regasm with Network Connection",
+)
 
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
 _Index = Annotated[str, Field(pattern=r"^[a-z0-9_][a-z0-9_-]{0,79}$")]
@@ -53,15 +63,32 @@ class SplunkPlace(Fact):
     deadline_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
 
 
+class NotablesFrom(StrEnum):
+    """Where notables come from."""
+
+    NOTABLE_MACRO = "notable_macro"
+    """Enterprise Security, with status and owner."""
+    NOTABLE_INDEX = "notable_index"
+    """Enterprise Security's index alone; nothing but a comment is ever written to what comes from there."""
+    ESCU = "escu"
+    """The analytic itself over Sysmon events, without Enterprise Security."""
+
+
 class SplunkSettings(SplunkPlace):
-    """Splunk as a SIEM.
+    """Splunk as a SIEM: the section [splunk].
 
     Attributes:
         hec_url: the HTTP Event Collector, such as https://splunk.corp.example:8088; "" where it is not used.
         notable_index: where Enterprise Security keeps notables.
         risk_index: where it keeps risk events.
+        notables_from: where notables come from.
+        search_names: names of the correlation searches that are ours; empty takes every notable.
+        http: how requests are sent, with a CA bundle of its own where Splunk has a private one.
     """
 
     hec_url: str = ""
     notable_index: _Index = "notable"
     risk_index: _Index = "risk"
+    notables_from: NotablesFrom = NotablesFrom.NOTABLE_MACRO
+    search_names: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = SEARCH_NAMES
+    http: HttpSettings = HttpSettings()

@@ -1,0 +1,60 @@
+"""The SIEM that notables come from and cases are written back to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+
+from connectors.clock import utc_now
+from connectors.environment_secrets import IN_FILE, secret_of
+from connectors.errors import ConfigError
+from connectors.http.client import Http
+from connectors.siem.notable import RejectedNotable
+from connectors.siem.splunk.connector import SplunkSiem
+from playbooks.settings import Settings
+
+#: The environment variables of Splunk's tokens; VARIABLE_FILE names a file with one.
+TOKEN_VARIABLE = "REGSVCS_RESPONSE_SPLUNK_TOKEN"  # noqa: S105  a name, not a secret
+HEC_VARIABLE = "REGSVCS_RESPONSE_SPLUNK_HEC_TOKEN"
+
+
+@contextmanager
+def splunk_of(
+    settings: Settings,
+    environ: Mapping[str, str],
+    *,
+    on_rejected: Callable[[RejectedNotable], None],
+    clock: Callable[[], datetime] = utc_now,
+) -> Iterator[SplunkSiem]:
+    """Splunk as the settings name it. Nothing is sent yet, and no answer is kept.
+
+    Args:
+        settings: with the section [splunk].
+        environ: holds the tokens.
+        on_rejected: keeps what makes no notable.
+        clock: the time.
+
+    Raises:
+        ConfigError: the section or a token is missing or wrong.
+    """
+    own = settings.splunk
+    if own is None:
+        raise ConfigError("splunk", "is missing", "Add the section [splunk] with base_url to the settings")
+    token = secret_of(environ, TOKEN_VARIABLE)
+    if token is None:
+        raise ConfigError(
+            TOKEN_VARIABLE,
+            "is not set: an authentication token of Splunk",
+            f"Set it, or {TOKEN_VARIABLE}{IN_FILE} to a file",
+        )
+    hec_token = secret_of(environ, HEC_VARIABLE)
+    if own.hec_url and hec_token is None:
+        raise ConfigError(HEC_VARIABLE, "is not set, and splunk.hec_url is", "Set it, or empty hec_url")
+    http = Http(own.http, folder=None, clock=clock)
+    try:
+        yield SplunkSiem(
+            http, own, token, hec_token, reading=settings.notable, on_rejected=on_rejected, clock=clock
+        )
+    finally:
+        http.close()
