@@ -24,7 +24,7 @@ from connectors.siem.notable import NotableSettings
 from connectors.siem.splunk.settings import SplunkSettings
 from playbooks.reenrich import ReenrichSettings
 from playbooks.reputation_settings import ReputationSettings
-from playbooks.write_back import WriteBackSettings
+from playbooks.write_back_settings import WriteBackSettings
 
 #: Names the settings file when --config does not.
 CONFIG_VARIABLE = "REGSVCS_RESPONSE_CONFIG"

@@ -5,38 +5,16 @@ Nothing is closed, and what a person has set is left as it is (the connector see
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
-
-from actions.risk import CaseVerdict
 from connectors.errors import InputError, ResponseError
-from connectors.facts.base import Fact
 from connectors.facts.notable import Notable
 from connectors.ports import NotableUpdate, NotableWritten, RiskWritten, SiemConnector
 from connectors.siem.notable import DERIVED
 from playbooks.case import CaseReport, StepOutcome
 from playbooks.report.notable_comment import comment
+from playbooks.write_back_settings import WriteBackSettings
 
 #: Notables of one case that are commented at most, the oldest of them; a beacon raises one every hour.
 MOST_NOTABLES = 50
-
-type Urgency = Literal["informational", "low", "medium", "high", "critical"]
-
-
-class WriteBackSettings(Fact):
-    """What is written to a notable beside the comment: the section [write_back].
-
-    Attributes:
-        status: label of the status that a notable gets which no person has touched; None leaves it.
-        owner: who gets a notable that has no owner; None leaves it.
-        urgency: by the case's verdict; a verdict without a row leaves it.
-        risk: whether what the case's score exceeds ESCU's by is added to the host's risk.
-    """
-
-    status: str | None = None
-    owner: str | None = None
-    urgency: Mapping[CaseVerdict, Urgency] = {}
-    risk: bool = True
 
 
 def update_of(report: CaseReport, settings: WriteBackSettings) -> NotableUpdate:

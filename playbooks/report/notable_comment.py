@@ -14,6 +14,7 @@ from playbooks.report.story import story
 #: Characters of a comment at most.
 COMMENT_LIMIT = 3000
 
+_BY = "regsvcs-response"
 _FINDINGS_SHOWN = 6
 _STEPS_SHOWN = 4
 
@@ -28,8 +29,7 @@ def comment(report: CaseReport) -> str:
     risk = report.risk
     strong = [safe(each.sentence) for each in risk.indicators if each.strength is Strength.STRONG]
     lines = [
-        f"regsvcs-response, case {wording.name(report.case_id)}: {wording.CASE_VERDICT[risk.case_verdict]},"
-        f" score {risk.score:g} of 100.",
+        f"{_BY}, case {report.case_id}: {wording.CASE_VERDICT[risk.case_verdict]}, score {risk.score:g} of 100.",
         safe(risk.verdict_reason),
         safe(story(report.facts)),
         *_listed("Strong findings", strong, _FINDINGS_SHOWN),

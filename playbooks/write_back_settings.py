@@ -1,0 +1,27 @@
+"""Settings of what a case writes back, apart from the code that needs the report's renderers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from actions.risk import CaseVerdict
+from connectors.facts.base import Fact
+
+type Urgency = Literal["informational", "low", "medium", "high", "critical"]
+
+
+class WriteBackSettings(Fact):
+    """What is written to a notable beside the comment: the section [write_back].
+
+    Attributes:
+        status: label of the status that a notable gets which no person has touched; None leaves it.
+        owner: who gets a notable that has no owner; None leaves it.
+        urgency: by the case's verdict; a verdict without a row leaves it.
+        risk: whether what the case's score exceeds ESCU's by is added to the host's risk.
+    """
+
+    status: str | None = None
+    owner: str | None = None
+    urgency: Mapping[CaseVerdict, Urgency] = {}
+    risk: bool = True
