@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from actions.case_facts import Destination, DestinationVerdict, Unknown
 from actions.case_users import users_of
+from actions.host_addresses import Holding, own_address
 from actions.indicators.case_view import CaseView, is_creator
 from actions.indicators.finding import named
 from actions.indicators.injection import is_source_known
@@ -38,6 +39,11 @@ _FAILED = frozenset(
 )
 
 NO_SOURCE_REMEDY = "Set REGSVCS_RESPONSE_VIRUSTOTAL_KEY, or run `feeds update`"
+
+#: A contradiction about the machine itself.
+ANOTHER_HOST = "whether the notable is about this host"
+
+_ADDRESSES_NAMED = 4
 
 #: Of addresses that nobody was asked about, for whatever reason.
 UNASKED_REMEDY = "Look those that matter up by hand"
@@ -77,6 +83,23 @@ def _host(view: CaseView) -> Iterator[Unknown]:
             what="the host",
             why=f"{min(n.dest for n in view.facts.notables)} was not resolved to exactly one machine",
             remedy="Look the name and the source address up in the EDR's inventory",
+        )
+
+
+def _address(view: CaseView) -> Iterator[Unknown]:
+    """A notable that gives the host an address which is not that host's may be of another machine."""
+    host = view.facts.host
+    for notable in view.facts.notables:
+        ip, holding = own_address(host, notable)
+        if host is None or holding not in {Holding.NOT_ITS_OWN, Holding.AT_ANOTHER_TIME}:
+            continue
+        known = sorted({each.ip for each in host.addresses})
+        named_ips = ", ".join(known[:_ADDRESSES_NAMED]) + (" and more" if known[_ADDRESSES_NAMED:] else "")
+        knows = "had it at another time" if ip in known else f"is known by {named_ips}"
+        yield Unknown(
+            what=ANOTHER_HOST,
+            why=f"the notable says that it had {ip}, and {host.hostname} {knows} ({host.connector})",
+            remedy=f"Find out which machine had {ip} then, before {host.hostname} is touched",
         )
 
 
@@ -281,6 +304,7 @@ _COLLECTORS: tuple[Callable[[CaseView], Iterator[Unknown]], ...] = (
     _given,
     _user,
     _host,
+    _address,
     _lineage,
     _process,
     _evidence,

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
 from actions.guards.question import Answer, Question, passed, refused, unknown
+from actions.host_addresses import ADDRESS_TOLERANCE, Holding, own_address
 from actions.isolation import GuardOutcome
 from actions.isolation_policy import ALWAYS_PROTECTED_TAGS
 from connectors.addresses import pack_ip
-from connectors.facts.host import AddressSeen, HostRef, HostType, same_host_name, short_name
-from connectors.facts.notable import Direction, Notable
+from connectors.facts.host import HostRef, HostType, same_host_name, short_name
+from connectors.facts.notable import Notable
 from connectors.networks import NetworkMap, parse_network
-
-#: An address seen this long before or after an instant still counts as the agent's at that instant. Defender
-#: looks for machines by address with the same 15 minutes.
-ADDRESS_TOLERANCE = timedelta(minutes=15)
 
 
 def one_host(q: Question) -> Answer:
@@ -66,37 +62,20 @@ def address_belongs(q: Question) -> Answer:
 
 
 def _address_of(q: Question, notable: Notable, limit: str) -> Answer:
-    own = _own_address(notable)
-    at = notable.last_time or notable.first_time
-    if own is None:
+    own, holding = own_address(q.host, notable)
+    if not own:
         return unknown(limit, "The notable does not name the host's own address.")
-    if q.host is None or not q.host.addresses:
+    if q.host is None or holding is Holding.NOT_KNOWN:
         return unknown(limit, f"The addresses of the host are not known; the notable says {own}.", value=own)
-    if at is None:
-        return unknown(limit, f"The notable does not say when the host had {own}.", value=own)
-    return _held_by(q.host, own, at, limit)
-
-
-def _own_address(notable: Notable) -> str | None:
-    return notable.dest_ip if notable.direction is Direction.INBOUND else notable.src_ip
-
-
-def _held_by(host: HostRef, own: str, at: datetime, limit: str) -> Answer:
-    seen = [address for address in host.addresses if address.ip == own]
-    if not seen:
-        return refused(own, limit, f"{own} is not an address of {host.hostname}.")
-    if any(_held(address, at) for address in seen):
-        return passed(own, limit, f"{host.hostname} had {own} at that time.")
-    if any(address.first_seen is None or address.last_seen is None for address in seen):
-        return unknown(limit, f"When {host.hostname} had {own} is not known.", value=own)
-    return refused(own, limit, f"{host.hostname} had {own} at another time.")
-
-
-def _held(address: AddressSeen, at: datetime) -> bool:
-    first, last = address.first_seen, address.last_seen
-    if first is None or last is None:
-        return False
-    return first - ADDRESS_TOLERANCE <= at <= last + ADDRESS_TOLERANCE
+    name = q.host.hostname
+    match holding:
+        case Holding.HELD:
+            return passed(own, limit, f"{name} had {own} at that time.")
+        case Holding.NOT_ITS_OWN:
+            return refused(own, limit, f"{own} is not an address of {name}.")
+        case Holding.AT_ANOTHER_TIME:
+            return refused(own, limit, f"{name} had {own} at another time.")
+    return unknown(limit, f"When {name} had {own} is not known.", value=own)
 
 
 def host_type(q: Question) -> Answer:
@@ -150,7 +129,7 @@ def _last_part(tag: str) -> str:
 
 
 def _addresses(q: Question, host: HostRef) -> set[str]:
-    own = {_own_address(notable) for notable in q.request.facts.notables}
+    own = {own_address(host, notable).ip for notable in q.request.facts.notables}
     return {seen.ip for seen in host.addresses} | {ip for ip in own if ip}
 
 

@@ -27,9 +27,10 @@ def comment(report: CaseReport) -> str:
     """
     safe = safe_prose(report.facts)
     risk = report.risk
+    verdict = wording.CASE_VERDICT[risk.case_verdict]
     strong = [safe(each.sentence) for each in risk.indicators if each.strength is Strength.STRONG]
     lines = [
-        f"{_BY}, case {report.case_id}: {wording.CASE_VERDICT[risk.case_verdict]}, score {risk.score:g} of 100.",
+        f"{_BY}, case {report.case_id}: {verdict}, score {risk.score:g} of 100.",
         safe(risk.verdict_reason),
         safe(story(report.facts)),
         *_listed("Strong findings", strong, _FINDINGS_SHOWN),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from actions.case_facts import CaseFacts
+from actions.case_unknowns import ANOTHER_HOST
 from actions.containment_question import ContainmentQuestion
 from actions.indicators.case_view import roles_known
 from actions.isolation import GuardOutcome
@@ -35,6 +36,7 @@ _UNKNOWNS_SHOWN = 3
 #: How what is not known begins, one row a topic, from what an answer rests on most. Of a topic the first is
 #: told: without a process there is neither lineage nor evidence, and saying it three times hides the rest.
 _TOPICS = (
+    (ANOTHER_HOST,),
     ("user",),
     (
         "host",
