@@ -17,8 +17,8 @@ help: ## list the targets
 setup: ## make .venv with the command line regsvcs-response
 	@sh scripts/setup.sh
 
-demo: setup ## run the playbook over the three cases in examples/
-	@$(PYTHON) scripts/demo.py
+demo: setup ## run the playbook over the cases in examples/, the last over stand-ins for Splunk and an EDR
+	@$(PYTHON) -m scripts.demo
 
 test: setup ## run the tests (PYTEST_ARGS="-k name" for some, "-n 0 --pdb" to debug)
 	@$(PYTHON) -m pytest -n auto --maxprocesses 4 $(PYTEST_ARGS)

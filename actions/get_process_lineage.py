@@ -158,9 +158,6 @@ def _find(edr: EdrConnector, host: HostRef, notable: Notable, settings: LineageS
     if notable.process_guids and edr.sysmon_guids:
         return _by_guid(edr, host, notable, window)
     problems: list[Unknown] = []
-    if notable.process_guids:
-        why = f"{edr.name} does not know Sysmon's ProcessGuids; it was found by name, peer and time"
-        problems.append(_unknown("the process that the notable names by ProcessGuid", why))
     peer = notable.peer_ip
     found = edr.find_process(host, name=notable.process_name, remote_ip=peer, window=window) if peer else ()
     if not found:
@@ -178,10 +175,20 @@ def _find(edr: EdrConnector, host: HostRef, notable: Notable, settings: LineageS
         why = f"no {notable.process_name} is recorded on {host.hostname} at that time"
         why += _earlier_one(edr, host, notable, window)
         return Located(host=host, problems=(_unknown("process", why, _REMEDY_LOGS),))
+    if notable.process_guids:
+        how = "what fits was looked for by name, peer and time instead"
+        if len(found) == 1:
+            how = f"it was found by {'name and time' if problems or not peer else 'name, peer and time'}"
+        why = f"{edr.name} has process ids of its own and does not know Sysmon's ProcessGuids; {how}"
+        problems.insert(0, _unknown("the process that the notable names by ProcessGuid", why))
     if len(found) > 1:
         named = "; ".join(_describe(each) for each in found[:10])
         why = f"{len(found)} processes fit and none is picked: {named}"
-        remedy = "Run `lineage` with the --guid of the one that is meant"
+        remedy = (
+            "Run `lineage` with the --guid of the one that is meant"
+            if edr.sysmon_guids
+            else "Run `lineage` with --at, the time at which the one that is meant was at work, and --peer"
+        )
         return Located(
             host=host,
             process_candidates=_described(found),

@@ -8,7 +8,16 @@ from datetime import datetime
 
 from connectors.clock import utc_now
 from connectors.environment_secrets import IN_FILE, secret_of
-from connectors.errors import ConfigError
+from connectors.errors import (
+    Ambiguous,
+    AuthRejected,
+    ConfigError,
+    ConnectorError,
+    NotFound,
+    NotSupported,
+    PermissionMissing,
+    Transient,
+)
 from connectors.http.client import Http
 from connectors.siem.notable import RejectedNotable
 from connectors.siem.splunk.connector import SplunkSiem
@@ -58,3 +67,33 @@ def splunk_of(
         )
     finally:
         http.close()
+
+
+def remedy_of(error: ConnectorError) -> str:
+    """What to do where Splunk did not give what was asked, a sentence; "" where the error says it all."""
+    if isinstance(error, AuthRejected):
+        return f"Check {TOKEN_VARIABLE}"
+    if isinstance(error, PermissionMissing):
+        return f"Grant {error.scope} to the role of the token's user"
+    if isinstance(error, Transient):
+        return "Check splunk.base_url (the management port, often 8089) and the proxy, and try again"
+    if isinstance(error, NotFound | Ambiguous | NotSupported):
+        return ""
+    return "Check the section [splunk]; `doctor` tells what works"
+
+
+@contextmanager
+def told_with_remedy() -> Iterator[None]:
+    """Let what Splunk refuses while the block runs end with what to do about it.
+
+    Raises:
+        ConnectorError: of the same class, with the remedy.
+    """
+    try:
+        yield
+    except ConnectorError as error:
+        remedy = remedy_of(error)
+        if remedy:
+            error.message = f"{error.message.rstrip('.')}. {remedy}"
+            error.args = (f"{error.connector}: {error.message}",)
+        raise

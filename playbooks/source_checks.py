@@ -1,13 +1,14 @@
-"""Whether reputation sources work: each asked what its `check` documents, side by side on threads.
+"""Whether connectors work: each asked what its `check` documents, side by side on threads.
 
-No address is asked about. Nobody waits for a slow source.
+No address is asked about. Nobody waits for a slow one.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
+from typing import NamedTuple
 
 from actions.reputation_wording import STATUS_WORDS
 from connectors.facts.health import Health, HealthState
@@ -18,28 +19,45 @@ from connectors.ports import ReputationSource
 type _Checked = tuple[int, Health]
 
 
-def check_all(sources: Sequence[ReputationSource], deadline: Deadline, *, late: str) -> tuple[Health, ...]:
-    """What each source says of itself, in their order; one that is late or breaks has FAILED.
+class Check(NamedTuple):
+    """Something that can be asked whether it works.
 
-    The threads are daemons: a source that hangs delays neither the others nor the end of the process.
+    Attributes:
+        name: of the connector.
+        run: asks it; without side effects.
+    """
+
+    name: str
+    run: Callable[[], Health]
+
+
+def check_all(sources: Sequence[ReputationSource], deadline: Deadline, *, late: str) -> tuple[Health, ...]:
+    """What each source says of itself; see run_checks."""
+    return run_checks([Check(each.info.name, each.check) for each in sources], deadline, late=late)
+
+
+def run_checks(checks: Sequence[Check], deadline: Deadline, *, late: str) -> tuple[Health, ...]:
+    """What each says of itself, in their order; one that is late or breaks has FAILED.
+
+    The threads are daemons: one that hangs delays neither the others nor the end of the process.
 
     Args:
-        sources: online and on this machine.
+        checks: online and on this machine.
         deadline: for all of them together.
         late: the detail of one that has not answered by then.
     """
     arrivals: SimpleQueue[_Checked] = SimpleQueue()
-    for number, source in enumerate(sources):
+    for number, each in enumerate(checks):
         work = threading.Thread(
-            target=_check, args=(number, source, arrivals), name=f"check {source.info.name}", daemon=True
+            target=_check, args=(number, each, arrivals), name=f"check {each.name}", daemon=True
         )
         try:
             work.start()
         except RuntimeError:  # the system gives no more threads
             lacking = "not asked: no thread could be started. Check again later"
-            arrivals.put((number, _failed(source, lacking)))
+            arrivals.put((number, _failed(each, lacking)))
     found: dict[int, Health] = {}
-    while len(found) < len(sources):
+    while len(found) < len(checks):
         try:
             number, health = arrivals.get(timeout=max(0.001, deadline.left()))
         except Empty:
@@ -47,15 +65,15 @@ def check_all(sources: Sequence[ReputationSource], deadline: Deadline, *, late: 
                 break
             continue
         found[number] = health
-    return tuple(found.get(number) or _failed(source, late) for number, source in enumerate(sources))
+    return tuple(found.get(number) or _failed(each, late) for number, each in enumerate(checks))
 
 
-def _check(number: int, source: ReputationSource, arrivals: SimpleQueue[_Checked]) -> None:
+def _check(number: int, check: Check, arrivals: SimpleQueue[_Checked]) -> None:
     try:
-        health = source.check()
-    except Exception as error:  # noqa: BLE001  the edge: one source's fault must not end the others' checks
+        health = check.run()
+    except Exception as error:  # noqa: BLE001  the edge: one connector's fault must not end the others' checks
         # By its class alone: the text of an unexpected error may hold a secret.
-        health = _failed(source, f"failed unexpectedly ({type(error).__name__})")
+        health = _failed(check, f"failed unexpectedly ({type(error).__name__})")
     arrivals.put((number, health.model_copy(update={"detail": in_words(health.detail)})))
 
 
@@ -67,5 +85,5 @@ def in_words(detail: str) -> str:
     return detail
 
 
-def _failed(source: ReputationSource, detail: str) -> Health:
-    return Health(connector=source.info.name, state=HealthState.FAILED, detail=detail)
+def _failed(check: Check, detail: str) -> Health:
+    return Health(connector=check.name, state=HealthState.FAILED, detail=detail)

@@ -5,16 +5,53 @@ Nothing is closed, and what a person has set is left as it is (the connector see
 
 from __future__ import annotations
 
-from connectors.errors import InputError, ResponseError
-from connectors.facts.notable import Notable
+import hashlib
+from collections.abc import Sequence
+from typing import Protocol
+
+from connectors.errors import ConnectorError, InputError, NotSupported, ResponseError, Transient
+from connectors.facts.notable import Notable, NotableSource
 from connectors.ports import NotableUpdate, NotableWritten, RiskWritten, SiemConnector
 from connectors.siem.notable import DERIVED
 from playbooks.case import CaseReport, StepOutcome
 from playbooks.report.notable_comment import comment
+from playbooks.report.wording import count
 from playbooks.write_back_settings import WriteBackSettings
 
 #: Notables of one case that are commented at most, the oldest of them; a beacon raises one every hour.
 MOST_NOTABLES = 50
+
+#: After so many in a row that were not answered the case's others are not tried: each may take a minute.
+MOST_UNANSWERED = 2
+
+#: The steps, as the report names them.
+COMMENT = "update_notable"
+RISK = "add_risk"
+STEPS = frozenset({COMMENT, RISK})
+
+
+class Written(Protocol):
+    """What earlier runs wrote, by notable and findings."""
+
+    def holds(self, step: str, event_id: str, findings: str) -> bool:
+        """Whether the step was done for the notable with these findings, the last time it was."""
+
+    def add(self, step: str, event_id: str, findings: str, *, ok: bool) -> None:
+        """Keep how a step went."""
+
+
+class _OfThisCase:
+    """Remembers the case at hand alone: what was written before, the connector tells."""
+
+    def __init__(self) -> None:
+        self._done: dict[tuple[str, str], str] = {}
+
+    def holds(self, step: str, event_id: str, findings: str) -> bool:
+        return self._done.get((step, event_id)) == findings
+
+    def add(self, step: str, event_id: str, findings: str, *, ok: bool) -> None:
+        if ok:
+            self._done[step, event_id] = findings
 
 
 def update_of(report: CaseReport, settings: WriteBackSettings) -> NotableUpdate:
@@ -27,32 +64,104 @@ def update_of(report: CaseReport, settings: WriteBackSettings) -> NotableUpdate:
     )
 
 
-def write_back(siem: SiemConnector, report: CaseReport, settings: WriteBackSettings) -> CaseReport:
+def findings_of(report: CaseReport) -> str:
+    """What a further comment would be worth: a digest that counts and times of connections do not change."""
+    risk = report.risk
+    parts = [
+        report.case_id,
+        risk.case_verdict.value,
+        risk.score,
+        sorted(each.id for each in risk.indicators),
+        sorted({each.what for each in risk.unknowns}),
+    ]
+    return hashlib.sha256(ascii(parts).encode()).hexdigest()[:32]
+
+
+def write_back(
+    siem: SiemConnector, report: CaseReport, settings: WriteBackSettings, *, written: Written | None = None
+) -> CaseReport:
     """Write to the case's notables and add its risk; the report tells what became of each.
 
     One that fails costs the others nothing.
+
+    Args:
+        siem: where the notables came from.
+        report: of the case.
+        settings: what is written beside the comment.
+        written: what earlier runs wrote. A notable is commented again only where the findings have changed;
+            None leaves that to the connector.
     """
-    update = update_of(report, settings)
-    named = list(dict.fromkeys(each.event_id for each in report.facts.notables))
-    own = [each for each in named if not each.startswith(DERIVED)]
-    outcomes = [_commented(siem, each, update) for each in own[:MOST_NOTABLES]]
-    if len(own) > MOST_NOTABLES:
-        left = f"{len(own) - MOST_NOTABLES} further notables of the case were left without a comment"
-        outcomes.append(StepOutcome(step="update_notable", ok=True, detail=left))
-    if not own:
-        detail = "no notable of the case has an id of the SIEM, so none was written to"
-        outcomes.append(StepOutcome(step="update_notable", ok=False, detail=detail))
-    if settings.risk:
-        outcomes.append(_risked(siem, report.facts.notables[0], report))
+    written = written or _OfThisCase()
+    own = [each for each in report.facts.notables if is_of_siem(each)]
+    ids = list(dict.fromkeys(each.event_id for each in own))
+    outcomes = _comments(siem, report, settings, ids, written)
+    if settings.risk and (own or raised_here(report.facts.notables)):
+        outcomes.append(_risked(siem, (own or report.facts.notables)[0], report, written))
     return report.model_copy(update={"steps": (*report.steps, *outcomes)})
 
 
-def _commented(siem: SiemConnector, event_id: str, update: NotableUpdate) -> StepOutcome:
+def is_of_siem(notable: Notable) -> bool:
+    """Whether the SIEM knows the notable: it came with an id, and no log or search of ours raised it."""
+    return not notable.event_id.startswith(DERIVED) and notable.source is not NotableSource.DETECTION
+
+
+def raised_here(notables: Sequence[Notable]) -> bool:
+    """Whether the analytic was run over the SIEM's events, where there are no notables to comment on."""
+    return any(
+        each.source is NotableSource.DETECTION and each.event_id.startswith("escu:") for each in notables
+    )
+
+
+def _comments(
+    siem: SiemConnector,
+    report: CaseReport,
+    settings: WriteBackSettings,
+    ids: Sequence[str],
+    written: Written,
+) -> list[StepOutcome]:
+    if not ids:
+        by_search = raised_here(report.facts.notables)
+        detail = (
+            "the analytic itself raised the case, so there is no notable to comment on"
+            if by_search
+            else "no notable of the case has an id of the SIEM, so none was written to"
+        )
+        return [StepOutcome(step=COMMENT, ok=by_search, detail=detail)]
+    update, findings = update_of(report, settings), findings_of(report)
+    due = [each for each in ids if not written.holds(COMMENT, each, findings)]
+    outcomes = []
+    if len(due) < len(ids):
+        same = f"{count(len(ids) - len(due), 'notable')} of the case left: commented on these findings before"
+        outcomes.append(StepOutcome(step=COMMENT, ok=True, detail=same))
+    unanswered = 0
+    tried = due[:MOST_NOTABLES]
+    for number, each in enumerate(tried):
+        if unanswered >= MOST_UNANSWERED:
+            left = (
+                f"{count(len(tried) - number, 'further notable')} not tried, since the SIEM does not answer"
+            )
+            outcomes.append(StepOutcome(step=COMMENT, ok=False, detail=left))
+            for later in tried[number:]:
+                written.add(COMMENT, later, findings, ok=False)
+            break
+        outcome, answered = _commented(siem, each, update)
+        unanswered = 0 if answered else unanswered + 1
+        outcomes.append(outcome)
+        written.add(COMMENT, each, findings, ok=outcome.ok)
+    if len(due) > MOST_NOTABLES:
+        left = f"{count(len(due) - MOST_NOTABLES, 'further notable')} of the case left without a comment"
+        outcomes.append(StepOutcome(step=COMMENT, ok=True, detail=left))
+    return outcomes
+
+
+def _commented(siem: SiemConnector, event_id: str, update: NotableUpdate) -> tuple[StepOutcome, bool]:
+    """How it went, and whether the SIEM answered at all."""
     try:
-        written = siem.update_notable(event_id, update)
-    except (InputError, ResponseError) as error:
-        return StepOutcome(step="update_notable", ok=False, detail=f"{event_id}: {error}")
-    return StepOutcome(step="update_notable", ok=True, detail=f"{event_id}: {_words(written)}")
+        done = siem.update_notable(event_id, update)
+    except ResponseError as error:
+        told = StepOutcome(step=COMMENT, ok=False, detail=f"{event_id}: {_reason(error)}")
+        return told, not isinstance(error, Transient)
+    return StepOutcome(step=COMMENT, ok=True, detail=f"{event_id}: {_words(done)}"), True
 
 
 def _words(written: NotableWritten) -> str:
@@ -68,10 +177,20 @@ _RISK_WORDS = {
 }
 
 
-def _risked(siem: SiemConnector, notable: Notable, report: CaseReport) -> StepOutcome:
+def _risked(siem: SiemConnector, notable: Notable, report: CaseReport, written: Written) -> StepOutcome:
     risk = report.risk
     try:
         sent = siem.add_risk(notable, score=risk.score, message=risk.message, case_id=report.case_id)
-    except (InputError, ResponseError) as error:
-        return StepOutcome(step="add_risk", ok=False, detail=str(error))
-    return StepOutcome(step="add_risk", ok=True, detail=_RISK_WORDS[sent])
+    except ResponseError as error:
+        outcome = StepOutcome(step=RISK, ok=False, detail=_reason(error))
+    else:
+        outcome = StepOutcome(step=RISK, ok=True, detail=_RISK_WORDS[sent])
+    written.add(RISK, notable.event_id, report.case_id, ok=outcome.ok)
+    return outcome
+
+
+def _reason(error: ResponseError) -> str:
+    """Why it failed, with what to do where that is known."""
+    if isinstance(error, InputError | NotSupported) or not isinstance(error, ConnectorError):
+        return str(error)
+    return error.message

@@ -1,10 +1,11 @@
 """`make demo`: the main job on the examples, by the commands a user would type, ending in a table.
 
 Each example is worked twice: from its log alone, which is printed, and from its notable with the log, of
-which the table shows the outcome. Then one address of them is explained.
+which the table shows the outcome. Then one address of them is explained, and the first example is worked once
+more as at work: the notable from a Splunk, the process from a Defender, the outcome written back.
 
 Nothing leaves this machine: the commands get no key and no settings of the user's, so that only lists on this
-machine are read.
+machine are read; Splunk and Defender are stand-ins on 127.0.0.1 (scripts/demo_servers.py).
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from scripts.demo_servers import standins
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = Path(sys.executable).with_name("regsvcs-response")
@@ -26,6 +29,10 @@ EXAMPLES = (
     ("installer", "examples/installer/sysmon.ndjson"),
     ("local-only", "examples/local-only/sysmon.ndjson"),
 )
+
+
+#: Added to the environment of a command by default.
+NOTHING: Mapping[str, str] = {}
 
 
 class Outcome(NamedTuple):
@@ -64,7 +71,7 @@ def offline() -> dict[str, str]:
 
 
 def shown(*arguments: str, may_end: tuple[int, ...] = (0,)) -> None:
-    """Run a command and show it with its output.
+    """Run a command of ours and show it with its output.
 
     Raises:
         SystemExit: it ended otherwise than it may.
@@ -76,14 +83,22 @@ def shown(*arguments: str, may_end: tuple[int, ...] = (0,)) -> None:
         sys.exit(done.returncode)
 
 
-def document(*arguments: str) -> dict[str, Any]:
+def document(*arguments: str, more: Mapping[str, str] = NOTHING) -> dict[str, Any]:
     """Run a command with --json and read its document.
+
+    Args:
+        arguments: of the command.
+        more: added to its environment.
 
     Raises:
         SystemExit: it failed.
     """
     done = subprocess.run(
-        [COMMAND, *arguments, "--json"], cwd=ROOT, check=False, stdout=subprocess.PIPE, env=offline()
+        [COMMAND, *arguments, "--json"],
+        cwd=ROOT,
+        check=False,
+        stdout=subprocess.PIPE,
+        env={**offline(), **more},
     )
     if done.returncode:
         sys.exit(done.returncode)
@@ -145,6 +160,28 @@ def table(heading: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
         sys.stdout.write(text.rstrip() + "\n")
 
 
+def at_work() -> list[Outcome]:
+    """The first example as at work, and what was written back to Splunk."""
+    name = EXAMPLES[0][0]
+    with standins(ROOT / "examples" / name) as at:
+        arguments = ("run", "--event-id", at.event_id, "--edr", "defender", "--write-back")
+        sys.stdout.write(
+            f"\nThe {name} example, just raised, from stand-ins for Splunk and Defender on 127.0.0.1\n"
+            f"$ regsvcs-response {shlex.join(arguments)} --config settings.toml\n"
+        )
+        sys.stdout.flush()
+        out = f"out/demo/{name}-at-work"
+        given = (*arguments, "--config", str(at.config), "--out", out)
+        found = document(*given, more=at.environ)
+        (case,) = found["cases"]
+        for step in case["steps"]:
+            sys.stdout.write(f"  {'done  ' if step['ok'] else 'no    '}{step['step']}: {step['detail']}\n")
+        sys.stdout.write("Splunk now has\n")
+        for line in at.written():
+            sys.stdout.write(f"  {line}\n")
+    return outcomes(name, "Splunk, Defender", out, found)
+
+
 def main() -> int:
     """Work all examples."""
     rows: list[Outcome] = []
@@ -161,6 +198,7 @@ def main() -> int:
             rows += outcomes(name, source, out, found)
             addresses.update(dict.fromkeys(peers(found)))
     shown("reputation", EXPLAINED, "--explain", may_end=(0, NO_USABLE_ANSWER))
+    rows += at_work()
     table(("example", "from", "raised", "verdict", "score", "isolate", "report"), rows)
     table(("address", "serves as", "reputation"), addresses)
     sys.stdout.write(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from pydantic import SecretStr
@@ -12,12 +12,17 @@ from pydantic import SecretStr
 from connectors.edr.catalogue import CATALOGUE, EdrName, EdrSettings, made
 from connectors.edr.crowdstrike.settings import CrowdStrikeSettings
 from connectors.edr.elastic.settings import ElasticSettings
+from connectors.edr.sysmon_file.event import RawEvent
 from connectors.ports import EdrConnector
-from tests.estate import Estate
+from tests.estate import Estate, EstateHost
 from tests.fakes.crowdstrike_server import CLIENT_ID, CLIENT_SECRET, FakeCrowdStrike
 from tests.fakes.defender_server import SECRET as DEFENDER_SECRET
 from tests.fakes.defender_server import FakeDefender
 from tests.fakes.elastic_server import API_KEY, FakeElastic
+from tests.fakes.http_server import Answer, Seen
+from tests.fakes.splunk_events import events_of, indexed
+from tests.fakes.splunk_server import TOKEN, FakeSplunk
+from tests.fakes.splunk_spl import Event
 from tests.http_clients import Clock, client
 
 
@@ -28,7 +33,11 @@ class Backend(NamedTuple):
         fake: makes the server; its switches differ by vendor.
         settings: of a connector to it.
         secret: the right one.
-        isolated: the isolations that the vendor has accepted, host ids as they came.
+        isolated: how many isolations the vendor has accepted.
+        sysmon_guids: whether its processes are known by Sysmon's guids.
+        ids_apart: whether two agents of one name are two hosts. In Sysmon's events a host is its name.
+        tells_retry: whether a refusal for a quota says when to ask again. Splunk, which runs so many searches
+            at a time, cannot know.
     """
 
     name: EdrName
@@ -36,6 +45,60 @@ class Backend(NamedTuple):
     settings: Callable[[Any], EdrSettings]
     secret: str
     isolated: Callable[[Any], int]
+    sysmon_guids: bool = False
+    ids_apart: bool = True
+    tells_retry: bool = True
+
+    def use_up(self, fake: Any, clock: Clock, seconds: float) -> None:
+        """Let the vendor refuse all further questions for so long, for a quota."""
+        if not self.tells_retry:
+            fake.queue_full = None
+        elif hasattr(fake, "limited_s"):
+            fake.limited_s = seconds
+        else:
+            fake.limited_until = clock.now + timedelta(seconds=seconds)
+
+
+class SysmonInSplunk(FakeSplunk):
+    """A Splunk with the Sysmon events of an estate.
+
+    Each host with an agent in contact started a process a moment ago: without an event a host is not known.
+
+    Attributes:
+        failures: statuses of the next answers.
+    """
+
+    def __init__(self, estate: Estate, clock: Callable[[], datetime]) -> None:
+        self.failures: list[int] = []
+        told = [(host, when) for host in estate.hosts for when in _heard(host, clock())]
+        beats = [_beat(host, when, number) for number, (host, when) in enumerate(told)]
+        super().__init__([*events_of(estate), *beats], clock)
+        honest = self._answer
+
+        def failing(seen: Seen) -> Answer:
+            return Answer(self.failures.pop(0), b"{}") if self.failures else honest(seen)
+
+        self._decide = failing
+
+
+def _heard(host: EstateHost, now: datetime) -> list[datetime]:
+    return [*([host.last_seen] if host.last_seen else []), *([now] if host.active else [])]
+
+
+def _beat(host: EstateHost, when: datetime, number: int) -> Event:
+    """The start of a process that has to do with none of the others."""
+    utc = f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3]
+    data = {
+        "UtcTime": utc,
+        "ProcessGuid": f"{{B0B0B0B0-0000-0000-0000-{number:012X}}}",
+        "ProcessId": 60_000 + number,
+        "Image": r"C:\Windows\System32\sihclient.exe",
+        "ParentProcessGuid": "{B0B0B0B0-1111-0000-0000-000000000000}",
+        "ParentProcessId": 59_999,
+        "ParentImage": r"C:\Windows\System32\svchost.exe",
+    }
+    logged = f"{utc.replace(' ', 'T')}Z"
+    return indexed(RawEvent(1, host.name, logged, data, "", number), number)
 
 
 BACKENDS = (
@@ -65,6 +128,16 @@ BACKENDS = (
         ),
         API_KEY,
         lambda fake: sum(each.command == "isolate" for each in fake.actions),
+    ),
+    Backend(
+        EdrName.SYSMON_SPLUNK,
+        SysmonInSplunk,
+        lambda fake: EdrSettings(connector=EdrName.SYSMON_SPLUNK, sysmon_splunk=fake.edr_settings()),
+        TOKEN,
+        lambda _: 0,
+        sysmon_guids=True,
+        ids_apart=False,
+        tells_retry=False,
     ),
 )
 

@@ -15,6 +15,7 @@ from connectors.clock import utc_now
 from connectors.edr.crowdstrike.settings import CrowdStrikeSettings
 from connectors.edr.defender.settings import DefenderSettings
 from connectors.edr.elastic.settings import ElasticSettings
+from connectors.edr.sysmon_splunk.settings import SysmonSplunkSettings
 from connectors.environment_secrets import IN_FILE, secret_of
 from connectors.errors import ConfigError
 from connectors.facts.base import Fact
@@ -29,6 +30,7 @@ class EdrName(StrEnum):
     CROWDSTRIKE = "crowdstrike"
     DEFENDER = "defender"
     ELASTIC = "elastic"
+    SYSMON_SPLUNK = "sysmon_splunk"
 
 
 class Entry(NamedTuple):
@@ -69,6 +71,14 @@ CATALOGUE: Mapping[EdrName, Entry] = {
         "REGSVCS_RESPONSE_ELASTIC_KEY",
         "the API key, in its encoded form",
     ),
+    EdrName.SYSMON_SPLUNK: Entry(
+        "connectors.edr.sysmon_splunk.connector",
+        "SysmonSplunk",
+        "Sysmon in Splunk",
+        # The one that the SIEM connector has: it is the same Splunk as a rule.
+        "REGSVCS_RESPONSE_SPLUNK_TOKEN",
+        "an authentication token of Splunk",
+    ),
 }
 
 
@@ -77,7 +87,7 @@ class EdrSettings(Fact):
 
     Attributes:
         connector: the one that is asked where no Sysmon log is given; None is none.
-        crowdstrike, defender, elastic: where each is; None where it is not used.
+        crowdstrike, defender, elastic, sysmon_splunk: where each is; None where it is not used.
         http: how requests are sent, with a CA bundle of its own where the EDR has a private one.
     """
 
@@ -85,6 +95,7 @@ class EdrSettings(Fact):
     crowdstrike: CrowdStrikeSettings | None = None
     defender: DefenderSettings | None = None
     elastic: ElasticSettings | None = None
+    sysmon_splunk: SysmonSplunkSettings | None = None
     http: HttpSettings = HttpSettings()
 
 

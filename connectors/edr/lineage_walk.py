@@ -1,7 +1,6 @@
 """Lineage of one process over a vendor's records, asked for as few times as may be; every hole is named.
 
-The words of gaps are those of the Sysmon files (connectors/edr/sysmon_file/lineage.py): a case must not read
-differently for where it was asked.
+The words of gaps are in connectors/edr/lineage_gaps.py, for the Sysmon files as well.
 """
 
 from __future__ import annotations
@@ -10,10 +9,9 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
-from connectors.facts.process import Gap, GapKind, KnownFrom, Lineage, Process, ProcessRef
-
-#: A ParentImage that names nothing; Sysmon writes "?" when it does not know the parent.
-UNKNOWN_PARENT = frozenset({"", "?"})
+from connectors.edr import lineage_gaps as gap
+from connectors.edr.lineage_gaps import UNKNOWN_PARENT
+from connectors.facts.process import Gap, KnownFrom, Lineage, Process, ProcessRef
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -83,14 +81,9 @@ def walk(
     )
     room = max(0, max_nodes - 1 - len(ancestors))
     children, siblings, more = _relatives(records, found, room=room)
-    kept_children = children[:room]
-    kept_siblings = siblings[: room - len(kept_children)]
-    left_out = len(children) + len(siblings) - len(kept_children) - len(kept_siblings)
+    kept_children, kept_siblings, left_out = gap.kept(children, siblings, room)
     if left_out or more:
-        number = f"{left_out} " if left_out and not more else ""
-        gaps.append(
-            Gap(kind=GapKind.NODE_CAP, at=_label(found), detail=f"{number}further relatives left out")
-        )
+        gaps.append(gap.relatives_left_out(_label(found), None if more else left_out))
     return Lineage(
         target=found,
         ancestors=tuple(ancestors),
@@ -129,16 +122,10 @@ def _ancestors(
     while True:
         key = row.parent_guid
         if key is not None and key in seen:
-            gaps.append(
-                Gap(
-                    kind=GapKind.CYCLE,
-                    at=_label(row),
-                    detail="its recorded parent is one of its own descendants; the walk stops here",
-                )
-            )
+            gaps.append(gap.cycle(_label(row)))
             return found, False
         if key is None and row.parent_image in UNKNOWN_PARENT:
-            gaps.append(_no_parent(row, recorder))
+            gaps.append(gap.parent_unknown(_label(row), recorder))
             return found, False
         cap = _cap(row, len(found), max_depth=max_depth, max_nodes=max_nodes)
         if cap is not None:
@@ -156,11 +143,9 @@ def _ancestors(
 def _cap(row: Process, ancestors: int, *, max_depth: int, max_nodes: int) -> Gap | None:
     """The gap, when no further ancestor may be taken."""
     if ancestors >= max_depth:
-        detail = f"more ancestors exist than the {max_depth} asked for"
-        return Gap(kind=GapKind.DEPTH_CAP, at=_label(row), detail=detail)
+        return gap.depth_cap(_label(row), max_depth)
     if ancestors >= max_nodes - 1:
-        detail = f"more ancestors exist than the {max_nodes} processes asked for"
-        return Gap(kind=GapKind.NODE_CAP, at=_label(row), detail=detail)
+        return gap.ancestors_left_out(_label(row), max_nodes)
     return None
 
 
@@ -181,30 +166,16 @@ def _parent(records: ProcessRecords, pool: dict[str, Process], key: str | None) 
     return pool.get(key)
 
 
-def _no_parent(row: Process, recorder: str) -> Gap:
-    return Gap(
-        kind=GapKind.PARENT_ID_MISSING,
-        at=_label(row),
-        detail=f"telemetry ends here: {recorder} did not know the parent",
-    )
-
-
 def _last_ancestor(row: Process, parent: Process | None, gaps: list[Gap], recorder: str) -> list[Process]:
     """What the last known process says of its parent, and why there is no more."""
     if parent is None and row.parent_image in UNKNOWN_PARENT:
         if row.parent_image:
-            gaps.append(_no_parent(row, recorder))
+            gaps.append(gap.parent_unknown(_label(row), recorder))
             return []
-        gaps.append(
-            Gap(
-                kind=GapKind.PARENT_NOT_RECORDED,
-                at=_label(row),
-                detail="telemetry ends here: its parent has an id, but no record and no name",
-            )
-        )
+        gaps.append(gap.parent_nameless(_label(row)))
         return []
     if parent is None and row.parent_guid is None and row.parent_pid is None:
-        gaps.append(_no_parent(row, recorder))
+        gaps.append(gap.parent_unknown(_label(row), recorder))
         return []
     last = parent or Process(
         ref=ProcessRef(
@@ -214,16 +185,8 @@ def _last_ancestor(row: Process, parent: Process | None, gaps: list[Gap], record
         command_line=row.parent_command_line,
         source=row.source,
     )
-    gaps.append(
-        Gap(
-            kind=GapKind.PARENT_NOT_RECORDED,
-            at=_name_and_pid(last.name, row.parent_pid if row.parent_pid is not None else last.ref.pid),
-            detail=(
-                "telemetry ends here: its creation is not in the log; image and command line are as its "
-                "child recorded them, and what started it is unknown"
-            ),
-        )
-    )
+    pid = row.parent_pid if row.parent_pid is not None else last.ref.pid
+    gaps.append(gap.parent_not_recorded(gap.label(last.ref.image, pid)))
     return [last]
 
 
@@ -279,23 +242,14 @@ def _without_creation(
             "command_line": command_line,
         }
     )
-    gap = Gap(
-        kind=GapKind.TARGET_NOT_RECORDED,
-        at=_name_and_pid(own.name, target.pid),
-        detail="telemetry ends here: its creation is not in the log; command line and parent are unknown",
-    )
     return Lineage(
         target=own,
         children=tuple(children[:room]),
         truncated=page.more or len(children) > room,
-        gaps=(gap,),
+        gaps=(gap.target_not_recorded(gap.label(own.ref.image, target.pid)),),
         source_queries=tuple(records.queries),
     )
 
 
 def _label(process: Process) -> str:
-    return _name_and_pid(process.name, process.ref.pid)
-
-
-def _name_and_pid(name: str, pid: int | None) -> str:
-    return f"{name or 'unknown process'} (pid {'unknown' if pid is None else pid})"
+    return gap.label(process.ref.image, process.ref.pid)

@@ -17,6 +17,9 @@ STALE_AFTER = timedelta(days=7)
 #: An address seen this long before or after an instant still counts as the host's at that instant.
 ADDRESS_SLACK = timedelta(hours=12)
 
+#: Why a present address is not taken for one of the past: addresses are given to other machines again.
+NOT_TOLD = "The vendor tells who has the address, or when it was last seen, and not who had it at that time"
+
 #: Candidates named in an error; further ones are counted.
 MOST_NAMED = 20
 
@@ -39,7 +42,8 @@ def one_host(
 
     An FQDN means the host of exactly that name, else one of which only the short name is known. A short name
     means a host of that short name in any domain. Case does not matter. An address means a host that had it
-    at that time; a record without times for it is not ruled out.
+    at that time, ADDRESS_SLACK allowed: one of which the record does not say since when was the host's when
+    it was last seen, one without any time is the host's now, and neither was long before.
     Of several, those that were not seen for STALE_AFTER (nor at `at` or later) are not meant, if that
     leaves exactly one.
 
@@ -57,10 +61,12 @@ def one_host(
     address = canonical_ip(asked.strip())
     records = _distinct(candidates)
     if address:
-        found = [each for each in records if _had_address(each.host, address, at or now)]
+        found = [each for each in records if _had_address(each.host, address, at or now, now=now)]
     else:
         found = _named(records, asked)
     if not found:
+        if address and any(_has_address(each.host, address) for each in records):
+            raise HostNotFound(connector, f"no host is known to have had {address} then. {NOT_TOLD}")
         raise HostNotFound(connector, f"no host {asked!r}")
     current = [each for each in found if not _stale(each, at=at, now=now)]
     if len(found) > 1 and len(current) == 1:
@@ -100,13 +106,19 @@ def _named(records: Sequence[Candidate], asked: str) -> list[Candidate]:
     return [each for each in records if short_name(each.host.hostname) == short_name(wanted)]
 
 
-def _had_address(host: HostRef, address: str, when: datetime) -> bool:
-    return any(canonical_ip(seen.ip) == address and _held(seen, when) for seen in host.addresses)
+def _had_address(host: HostRef, address: str, when: datetime, *, now: datetime) -> bool:
+    return any(canonical_ip(seen.ip) == address and _held(seen, when, now=now) for seen in host.addresses)
 
 
-def _held(seen: AddressSeen, when: datetime) -> bool:
-    begun = seen.first_seen is None or seen.first_seen - ADDRESS_SLACK <= when
-    return begun and (seen.last_seen is None or when <= seen.last_seen + ADDRESS_SLACK)
+def _has_address(host: HostRef, address: str) -> bool:
+    return any(canonical_ip(seen.ip) == address for seen in host.addresses)
+
+
+def _held(seen: AddressSeen, when: datetime, *, now: datetime) -> bool:
+    """Whether it was the host's at that time. Of a missing bound no more is known than of the other one."""
+    first = seen.first_seen or seen.last_seen or now
+    last = seen.last_seen or seen.first_seen or now
+    return first - ADDRESS_SLACK <= when <= last + ADDRESS_SLACK
 
 
 def _stale(each: Candidate, *, at: datetime | None, now: datetime) -> bool:

@@ -48,7 +48,7 @@ Edr = Annotated[
     typer.Option(
         "--edr",
         metavar="NAME",
-        help="The EDR to ask where no Sysmon log is given: crowdstrike, defender or elastic; "
+        help="The EDR to ask where no Sysmon log is given: crowdstrike, defender, elastic or sysmon_splunk; "
         "else the one of the settings.",
     ),
 ]
@@ -83,7 +83,8 @@ Reading = Annotated[
     epilog=(
         "Examples: regsvcs-response run --sysmon Sysmon.evtx | "
         "regsvcs-response run --notable notable.json --sysmon logs/ --out out | "
-        "regsvcs-response run --notable - --json < notable.json"
+        "regsvcs-response run --notable - --json < notable.json | "
+        "regsvcs-response run --new --edr defender --out out --write-back"
     )
 )
 def run(
@@ -119,14 +120,44 @@ def run(
     ] = False,
     fresh: Fresh = False,
     edr: Edr = "",
+    event_id: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--event-id",
+            metavar="ID",
+            help="A notable of Splunk's, repeatable: event_id, finding id or SID+RID.",
+        ),
+    ] = None,
+    new: Annotated[
+        bool,
+        typer.Option(
+            "--new",
+            help="Take the next notables of Splunk since the last run with this --out DIR, which keeps them "
+            "and how far it came.",
+        ),
+    ] = False,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", metavar="N", help="Of --new: this many at most; default 100."),
+    ] = None,
+    write_back: Annotated[
+        bool,
+        typer.Option(
+            "--write-back",
+            help="Comment on each case's notables in Splunk and add its risk; without it nothing is written "
+            "there.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Work notables, or what a Sysmon log raises, up to the isolation decision."""
     from playbooks.hosts.commands import run as command
+    from playbooks.hosts.commands.run_options import SplunkOptions
 
     command.run(
         logs=[*(sysmon or ()), *(more or ())],
         notables=notable or [],
+        splunk=SplunkOptions(event_id or (), new=new, limit=limit, write_back=write_back),
         config=config,
         profiles=profile or [],
         semantics=semantics,
@@ -235,9 +266,43 @@ def doctor(config: Config = None, as_json: AsJson = False) -> None:
 
 
 @app.command(
+    "deploy-detection",
+    epilog=(
+        "Examples: regsvcs-response deploy-detection | deploy-detection --profile regasm --apply | "
+        "deploy-detection --without-es --json. Exit code 1: Splunk refused, or the saved search has changed "
+        "meanwhile."
+    ),
+)
+def deploy_detection(
+    profile: Annotated[
+        str, typer.Option("--profile", metavar="NAME|FILE", help="Detection profile.", show_default=True)
+    ] = "regsvcs",
+    name: Annotated[
+        str,
+        typer.Option("--name", metavar="NAME", help="Name of the saved search; default: as ESCU names it."),
+    ] = "",
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Write the difference; without it, it is only shown.")
+    ] = False,
+    without_es: Annotated[
+        bool, typer.Option("--without-es", help="Leave out what only Enterprise Security understands.")
+    ] = False,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how the analytic's saved search in Splunk differs from what ESCU ships; write it with --apply."""
+    from playbooks.hosts.commands import deploy_detection as command
+
+    command.run(
+        profile=profile, name=name, apply=apply, with_es=not without_es, config=config, as_json=as_json
+    )
+
+
+@app.command(
     epilog=(
         "Examples: regsvcs-response lineage Sysmon.evtx --host WS01 --process RegSvcs.exe | "
-        "regsvcs-response lineage logs/ --host WS01 --guid 365ABB72-6759-5CD8-0000-0010E2D50F00 --json"
+        "regsvcs-response lineage logs/ --host WS01 --guid 365ABB72-6759-5CD8-0000-0010E2D50F00 --json | "
+        "regsvcs-response lineage --edr sysmon_splunk --host WS01 --process RegSvcs.exe"
     )
 )
 def lineage(
@@ -249,7 +314,14 @@ def lineage(
     process: Annotated[
         str, typer.Option("--process", metavar="NAME", help="Image name, such as RegSvcs.exe.")
     ] = "",
-    guid: Annotated[str, typer.Option("--guid", metavar="GUID", help="Sysmon ProcessGuid.")] = "",
+    guid: Annotated[
+        str,
+        typer.Option(
+            "--guid",
+            metavar="GUID",
+            help="Sysmon ProcessGuid. An EDR with ids of its own is asked by --process, --at and --peer.",
+        ),
+    ] = "",
     peer: Annotated[str, typer.Option("--peer", metavar="IP", help="An address it was connected to.")] = "",
     at: Annotated[
         str, typer.Option("--at", metavar="TIME", help="When it was at work, ISO 8601 with an offset.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from actions.profile import Profile
-from connectors.errors import InputError, NotableError
+from connectors.errors import ConnectorError, InputError, NotableError
 from connectors.facts.notable import Notable
 from connectors.siem.notable import RejectedNotable, parse_notables
 from connectors.siem.notable_input import MAX_INPUT
@@ -28,6 +28,7 @@ class GivenNotables:
         unread: whole inputs in which no notable could be found.
         too_large: how many inputs are over the limit; only a part of them was read.
         errors: why objects or inputs could not be used, one for each.
+        not_found: why notables that were named could not be had of the SIEM, one for each.
     """
 
     notables: list[Notable] = field(default_factory=list)
@@ -35,6 +36,16 @@ class GivenNotables:
     unread: list[bytes] = field(default_factory=list)
     too_large: int = 0
     errors: list[NotableError] = field(default_factory=list)
+    not_found: list[ConnectorError] = field(default_factory=list)
+
+    def add(self, other: GivenNotables) -> None:
+        """Take what another source of notables gave."""
+        self.notables.extend(other.notables)
+        self.rejected.extend(other.rejected)
+        self.unread.extend(other.unread)
+        self.too_large += other.too_large
+        self.errors.extend(other.errors)
+        self.not_found.extend(other.not_found)
 
 
 def read_notables(names: Sequence[str], settings: Settings, profiles: Sequence[Profile]) -> GivenNotables:

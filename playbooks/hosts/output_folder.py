@@ -8,14 +8,20 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import orjson
+
 from connectors.errors import InputError
 from connectors.siem.notable import RejectedNotable
+from connectors.state.line_file import sync_folder
 from playbooks.case import CaseReport
 from playbooks.report import markdown
 from playbooks.report.document import to_json
 
 #: Sub-folder for notables that could not be used, as they came.
 REJECTED = "rejected"
+
+#: What the name of an earlier report of a case ends with that knew more.
+BEFORE = ".before"
 
 #: The page that lists the cases of the last run.
 INDEX = "index.html"
@@ -32,20 +38,48 @@ class OutputFolder:
         self.path = path
         self._make(path)
 
-    def write(self, reports: Sequence[CaseReport]) -> None:
-        """Write each case and the list of these cases; an earlier report of the same case is replaced."""
+    def write(self, reports: Sequence[CaseReport]) -> tuple[str, ...]:
+        """Write each case and the list of these cases; an earlier report of the same case is replaced.
+
+        Returns:
+            The cases whose earlier report has the lineage that this one lacks: it stays beside the new one,
+            as CASE + BEFORE. Telemetry that does not answer must not take away what it answered before.
+        """
         from playbooks.report import case_page  # jinja2 is loaded only where pages are written
 
+        richer = tuple(each.case_id for each in reports if self._keep_richer(each))
         for report in reports:
             _replace(self.path / f"{report.case_id}.json", to_json(report))
             _replace(self.path / f"{report.case_id}.md", markdown.render(report).encode())
             _replace(self.path / f"{report.case_id}.html", case_page.render(report).encode())
         _replace(self.path / INDEX, case_page.render_index(reports).encode())
+        return richer
+
+    def _keep_richer(self, report: CaseReport) -> bool:
+        if report.facts.lineage is not None:
+            return False
+        try:
+            earlier = orjson.loads((self.path / f"{report.case_id}.json").read_bytes())
+        except (OSError, orjson.JSONDecodeError):
+            return False
+        facts = earlier.get("facts") if isinstance(earlier, dict) else None
+        if not isinstance(facts, dict) or not facts.get("lineage"):
+            return False
+        for kind in ("json", "md", "html"):
+            path = self.path / f"{report.case_id}.{kind}"
+            if path.exists():
+                _replace(self.path / f"{report.case_id}{BEFORE}.{kind}", path.read_bytes())
+        return True
 
     def keep_rejected(self, rejected: Sequence[RejectedNotable]) -> None:
         """Keep unusable notables, each once; as they came, unless they say otherwise."""
         for each in rejected:
             self._keep("notable", each.raw.encode("utf-8", "surrogatepass"))
+
+    def keep(self, name: str, data: bytes) -> None:
+        """Write a file of ours, whole or not at all, so that it is there after a crash too."""
+        _replace(self.path / name, data)
+        sync_folder(self.path)
 
     def keep_inputs(self, inputs: Sequence[bytes]) -> None:
         """Keep whole inputs in which no notable could be found, as they came, each once."""

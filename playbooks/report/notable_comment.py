@@ -14,6 +14,10 @@ from playbooks.report.story import story
 #: Characters of a comment at most.
 COMMENT_LIMIT = 3000
 
+#: Characters of one listed line where the whole would be longer than COMMENT_LIMIT, so that every part of it
+#: has its place whatever a log wrote into another.
+SHORT_LINE = 140
+
 _BY = "regsvcs-response"
 _FINDINGS_SHOWN = 6
 _STEPS_SHOWN = 4
@@ -25,23 +29,35 @@ def comment(report: CaseReport) -> str:
     Nothing in it is a link or live markup, and no time of the run stands in it, so that a second look that
     found the same is known by its text.
     """
+    text = _text(report, None)
+    if len(text) > COMMENT_LIMIT:
+        text = _text(report, SHORT_LINE)
+    return text if len(text) <= COMMENT_LIMIT else f"{text[: COMMENT_LIMIT - 6]} (...)"
+
+
+def _text(report: CaseReport, longest: int | None) -> str:
     safe = safe_prose(report.facts)
     risk = report.risk
     verdict = wording.CASE_VERDICT[risk.case_verdict]
     strong = [safe(each.sentence) for each in risk.indicators if each.strength is Strength.STRONG]
+    unknown = not_known(report)
+    steps = [safe(each) for each in report.next_steps]
     lines = [
         f"{_BY}, case {report.case_id}: {verdict}, score {risk.score:g} of 100.",
-        safe(risk.verdict_reason),
+        f"Why: {safe(risk.verdict_reason)}",
         safe(story(report.facts)),
-        *_listed("Strong findings", strong, _FINDINGS_SHOWN),
-        *_listed("Not known", not_known(report), len(risk.unknowns)),
-        *_listed("Do next", [safe(each) for each in report.next_steps], _STEPS_SHOWN),
+        *_listed("Strong findings", strong[:_FINDINGS_SHOWN], len(strong), longest),
+        *_listed("Not known", unknown, len(risk.unknowns), longest),
+        *_listed("Do next", steps[:_STEPS_SHOWN], len(steps), longest),
     ]
-    text = "\n".join(line for line in lines if line)
-    return text if len(text) <= COMMENT_LIMIT else f"{text[: COMMENT_LIMIT - 6]} (...)"
+    return "\n".join(line for line in lines if line)
 
 
-def _listed(title: str, sentences: Iterable[str], most: int) -> list[str]:
-    every = list(sentences)
-    more = [f"- and {len(every) - most} more, in the report"] if len(every) > most else []
-    return [f"{title}:", *(f"- {each}" for each in every[:most]), *more] if every else []
+def _listed(title: str, shown: Iterable[str], total: int, longest: int | None) -> list[str]:
+    every = [_cut(each, longest) for each in shown]
+    more = [f"- and {total - len(every)} more, in the report"] if total > len(every) else []
+    return [f"{title}:", *(f"- {each}" for each in every), *more] if every else []
+
+
+def _cut(line: str, longest: int | None) -> str:
+    return line if longest is None or len(line) <= longest else f"{line[: longest - 6]} (...)"

@@ -70,6 +70,30 @@ class ChangedCase(NamedTuple):
     changed: bool
 
 
+class WrittenTarget(NamedTuple):
+    """What became of one notable, or of the risk of one case, in the SIEM.
+
+    Attributes:
+        case_id, event_id: "" where there is none.
+        risk: True for the risk.
+        outcome: in words.
+        failed: whether it failed.
+        done: whether it stands in the SIEM now.
+        written, left: names of fields.
+        detail: one sentence.
+    """
+
+    case_id: str
+    event_id: str
+    risk: bool
+    outcome: str
+    failed: bool
+    done: bool
+    written: tuple[str, ...]
+    left: tuple[str, ...]
+    detail: str
+
+
 @dataclass(frozen=True, slots=True)
 class LineageCase:
     """Host, process and lineage of one case. All text is safe to show.
@@ -133,6 +157,19 @@ class ChangedRow:
     stop: str
 
 
+@dataclass(frozen=True, slots=True)
+class WrittenRow:
+    """What became of one notable or risk. All text is safe to show."""
+
+    subject: str
+    case_id: str
+    outcome: str
+    tone: str
+    written: str
+    left: str
+    detail: str
+
+
 def check_ip_widget(checks: Sequence[IpCheck]) -> dict[str, object]:
     """For widget_check_ip.html."""
     return {
@@ -172,6 +209,29 @@ def case_widget(reports: Sequence[CaseReport]) -> dict[str, object]:
 def changes_widget(cases: Sequence[ChangedCase]) -> dict[str, object]:
     """For widget_changes.html."""
     return _cases([_changed_row(each) for each in cases[:ADDRESSES_SHOWN]], len(cases))
+
+
+def write_back_widget(targets: Sequence[WrittenTarget]) -> dict[str, object]:
+    """For widget_write_back.html."""
+    return {
+        "targets": [_written_row(each) for each in targets[:ADDRESSES_SHOWN]],
+        "left_out": max(0, len(targets) - ADDRESSES_SHOWN),
+    }
+
+
+def _written_row(target: WrittenTarget) -> WrittenRow:
+    tone = "bad" if target.failed else "good" if target.done else "unknown"
+    return WrittenRow(
+        subject="Risk of the host"
+        if target.risk
+        else wording.name(target.event_id, unknown="Notables of the case"),
+        case_id=wording.name(target.case_id, unknown=""),
+        outcome=wording.name(target.outcome),
+        tone=tone,
+        written=", ".join(wording.name(each) for each in target.written),
+        left=", ".join(wording.name(each) for each in target.left),
+        detail=wording.sentence(target.detail) if target.detail else "",
+    )
 
 
 def _cases(shown: Sequence[object], total: int) -> dict[str, object]:

@@ -1,5 +1,5 @@
 """
-Answers the notable 'Detect Regsvcs with Network Connection' (T1218.009). It judges the destination and looks it up, finds the process and its lineage, assesses the risk, writes the report into the case, and asks an Incident Commander before a host is contained. It isolates nothing by itself and closes no case.
+Answers the notable 'Detect Regsvcs with Network Connection' (T1218.009). It judges the destination and looks it up, finds the process and its lineage, assesses the risk, writes the report into the case and a comment to its notables in Splunk, and asks an Incident Commander before a host is contained. It isolates nothing by itself and closes no case.
 """
 
 
@@ -619,7 +619,7 @@ def write_case(action=None, success=None, container=None, results=None, handle=N
     # The report of each case, severity, status, and what failed; a second trigger adds nothing
     ################################################################################
 
-    decide_isolation_result_data = phantom.collect2(container=container, datapath=["decide_isolation:action_result.data.*.note_title","decide_isolation:action_result.data.*.note","decide_isolation:action_result.data.*.severity","decide_isolation:action_result.data.*.case_id","decide_isolation:action_result.data.*.state"], action_results=results)
+    decide_isolation_result_data = phantom.collect2(container=container, datapath=["decide_isolation:action_result.data.*.note_title","decide_isolation:action_result.data.*.note","decide_isolation:action_result.data.*.severity","decide_isolation:action_result.data.*.case_id","decide_isolation:action_result.data.*.state","decide_isolation:action_result.data.*.facts"], action_results=results)
     assess_risk_result_data = phantom.collect2(container=container, datapath=["assess_risk:action_result.data.*.case_id","assess_risk:action_result.data.*.case_verdict","assess_risk:action_result.data.*.score","assess_risk:action_result.data.*.severity","assess_risk:action_result.data.*.verdict_reason"], action_results=results)
     read_notable__ip = json.loads(_ if (_ := phantom.get_run_data(key="read_notable:ip")) != "" else "null")  # pylint: disable=used-before-assignment
     read_notable__notable = json.loads(_ if (_ := phantom.get_run_data(key="read_notable:notable")) != "" else "null")  # pylint: disable=used-before-assignment
@@ -632,11 +632,15 @@ def write_case(action=None, success=None, container=None, results=None, handle=N
     decide_isolation_result_item_2 = [item[2] for item in decide_isolation_result_data]
     decide_isolation_result_item_3 = [item[3] for item in decide_isolation_result_data]
     decide_isolation_result_item_4 = [item[4] for item in decide_isolation_result_data]
+    decide_isolation_result_item_5 = [item[5] for item in decide_isolation_result_data]
     assess_risk_result_item_0 = [item[0] for item in assess_risk_result_data]
     assess_risk_result_item_1 = [item[1] for item in assess_risk_result_data]
     assess_risk_result_item_2 = [item[2] for item in assess_risk_result_data]
     assess_risk_result_item_3 = [item[3] for item in assess_risk_result_data]
     assess_risk_result_item_4 = [item[4] for item in assess_risk_result_data]
+
+    write_case__due = None
+    write_case__case_facts = None
 
     ################################################################################
     ## Custom Code Start
@@ -672,6 +676,14 @@ def write_case(action=None, success=None, container=None, results=None, handle=N
             run_automation=False,
         )
         return success, message
+
+    written_to, not_written_to = "Written to Splunk: ", "Not written to Splunk: "
+
+    def splunk_note(case, case_id):
+        # The title of the last note about it; "" when there is none.
+        starts = (written_to, not_written_to)
+        said = [each for _, each in notes_of(case) if each.startswith(starts) and case_id in each]
+        return said[-1] if said else ""
 
     import hashlib
 
@@ -793,11 +805,215 @@ def write_case(action=None, success=None, container=None, results=None, handle=N
                 content = "A later run went through without a failure. The newest report of the case counts."
                 add_note(f"Mended: {title}", content)
 
+    # A state that no note says to stand in Splunk is written there, also when an earlier run broke off.
+    due = []
+    for title, case_id, facts in zip(
+        decide_isolation_result_item_0, decide_isolation_result_item_3, decide_isolation_result_item_5
+    ):
+        if facts and splunk_note(container, case_id) != f"{written_to}{str(title)[:200]}":
+            due.append(facts)
+    write_case__due = "yes" if due else "no"
+    write_case__case_facts = json.dumps(due)
+
     ################################################################################
     ## Custom Code End
     ################################################################################
 
-    announce_question(container=container)
+    phantom.save_block_result(key="write_case:due", value=json.dumps(write_case__due))
+    phantom.save_block_result(key="write_case:case_facts", value=json.dumps(write_case__case_facts))
+
+    write_back_due(container=container)
+
+    return
+
+
+@phantom.playbook_block()
+def write_back_due(action=None, success=None, container=None, results=None, handle=None, filtered_artifacts=None, filtered_results=None, custom_function=None, loop_state_json=None, **kwargs):
+    phantom.debug("write_back_due() called")
+
+    ################################################################################
+    # Is there a state of a case that is not in Splunk yet?
+    ################################################################################
+
+    # check for 'if' condition 1
+    found_match_1 = phantom.decision(
+        container=container,
+        conditions=[
+            ["write_case:custom_function:due", "==", "yes"]
+        ],
+        conditions_dps=[
+            ["write_case:custom_function:due", "==", "yes"]
+        ],
+        name="write_back_due:condition_1",
+        delimiter=None)
+
+    # call connected blocks if condition 1 matched
+    if found_match_1:
+        update_notable(action=action, success=success, container=container, results=results, handle=handle)
+        return
+
+    # check for 'else' condition 2
+    join_announce_question(action=action, success=success, container=container, results=results, handle=handle)
+
+    return
+
+
+@phantom.playbook_block()
+def update_notable(action=None, success=None, container=None, results=None, handle=None, filtered_artifacts=None, filtered_results=None, custom_function=None, loop_state_json=None, **kwargs):
+    phantom.debug("update_notable() called")
+
+    # phantom.debug('Action: {0} {1}'.format(action['name'], ('SUCCEEDED' if success else 'FAILED')))
+
+    ################################################################################
+    # A comment on each notable of the case, and its risk once; nothing without a Splunk
+    ################################################################################
+
+    write_case__case_facts = json.loads(_ if (_ := phantom.get_run_data(key="write_case:case_facts")) != "" else "null")  # pylint: disable=used-before-assignment
+
+    parameters = []
+
+    parameters.append({
+        "case_facts": write_case__case_facts,
+    })
+
+    ################################################################################
+    ## Custom Code Start
+    ################################################################################
+
+    # Write your custom code here...
+
+    ################################################################################
+    ## Custom Code End
+    ################################################################################
+
+    phantom.act("update notable", parameters=parameters, name="update_notable", assets=["regsvcs_response"], callback=note_write_back)
+
+    return
+
+
+@phantom.playbook_block()
+def note_write_back(action=None, success=None, container=None, results=None, handle=None, filtered_artifacts=None, filtered_results=None, custom_function=None, loop_state_json=None, **kwargs):
+    phantom.debug("note_write_back() called")
+
+    ################################################################################
+    # What was written to Splunk and what was left, or why it failed; the question comes anyway
+    ################################################################################
+
+    decide_isolation_result_data = phantom.collect2(container=container, datapath=["decide_isolation:action_result.data.*.case_id","decide_isolation:action_result.data.*.note_title","decide_isolation:action_result.data.*.facts"], action_results=results)
+    update_notable_result_data = phantom.collect2(container=container, datapath=["update_notable:action_result.data.*.case_id","update_notable:action_result.data.*.target","update_notable:action_result.data.*.event_id","update_notable:action_result.data.*.outcome","update_notable:action_result.data.*.written","update_notable:action_result.data.*.left","update_notable:action_result.data.*.detail"], action_results=results)
+    write_case__case_facts = json.loads(_ if (_ := phantom.get_run_data(key="write_case:case_facts")) != "" else "null")  # pylint: disable=used-before-assignment
+
+    decide_isolation_result_item_0 = [item[0] for item in decide_isolation_result_data]
+    decide_isolation_result_item_1 = [item[1] for item in decide_isolation_result_data]
+    decide_isolation_result_item_2 = [item[2] for item in decide_isolation_result_data]
+    update_notable_result_item_0 = [item[0] for item in update_notable_result_data]
+    update_notable_result_item_1 = [item[1] for item in update_notable_result_data]
+    update_notable_result_item_2 = [item[2] for item in update_notable_result_data]
+    update_notable_result_item_3 = [item[3] for item in update_notable_result_data]
+    update_notable_result_item_4 = [item[4] for item in update_notable_result_data]
+    update_notable_result_item_5 = [item[5] for item in update_notable_result_data]
+    update_notable_result_item_6 = [item[6] for item in update_notable_result_data]
+
+    ################################################################################
+    ## Custom Code Start
+    ################################################################################
+
+    def quoted(text, limit=300):
+        # In a code span nothing from outside is a link or markup; a line end or a backtick would end it.
+        shown = "".join(c if c.isprintable() else " " for c in str(text or "")).replace("`", "'")
+        shown = shown if len(shown) <= limit else f"{shown[:limit]}..."
+        return f"`{shown.strip() or 'unknown'}`"
+
+    def notes_of(case):
+        # (id, title), the oldest first
+        notes = [note["data"] for note in phantom.get_notes(container=case) or [] if note.get("success")]
+        return sorted((note["id"], str(note["title"] or "")) for note in notes)
+
+    written_to, not_written_to = "Written to Splunk: ", "Not written to Splunk: "
+
+    def splunk_note(case, case_id):
+        # The title of the last note about it; "" when there is none.
+        starts = (written_to, not_written_to)
+        said = [each for _, each in notes_of(case) if each.startswith(starts) and case_id in each]
+        return said[-1] if said else ""
+
+    def listed(names):
+        return ", ".join([names] if isinstance(names, str) else names or [])
+
+    def note_splunk(case, case_id, title, rows, problem):
+        # rows: (target, event_id, outcome, written, left, detail); problem: why the action failed, or "".
+        outcomes = {row[2] for row in rows}
+        failed = bool(problem) or "failed" in outcomes
+        if not failed and outcomes.isdisjoint(("written", "already_there")):
+            return  # Splunk is not configured, or there was nothing to write: no note claims a write.
+        lines = [f"- **update notable** failed: {quoted(problem, 1000)}."] if problem else []
+        for target, event_id, outcome, written, left, detail in rows:
+            parts = [str(outcome).replace("_", " ")]
+            parts += [f"{listed(written)} written"] if listed(written) else []
+            parts += [f"{listed(left)} left"] if listed(left) else []
+            parts += [quoted(detail)] if detail else []
+            what = "risk of the host" if target == "risk" else f"notable {quoted(event_id)}"
+            lines.append(f"- {what}: {'; '.join(parts)}")
+        if failed:
+            lines.append("\nThe playbook went on. Mend the cause, then run `regsvcs_network_connection` on")
+            lines.append("this container again; what is written already is not doubled.")
+        name = f"{not_written_to if failed else written_to}{str(title)[:200]}"
+        if splunk_note(case, case_id) != name:
+            phantom.add_note(
+                container=case,
+                note_type="general",
+                note_format="markdown",
+                title=name,
+                content="\n".join(lines),
+            )
+
+    datapath = ["update_notable:action_result.status", "update_notable:action_result.message"]
+    answers = phantom.collect2(container=container, datapath=datapath)
+    reasons = [message for status, message in answers if status != "success"]
+    problem = (reasons[0] or "it gave no reason") if reasons else "" if answers else "it gave no answer"
+
+    rows_of = {}
+    for case_id, *row in zip(
+        update_notable_result_item_0,
+        update_notable_result_item_1,
+        update_notable_result_item_2,
+        update_notable_result_item_3,
+        update_notable_result_item_4,
+        update_notable_result_item_5,
+        update_notable_result_item_6,
+    ):
+        rows_of.setdefault(case_id, []).append(row)
+
+    due = json.loads(write_case__case_facts)
+    for case_id, title, facts in zip(
+        decide_isolation_result_item_0, decide_isolation_result_item_1, decide_isolation_result_item_2
+    ):
+        if facts in due:
+            note_splunk(container, case_id, title, rows_of.get(case_id, []), problem)
+
+    ################################################################################
+    ## Custom Code End
+    ################################################################################
+
+    join_announce_question(container=container)
+
+    return
+
+
+@phantom.playbook_block()
+def join_announce_question(action=None, success=None, container=None, results=None, handle=None, filtered_artifacts=None, filtered_results=None, custom_function=None, loop_state_json=None, **kwargs):
+    phantom.debug("join_announce_question() called")
+
+    # if the joined function has already been called, do nothing
+    if phantom.get_run_data(key="join_announce_question_called"):
+        return
+
+    if phantom.completed(action_names=["decide_isolation"]):
+        # save the state that the joined function has now been called
+        phantom.save_block_result(key="join_announce_question_called", value="announce_question")
+
+        # call connected block "announce_question"
+        announce_question(container=container, handle=handle)
 
     return
 

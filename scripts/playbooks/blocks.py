@@ -12,11 +12,16 @@ class ActionType(StrEnum):
     """What the platform calls the kind of an action."""
 
     INVESTIGATE = "investigate"
+    GENERIC = "generic"
     CONTAIN = "contain"
 
 
 #: The assets of the app, by the kind of action that runs on them.
-ASSETS = {ActionType.INVESTIGATE: "regsvcs_response", ActionType.CONTAIN: "regsvcs_containment"}
+ASSETS = {
+    ActionType.INVESTIGATE: "regsvcs_response",
+    ActionType.GENERIC: "regsvcs_response",
+    ActionType.CONTAIN: "regsvcs_containment",
+}
 
 
 @dataclass(frozen=True, kw_only=True)

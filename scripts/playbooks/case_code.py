@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 from connectors.siem.notable_fields import KNOWN_NAMES
 from playbooks.hosts.soar.notable_artifact import MADE_IDS
-from scripts.playbooks.snippets import KEEP_STATE, NOTES, QUOTED, RAISE, TITLE_LIMIT
+from scripts.playbooks.snippets import KEEP_STATE, NOTES, PART_LIMIT, QUOTED, RAISE, TITLE_LIMIT
+from scripts.playbooks.splunk_code import IN_SPLUNK
 
 #: The fields of an artifact that the app reads; made names, in brackets, are the parser's own.
 _READ_NAMES = sorted(name for name in KNOWN_NAMES if "[" not in name)
@@ -182,6 +183,7 @@ WRITE = (
     + NOTES
     + RAISE
     + KEEP_STATE
+    + IN_SPLUNK
     + """
     import hashlib
 
@@ -302,5 +304,15 @@ WRITE = (
             if title.startswith("Regsvcs response: failed: ") and note_id > mended_at(title):
                 content = "A later run went through without a failure. The newest report of the case counts."
                 add_note(f"Mended: {title}", content)
-""".replace("TITLE_LIMIT", str(TITLE_LIMIT))
+
+    # A state that no note says to stand in Splunk is written there, also when an earlier run broke off.
+    due = []
+    for title, case_id, facts in zip(
+        decide_isolation_result_item_0, decide_isolation_result_item_3, decide_isolation_result_item_5
+    ):
+        if facts and splunk_note(container, case_id) != f"{written_to}{str(title)[:PART_LIMIT]}":
+            due.append(facts)
+    write_case__due = "yes" if due else "no"
+    write_case__case_facts = json.dumps(due)
+""".replace("TITLE_LIMIT", str(TITLE_LIMIT)).replace("PART_LIMIT", str(PART_LIMIT))
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.playbooks.blocks import Action, Branch, Code, Decision, Playbook, Prompt
+from scripts.playbooks.blocks import Action, ActionType, Branch, Code, Decision, Playbook, Prompt
 from scripts.playbooks.case_code import GATHER, NO_FACTS, READ, REPUTATION, UNUSABLE, WRITE
 from scripts.playbooks.question_code import (
     ANNOUNCE,
@@ -13,8 +13,10 @@ from scripts.playbooks.question_code import (
     NOTHING_ASKED,
     ROLE,
 )
+from scripts.playbooks.splunk_code import WRITTEN_BACK, WRITTEN_COLUMNS
 
 _DECISION = "decide_isolation:action_result.data.*"
+_WRITTEN = "update_notable:action_result.data.*"
 _RISK = "assess_risk:action_result.data.*"
 _ASKED = (
     "announce_question:custom_function:titles",
@@ -28,8 +30,8 @@ NETWORK_CONNECTION = Playbook(
     description=(
         "Answers the notable 'Detect Regsvcs with Network Connection' (T1218.009). It judges the destination"
         " and looks it up, finds the process and its lineage, assesses the risk, writes the report into the"
-        " case, and asks an Incident Commander before a host is contained. It isolates nothing by itself and"
-        " closes no case."
+        " case and a comment to its notables in Splunk, and asks an Incident Commander before a host is"
+        " contained. It isolates nothing by itself and closes no case."
     ),
     label="events",
     start="read_notable",
@@ -163,18 +165,55 @@ NETWORK_CONNECTION = Playbook(
                 "read_notable:custom_function:problem",
                 "gather_facts:custom_function:further_ips",
                 "gather_facts:custom_function:left_out",
-                *(f"{_DECISION}.{name}" for name in ("note_title", "note", "severity", "case_id", "state")),
+                *(
+                    f"{_DECISION}.{name}"
+                    for name in ("note_title", "note", "severity", "case_id", "state", "facts")
+                ),
                 *(
                     f"{_RISK}.{name}"
                     for name in ("case_id", "case_verdict", "score", "severity", "verdict_reason")
                 ),
             ),
+            outputs=("due", "case_facts"),
             code=WRITE,
+            to=("write_back_due",),
+        ),
+        Decision(
+            name="write_back_due",
+            about="Is there a state of a case that is not in Splunk yet?",
+            branches=(
+                Branch(
+                    "not in Splunk yet",
+                    ("update_notable",),
+                    (("write_case:custom_function:due", "==", "yes"),),
+                ),
+                Branch("else", ("announce_question",)),
+            ),
+        ),
+        Action(
+            name="update_notable",
+            about="A comment on each notable of the case, and its risk once; nothing without a Splunk",
+            action="update notable",
+            type=ActionType.GENERIC,
+            parameters={"case_facts": "write_case:custom_function:case_facts"},
+            to=("note_write_back",),
+        ),
+        Code(
+            name="note_write_back",
+            about="What was written to Splunk and what was left, or why it failed; the question comes anyway",
+            inputs=(
+                "write_case:custom_function:case_facts",
+                *(f"{_DECISION}.{name}" for name in ("case_id", "note_title", "facts")),
+                *(f"{_WRITTEN}.{name}" for name in WRITTEN_COLUMNS),
+            ),
+            code=WRITTEN_BACK,
             to=("announce_question",),
         ),
         Code(
             name="announce_question",
             about="Which host to ask about, if any; the note written here keeps it from being asked twice",
+            waits=("decide_isolation",),
+            skipped=("update_notable",),
             inputs=tuple(
                 f"{_DECISION}.{name}"
                 for name in ("question", "host", "prompt", "question_title", "score", "host_id", "not_known")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from scripts.playbooks.blocks import Action, Code, Playbook
+from scripts.playbooks.blocks import Action, ActionType, Branch, Code, Decision, Playbook
 from scripts.playbooks.snippets import ENDED, KEEP_STATE, NOTES, PART_LIMIT, QUOTED, RAISE, TITLE_LIMIT
+from scripts.playbooks.splunk_code import IN_SPLUNK, WRITTEN_BACK_OF_ROUND, WRITTEN_COLUMNS
 
 _COLUMNS = (
     "case_id",
@@ -17,6 +18,7 @@ _COLUMNS = (
     "question",
     "question_title",
     "state",
+    "facts",
 )
 
 _ROWS = "".join(f"        reenrich_cases_result_item_{index},\n" for index in range(len(_COLUMNS)))
@@ -41,7 +43,7 @@ _CODE = (
                 raise ValueError(f"the platform did not take the note: {message}")
 
     def write(case, row):
-        case_id, _, changed, changes, stop, severity, title, note, question, key, state = row
+        case_id, _, changed, changes, stop, severity, title, note, question, key, state, _ = row
         if changed and changes:
             at = str(json.loads(state)["looked_at"])[:19]
             content = "Looked at again; this changed:\\n"
@@ -70,7 +72,13 @@ _CODE = (
     answers = phantom.collect2(container=container, datapath=datapaths)
     failures = [message for status, message in answers if status != "success"]
 
-    looked, changed_count, lines = 0, 0, []
+    def belongs_to_splunk(case, row):
+        # A changed state once, and one that an earlier round did not get there.
+        last = splunk_note(case, row[0])
+        here = f"{written_to}{str(row[6])[:PART_LIMIT]}"
+        return bool(row[11]) and last != here and (bool(row[2]) or last.startswith(not_written_to))
+
+    looked, changed_count, lines, due = 0, 0, [], []
     for row in zip(
 """
     + _ROWS
@@ -90,6 +98,8 @@ _CODE = (
             # One case that cannot be written keeps no other from being written.
             lines.append(f"- {where}: **not written, or not whole**: {quoted(error)}.")
             continue
+        if belongs_to_splunk(case, row):
+            due.append([number, case_id, str(row[6]), row[11]])
         changed_count += bool(changed)
         if changes or stop:
             said = [*(changes or []), *([stop] if stop else [])]
@@ -109,6 +119,9 @@ _CODE = (
         title="Regsvcs re-enrichment failed" if failed else done,
         content="\\n".join(lines),
     )
+    write_changes__due = "yes" if due else "no"
+    write_changes__case_facts = json.dumps([each[3] for each in due])
+    write_changes__cases = [each[:3] for each in due]
 """
 )
 
@@ -117,6 +130,7 @@ _WRITE = (
     + NOTES
     + RAISE
     + KEEP_STATE
+    + IN_SPLUNK
     + _CODE.replace("TITLE_LIMIT", str(TITLE_LIMIT))
     .replace("PART_LIMIT", str(PART_LIMIT))
     .replace("ENDED", ENDED)
@@ -128,7 +142,8 @@ REENRICH = Playbook(
     name="regsvcs_reenrich",
     description=(
         "Looks at the open cases of 'Detect Regsvcs with Network Connection' again, on the containers of a"
-        " timer. What changed is written into the case once; nothing is isolated, asked or closed."
+        " timer. What changed is written once into the case and to its notables in Splunk; nothing is"
+        " isolated, asked or closed."
     ),
     label="timer",
     start="reenrich_cases",
@@ -144,7 +159,37 @@ REENRICH = Playbook(
             name="write_changes",
             about="Changes into each case, its state for the next round, and a summary here",
             inputs=tuple(f"{_ROW}.{name}" for name in _COLUMNS),
+            outputs=("due", "case_facts", "cases"),
             code=_WRITE,
+            to=("write_back_due",),
+        ),
+        Decision(
+            name="write_back_due",
+            about="Is there a state of a case that belongs into Splunk?",
+            branches=(
+                Branch(
+                    "changed",
+                    ("update_notable",),
+                    (("write_changes:custom_function:due", "==", "yes"),),
+                ),
+            ),
+        ),
+        Action(
+            name="update_notable",
+            about="A comment on each notable of the changed cases, and their risk once",
+            action="update notable",
+            type=ActionType.GENERIC,
+            parameters={"case_facts": "write_changes:custom_function:case_facts"},
+            to=("note_write_back",),
+        ),
+        Code(
+            name="note_write_back",
+            about="Into each case: what was written to Splunk, what was left, or why it failed",
+            inputs=(
+                "write_changes:custom_function:cases",
+                *(f"update_notable:action_result.data.*.{name}" for name in WRITTEN_COLUMNS),
+            ),
+            code=WRITTEN_BACK_OF_ROUND,
         ),
     ),
 )

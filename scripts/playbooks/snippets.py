@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from playbooks.hosts.soar.notable_artifact import CASE_ID, CASE_LABEL, CASE_STATE
 
+#: Characters of a title at most; the platform takes a few more. Of a part that others are put before: fewer.
+TITLE_LIMIT = 250
+PART_LIMIT = 200
+
 #: Shows text from outside in a note. A code span holds no link, markup or HTML; a line end would leave it.
 QUOTED = """
     def quoted(text, limit=300):
@@ -62,7 +66,3 @@ KEEP_STATE = f"""
 
 #: What a container's status is called when a person has ended the case.
 ENDED = '("closed", "resolved")'
-
-#: Characters of a title at most; the platform takes a few more. Of a part that others are put before: fewer.
-TITLE_LIMIT = 250
-PART_LIMIT = 200

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from actions.check_ip import OrganisationRanges
 from actions.detection import Semantics
 from actions.profile_catalog import shipped_profiles
+from connectors.edr.comment import LONGEST_COMMENT
 from connectors.errors import (
     AmbiguousHost,
     AuthRejected,
@@ -26,9 +31,9 @@ from connectors.errors import (
 )
 from connectors.facts.health import HealthState
 from connectors.facts.host import HostRef, HostType
-from connectors.facts.isolation import IsolationState
+from connectors.facts.isolation import ActionHandle, IsolationState
 from connectors.facts.notable import Notable
-from connectors.facts.process import CoverageState, EvidenceKind, ProcessRef
+from connectors.facts.process import Connection, CoverageState, EvidenceKind, Lineage, ProcessRef, image_name
 from connectors.ports import Capability, EdrConnector, Window
 from playbooks.case import CaseReport
 from playbooks.logs import LogRun, read_logs
@@ -78,7 +83,7 @@ def test_it_says_what_it_is_and_works(ready: Running, backend: Backend) -> None:
     assert (ready.edr.name, health.connector) == (backend.name.value, backend.name.value)
     assert health.state is HealthState.OK, health.detail
     assert ready.edr.capabilities >= {Capability.RESOLVE, Capability.LINEAGE, Capability.EVIDENCE}
-    assert not ready.edr.sysmon_guids
+    assert ready.edr.sysmon_guids is backend.sysmon_guids
     assert backend.isolated(ready.fake) == 0
 
 
@@ -118,11 +123,12 @@ def test_two_agents_named_alike_are_refused_with_both_named(backend: Backend, es
     one, other = (
         EstateHost(host_id_of(f"app1{suffix}"), "APP1.corp.example", last_seen=now) for suffix in "ab"
     )
-    with (
-        running(backend, estate.with_hosts(one, other)) as found,
-        pytest.raises(AmbiguousHost) as caught,
-    ):
-        found.edr.resolve_host(hostname="APP1")
+    with running(backend, estate.with_hosts(one, other)) as found:
+        if not backend.ids_apart:
+            assert found.edr.resolve_host(hostname="APP1").host_id == one.name
+            return
+        with pytest.raises(AmbiguousHost) as caught:
+            found.edr.resolve_host(hostname="APP1")
     assert len(caught.value.candidates) == 2
 
 
@@ -130,9 +136,145 @@ def test_what_a_rebuilt_machine_left_behind_is_not_meant(backend: Backend, estat
     with running(backend, estate) as probe:
         now = probe.clock.now
     old = EstateHost(host_id_of("old"), "APP1.corp.example", last_seen=now - timedelta(days=20), active=False)
-    new = EstateHost(host_id_of("new"), "APP1.corp.example", last_seen=now - timedelta(minutes=1))
+    new = EstateHost(host_id_of("new"), "APP1.corp.example", last_seen=now)
     with running(backend, estate.with_hosts(old, new)) as found:
         assert found.edr.resolve_host(hostname="APP1").last_seen == new.last_seen
+
+
+def test_an_address_of_today_does_not_prove_who_had_it_long_ago(backend: Backend, estate: Estate) -> None:
+    """DHCP gives an address to another machine; the one that has it now need not have had it then."""
+    after = _after(estate)
+    own = next(
+        each.fact.src_ip
+        for each in estate.events
+        if isinstance(each.fact, Connection) and each.fact.initiated and each.fact.src_ip
+    )
+    with running(backend, estate, at=after) as found:
+        host = _host(found, estate)
+        assert found.edr.resolve_host(ip=own, at=after - timedelta(minutes=5)).host_id == host.host_id
+        for days in (3, 20, 300):
+            with pytest.raises(HostNotFound):
+                found.edr.resolve_host(ip=own, at=after - timedelta(days=days))
+
+
+# --- what nobody should ask, and somebody does -----------------------------------------------
+
+EXTREME = (
+    datetime.min.replace(tzinfo=timezone(timedelta(hours=14))),
+    datetime.min.replace(tzinfo=UTC),
+    datetime(1601, 1, 1, tzinfo=UTC),
+    datetime(1970, 1, 1, tzinfo=UTC),
+    datetime(9000, 1, 1, tzinfo=UTC),
+    datetime.max.replace(tzinfo=UTC),
+    datetime.max.replace(tzinfo=timezone(timedelta(hours=-12))),
+)
+INSTANTS = st.sampled_from(EXTREME) | st.datetimes(timezones=st.just(UTC))
+
+
+def test_no_time_is_too_early_or_too_late_to_be_asked_about(ready: Running, estate: Estate) -> None:
+    host = _host(ready, estate)
+    (real,) = ready.edr.find_process(host, name=NAME, window=_window(estate))
+    peers = {each.fact.dest_ip for each in estate.events if isinstance(each.fact, Connection)}
+
+    @settings(max_examples=12, deadline=None)
+    @given(INSTANTS, INSTANTS)
+    @example(EXTREME[0], EXTREME[-1])
+    @example(EXTREME[-1], EXTREME[0])
+    @example(EXTREME[1], EXTREME[1])
+    @example(EXTREME[-2], EXTREME[-2])
+    def asked(start: datetime, end: datetime) -> None:
+        edr, window = ready.edr, Window(start, end)
+        calls: tuple[Callable[[], object], ...] = (
+            lambda: edr.resolve_host(hostname=host.hostname, at=start),
+            lambda: edr.resolve_host(ip="192.0.2.10", at=end),
+            lambda: edr.find_process(host, name=NAME, window=window),
+            lambda: edr.find_process(host, remote_ip=min(peers), window=window),
+            lambda: edr.find_process(host, guid=real.guid, window=window),
+            lambda: edr.get_lineage(host, real, window=window),
+            lambda: edr.get_process_evidence(host, real, window=window),
+        )
+        for call in calls:
+            with suppress(ConnectorError):
+                call()
+
+    asked()
+
+
+HOSTILE = (
+    "\0",
+    "app1\0",
+    "\ud800",
+    "a\udfffb",
+    "\x01\x1f\x7f\x85",
+    "a\r\nX-Other: 1",
+    "\u202e\u2028\ufeff",
+    "..",
+    ".",
+    "/../../",
+    "%00",
+    "$where$",
+    "`macro`",
+    "[subsearch]",
+    "x" * 40_000,
+)
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_text_anywhere_finds_nothing_or_is_refused(ready: Running, estate: Estate, text: str) -> None:
+    """Never an error of another family, never another host or process."""
+    edr, host, window = ready.edr, _host(ready, estate), _window(estate)
+    (real,) = edr.find_process(host, name=NAME, window=window)
+    with pytest.raises(HostNotFound):
+        edr.resolve_host(hostname=text)
+    with pytest.raises(HostNotFound):
+        edr.resolve_host(ip=text)
+    for wanted in ({"name": text}, {"guid": text}, {"name": NAME, "remote_ip": text}):
+        try:
+            found = edr.find_process(host, window=window, **wanted)  # type: ignore[arg-type]
+        except ConnectorError:
+            continue
+        assert list(found) == [], wanted
+    strange = host.model_copy(update={"host_id": text})
+    odd = real.model_copy(update={"guid": text})
+    calls: tuple[Callable[[], object], ...] = (
+        lambda: edr.find_process(strange, name=NAME, window=window),
+        lambda: edr.get_lineage(strange, real, window=window),
+        lambda: edr.get_lineage(host, odd, window=window),
+        lambda: edr.isolate(strange, comment="c", idempotency_key="k"),
+        lambda: edr.release(strange, comment="c", idempotency_key="k"),
+    )
+    for call in calls:
+        with suppress(ConnectorError):
+            assert call() == []
+    for call in (
+        lambda: edr.get_process_evidence(strange, real, window=window),
+        lambda: edr.get_process_evidence(host, odd, window=window),
+        lambda: edr.get_process_evidence(host, real.model_copy(update={"image": text}), window=window),
+        lambda: edr.get_isolation(strange),
+        lambda: edr.get_isolation(
+            host,
+            ActionHandle(
+                connector=edr.name, host_id=host.host_id, action_id=text, accepted_at=ready.clock.now
+            ),
+        ),
+    ):
+        with suppress(ConnectorError):
+            call()
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_a_comment_is_cleaned_and_cut_and_never_lost(
+    ready: Running, estate: Estate, backend: Backend, text: str
+) -> None:
+    host = _host(ready, estate)
+    if not _contains(ready, host):
+        return
+    before = len(ready.fake.seen)
+    ready.edr.isolate(host, comment=f"case {text}", idempotency_key="key-1")
+    assert backend.isolated(ready.fake) == 1
+    sent = b"".join(each.body for each in ready.fake.seen[before:] if each.method == "POST").decode()
+    assert len(sent) < 3 * LONGEST_COMMENT
+    assert all(each.isprintable() for each in json.dumps(json.loads(sent or "{}"), ensure_ascii=False))
 
 
 # --- processes -------------------------------------------------------------------------------
@@ -214,27 +356,39 @@ def test_a_failing_vendor_is_an_error_of_ours(ready: Running, estate: Estate) ->
         ready.edr.find_process(host, name=NAME, window=_window(estate))
 
 
-def test_a_used_up_quota_says_when_to_ask_again(ready: Running, estate: Estate) -> None:
+def test_a_used_up_quota_says_when_to_ask_again(ready: Running, estate: Estate, backend: Backend) -> None:
     host = _host(ready, estate)
-    if hasattr(ready.fake, "limited_s"):
-        ready.fake.limited_s = 90_000
-    else:
-        ready.fake.limited_until = ready.clock.now + timedelta(seconds=90_000)
+    backend.use_up(ready.fake, ready.clock, 90_000)
     with pytest.raises(RateLimited) as caught:
         ready.edr.find_process(host, name=NAME, window=_window(estate))
-    assert caught.value.retry_at is not None
-    assert caught.value.retry_at > ready.clock.now
+    again = caught.value.retry_at
+    assert (again is not None and again > ready.clock.now) is backend.tells_retry
 
 
 # --- isolation -------------------------------------------------------------------------------
 
 
-def test_an_accepted_isolation_is_not_yet_one(ready: Running, estate: Estate, backend: Backend) -> None:
-    if not ready.edr.capabilities >= {Capability.ISOLATE, Capability.VERIFY, Capability.RELEASE}:
+CONTAINMENT = frozenset({Capability.ISOLATE, Capability.VERIFY, Capability.RELEASE})
+
+
+def _contains(ready: Running, host: HostRef) -> bool:
+    """Whether it can contain; where not, it says so beforehand, refuses by name and asks nobody."""
+    if ready.edr.capabilities >= CONTAINMENT:
+        return True
+    assert not ready.edr.capabilities & CONTAINMENT
+    before = len(ready.fake.seen)
+    for act in (ready.edr.isolate, ready.edr.release):
         with pytest.raises(NotSupported):
-            ready.edr.isolate(_host(ready, estate), comment="c", idempotency_key="k")
-        return
+            act(host, comment="c", idempotency_key="k")
+    assert ready.edr.get_isolation(host).state is IsolationState.UNKNOWN
+    assert len(ready.fake.seen) == before
+    return False
+
+
+def test_an_accepted_isolation_is_not_yet_one(ready: Running, estate: Estate, backend: Backend) -> None:
     host = _host(ready, estate)
+    if not _contains(ready, host):
+        return
     assert ready.edr.get_isolation(host).state is IsolationState.NOT_ISOLATED
     ready.fake.settle_after = 3
     handle = ready.edr.isolate(host, comment="case-0123456789abcdef", idempotency_key="key-1")
@@ -256,6 +410,8 @@ def test_an_accepted_isolation_is_not_yet_one(ready: Running, estate: Estate, ba
 
 def test_a_stuck_isolation_is_never_called_one(ready: Running, estate: Estate) -> None:
     host = _host(ready, estate)
+    if not _contains(ready, host):
+        return
     ready.fake.settle_after = None
     handle = ready.edr.isolate(host, comment="c", idempotency_key="key")
     states = set()
@@ -267,6 +423,8 @@ def test_a_stuck_isolation_is_never_called_one(ready: Running, estate: Estate) -
 
 def test_a_write_that_fails_is_sent_once(ready: Running, estate: Estate, backend: Backend) -> None:
     host = _host(ready, estate)
+    if not _contains(ready, host):
+        return
     before = len(ready.fake.seen)
     ready.fake.failures = [500] * 9
     with pytest.raises(ConnectorError):
@@ -297,6 +455,62 @@ def _last(run: LogRun, notables: list[Notable]) -> datetime:
     return last
 
 
+def _contradictions(mine: Lineage, theirs: Lineage) -> list[str]:
+    """What the vendor says of a process and the log says otherwise. Unknown is no contradiction.
+
+    Images are compared by name: Falcon has that of a parent alone.
+    """
+    wrong = []
+    pairs = zip(
+        (mine.target, *mine.ancestors, *mine.children, *mine.siblings),
+        (theirs.target, *theirs.ancestors, *theirs.children, *theirs.siblings),
+        strict=True,
+    )
+    for own, logged in pairs:
+        said = {
+            name: (getattr(own, name), getattr(logged, name))
+            for name in ("command_line", "original_file_name", "user", "integrity", "parent_pid")
+        }
+        said |= {
+            "image": (image_name(own.ref.image), image_name(logged.ref.image)),
+            "parent": (image_name(own.parent_image), image_name(logged.parent_image)),
+            "pid": (own.ref.pid, logged.ref.pid),
+            "start": (_second(own.ref.start_time), _second(logged.ref.start_time)),
+        }
+        wrong += [
+            f"{own.name}: {name} is {here!r}, logged {there!r}"
+            for name, (here, there) in said.items()
+            if here not in (None, "") and there not in (None, "") and str(here).lower() != str(there).lower()
+        ]
+        digests = {each.algorithm: each.digest for each in logged.hashes}
+        wrong += [
+            f"{own.name}: {each}"
+            for each in own.hashes
+            if digests.get(each.algorithm, each.digest).lower() != each.digest.lower()
+        ]
+    return wrong
+
+
+def _second(when: datetime | None) -> datetime | None:
+    return when.replace(microsecond=0) if when is not None else None
+
+
+def _without_place(lineage: Lineage) -> dict[str, Any]:
+    """A lineage without where it was read and which searches found it."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {
+                name: plain(each)
+                for name, each in value.items()
+                if name not in {"source", "end_source", "source_queries", "host_id"}
+            }
+        return [plain(each) for each in value] if isinstance(value, list) else value
+
+    found: dict[str, Any] = plain(lineage.model_dump(mode="json"))
+    return found
+
+
 @pytest.mark.parametrize("log", EXAMPLES[:2])
 def test_a_case_is_the_one_of_the_sysmon_file(backend: Backend, examples: Path, log: str) -> None:
     """Names, tree, peers and score; what a vendor cannot know is unknown and not another finding."""
@@ -321,6 +535,11 @@ def test_a_case_is_the_one_of_the_sysmon_file(backend: Backend, examples: Path, 
     assert {each.ip for each in told.facts.destinations} == {each.ip for each in wanted.facts.destinations}
     assert told.risk.case_verdict is wanted.risk.case_verdict
     assert {each.id for each in told.risk.indicators} <= {each.id for each in wanted.risk.indicators}
+    assert _contradictions(mine, theirs) == []
+    if backend.sysmon_guids:  # the same events: nothing may be missing either
+        assert told.risk.score == wanted.risk.score
+        assert [each.id for each in told.risk.indicators] == [each.id for each in wanted.risk.indicators]
+        assert _without_place(mine) == _without_place(theirs)
     assert told.facts.host is not None
     assert told.facts.host.host_type in set(HostType)
 

@@ -47,16 +47,31 @@ def run(query: str, events: Iterable[Event]) -> list[Row]:
     ]
     rows.sort(key=lambda row: -row["_time"])  # events come latest first
     for command in commands:
-        name, _, rest = command.partition(" ")
-        step = _COMMANDS.get(name)
-        if step is None:
-            raise NotSpl(f"Unknown search command '{name}'.")
-        rows = step(rest.strip(), rows)
+        rows = step(command, rows)
     return [{key: _shown(value) for key, value in row.items() if value is not None} for row in rows]
 
 
-def pipeline(query: str) -> list[str]:
-    """The commands: split at pipes outside double quotes, in which a backslash takes the next character."""
+def step(command: str, rows: list[Row]) -> list[Row]:
+    """The rows after one command.
+
+    Raises:
+        NotSpl: it is not known, or cannot be parsed.
+    """
+    name, _, rest = command.partition(" ")
+    run_it = _COMMANDS.get(name)
+    if run_it is None:
+        raise NotSpl(f"Unknown search command '{name}'.")
+    return run_it(rest.strip(), rows)
+
+
+def pipeline(query: str, *, macros: bool = False) -> list[str]:
+    """The commands: split at pipes outside double quotes, in which a backslash takes the next character.
+
+    Args:
+        query: in SPL.
+        macros: True leaves macros where they stand; False knows none.
+    """
+    unknown = "[]" if macros else "[]`"
     commands, current, quoted, at = [], "", False, 0
     while at < len(query):
         character = query[at]
@@ -66,7 +81,7 @@ def pipeline(query: str) -> list[str]:
             continue
         if character == '"':
             quoted = not quoted
-        if not quoted and character in "[]`":
+        if not quoted and character in unknown:
             raise NotSpl("Error in 'SearchParser': a subsearch or macro that is not known")
         if not quoted and character == "|":
             commands.append(current.strip())

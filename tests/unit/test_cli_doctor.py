@@ -8,13 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from connectors.clock import utc_now
 from connectors.facts.health import Health, HealthState
 from connectors.facts.reputation import SourceAnswer
 from connectors.http.deadline import Deadline
+from playbooks.hosts.commands import doctor_checks
+from playbooks.siem import HEC_VARIABLE, TOKEN_VARIABLE
 from playbooks.source_checks import check_all, in_words
 from tests.cli_runs import PEER, Invoke, invoking, settings_file, vendor
 from tests.fakes.http_server import Answer, FakeServer
 from tests.fakes.reputation_servers import KEY, VendorServer
+from tests.fakes.splunk_server import TOKEN, FakeSplunk
 from tests.reputation_builders import info as reputation_info
 
 
@@ -177,3 +181,85 @@ def test_a_list_of_ones_own_that_is_not_there_fails(invoke: Invoke, tmp_path: Pa
     result = invoke("doctor", "--config", settings_file(tmp_path, {}, more=[own]))
     assert result.code == 1
     assert "none.txt cannot be read" in result.out
+
+
+class TestSplunk:
+    def config(self, folder: Path, url: str, *more: str) -> Path:
+        path = folder / "splunk.toml"
+        lines = ["[splunk]", f'base_url = "{url}"', *more, "[splunk.http]", "retries = 0"]
+        path.write_text("\n".join(lines), encoding="utf-8")
+        return path
+
+    def test_without_a_section_it_is_not_configured(self, invoke: Invoke) -> None:
+        found = checks(invoke("doctor", "--json").out)["splunk"]
+        assert (found["area"], found["state"]) == ("SIEM", "not_configured")
+        assert TOKEN_VARIABLE in found["detail"]
+
+    def test_ok_a_missing_capability_and_a_wrong_token(
+        self, invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with FakeSplunk((), utc_now) as fake:
+            config = self.config(tmp_path, fake.url)
+            unset = invoke("doctor", "--config", config, "--json")
+            monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
+            good = invoke("doctor", "--config", config, "--json")
+            fake.capabilities.remove("edit_notable_events")
+            lacking = invoke("doctor", "--config", config, "--json")
+            monkeypatch.setenv(TOKEN_VARIABLE, "planted-wrong-0123456789")
+            wrong = invoke("doctor", "--config", config)
+            assert [*fake.updates, *fake.risk, *fake.queries] == []
+        states = [checks(each.out)["splunk"]["state"] for each in (unset, good, lacking)]
+        assert states == ["failed", "ok", "failed"]
+        assert [each.code for each in (unset, good, lacking, wrong)] == [1, 0, 1, 1]
+        assert TOKEN_VARIABLE in checks(unset.out)["splunk"]["detail"]
+        assert checks(lacking.out)["splunk"]["remedy"] == "Grant edit_notable_events"
+        assert "Splunk " in wrong.out
+        assert TOKEN_VARIABLE in wrong.out
+        for each in (unset, good, lacking, wrong):
+            assert TOKEN not in each.out + each.err
+            assert "planted-wrong" not in each.out + each.err
+
+    def test_a_collector_without_its_token_is_named(
+        self, invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
+        config = self.config(tmp_path, "http://127.0.0.1:9", 'hec_url = "http://127.0.0.1:9"')
+        found = checks(invoke("doctor", "--config", config, "--json").out)["splunk"]
+        assert HEC_VARIABLE in found["detail"]
+
+    def test_an_edr_and_a_siem_that_hang_cost_one_deadline_and_no_other(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        arrived = threading.Barrier(2, timeout=20)
+
+        def hang(_: object) -> Health:
+            arrived.wait()  # both are asked before either has answered
+            raise RuntimeError(KEY)
+
+        monkeypatch.setattr("connectors.siem.splunk.connector.SplunkSiem.check", hang)
+        monkeypatch.setattr("connectors.edr.elastic.connector.Elastic.check", hang)
+        lines = [f'{name} = "http://127.0.0.1:9"' for name in ("kibana_url", "elasticsearch_url")]
+        config = self.config(tmp_path, "http://127.0.0.1:9")
+        config.write_text("\n".join([config.read_text(), "[edr.elastic]", *lines]))
+        environ = {
+            TOKEN_VARIABLE: TOKEN,
+            "REGSVCS_RESPONSE_ELASTIC_KEY": KEY,
+            "XDG_DATA_HOME": str(tmp_path / "data"),
+        }
+        found = {each.name: each for each in doctor_checks.examine(config, environ)}
+        assert found["splunk"].detail == found["elastic"].detail == "failed unexpectedly (RuntimeError)"
+        assert found["iporigin"].state is HealthState.OK
+
+    def test_one_that_never_answers_is_late(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        held = threading.Event()
+
+        def hang(_: object) -> Health:
+            held.wait(20)
+            raise RuntimeError
+
+        monkeypatch.setattr("connectors.siem.splunk.connector.SplunkSiem.check", hang)
+        monkeypatch.setattr(doctor_checks, "DEADLINE_S", 0.3)
+        config = self.config(tmp_path, "http://127.0.0.1:9")
+        found = {each.name: each for each in doctor_checks.examine(config, {TOKEN_VARIABLE: TOKEN})}
+        held.set()
+        assert found["splunk"].detail == "no answer within 0.3 seconds"

@@ -147,3 +147,32 @@ def test_a_notable_older_than_the_vendor_keeps_is_told_so(
         result = invoke("run", "--notable", examples / "stealer/notable.json", "--config", config, "--json")
     (problem,) = [each for each in case_of(result.out)["risk"]["unknowns"] if each["what"] == "process"]
     assert "over 1 days ago" in problem["why"]
+
+
+def test_the_help_names_every_edr(invoke: Invoke) -> None:
+    for command in ("run", "lineage"):
+        shown = invoke(command, "--help").out
+        assert [each for each in EdrName if each.value not in shown] == []
+
+
+@over_each
+def test_a_guid_of_sysmon_is_refused_by_an_edr_with_ids_of_its_own(
+    backend: Backend, invoke: Invoke, examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_secret(backend, monkeypatch)
+    estate = estate_of(examples / "stealer/sysmon.xml")
+    at = json.loads((examples / "stealer/notable.json").read_bytes())["firstTime"]
+    guid = "365ABB72-6759-5CD8-0000-0010E2D50F00"
+    with backend.fake(estate, utc_now) as fake:
+        config = config_of(tmp_path, backend.settings(fake))
+        options = ("--config", config, "--host", estate.hosts[0].name, "--guid", guid)
+        alone = invoke("lineage", *options)
+        named = invoke("lineage", *options, "--process", "regsvcs.exe", "--at", f"{at}Z")
+    if backend.sysmon_guids:
+        assert alone.code == named.code == 1  # it looks for it, and there is none
+        return
+    assert (alone.code, alone.out) == (2, "")
+    assert "has ids of its own" in alone.err
+    assert "--process NAME with --at TIME" in alone.err
+    assert named.code == 0, named.err
+    assert "does not know Sysmon's ProcessGuids; it was found by name and time" in named.err

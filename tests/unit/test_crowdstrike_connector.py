@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -60,6 +60,7 @@ from tests.fakes.crowdstrike_server import (
     WRITE_SEARCH,
     FakeCrowdStrike,
 )
+from tests.fakes.http_server import Answer
 from tests.http_clients import START, Clock, client
 
 AID = "a1" * 16
@@ -240,6 +241,20 @@ def test_a_host_by_address() -> None:
         assert it.edr.resolve_host(ip="10.0.0.5").host_id == AID
         with pytest.raises(HostNotFound):
             it.edr.resolve_host(ip="10.0.0.50")
+
+
+def test_a_present_address_does_not_tell_who_had_it_then() -> None:
+    """A device record has the addresses of when the agent was last seen, and not since when."""
+    with asked() as it:
+        assert it.edr.resolve_host(ip="10.0.0.5", at=START - timedelta(hours=2)).host_id == AID
+        for days in (1, 30):
+            with pytest.raises(HostNotFound, match="not who had it at that time"):
+                it.edr.resolve_host(ip="10.0.0.5", at=START - timedelta(days=days))
+    silent = replace(HOST, last_seen=START - timedelta(days=5))
+    with asked(replace(ESTATE, hosts=(silent,))) as it:
+        assert it.edr.resolve_host(ip="10.0.0.5", at=START - timedelta(days=5)).host_id == AID
+        with pytest.raises(HostNotFound, match="not who had it at that time"):
+            it.edr.resolve_host(ip="10.0.0.5")
 
 
 def test_candidates_of_further_pages_count() -> None:
@@ -529,6 +544,24 @@ def test_all_pages_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     with asked(replace(ESTATE, events=events)) as it:
         evidence = it.edr.get_process_evidence(it.host, it.target(), window=WINDOW)
     assert len(evidence.connections) == 7
+
+
+def test_a_search_without_end_is_cut_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that ignores the offset gives the same full page for ever."""
+    monkeypatch.setattr("connectors.edr.crowdstrike.search_jobs.PAGE_ROWS", 2)
+    monkeypatch.setattr("connectors.edr.crowdstrike.search_jobs.MOST_ROWS", 6)
+    events = tuple(connected(minutes=each, port=1000 + each) for each in range(1, 4))
+    with asked(replace(ESTATE, events=events)) as it:
+        target = it.target()
+        honest = it.fake._poll
+
+        def first_page(job: str, query: Mapping[str, str]) -> Answer:
+            return honest(job, {**query, "paginationOffset": "0"})
+
+        monkeypatch.setattr(it.fake, "_poll", first_page)
+        evidence = it.edr.get_process_evidence(it.host, target, window=WINDOW)
+        assert evidence.truncated
+        assert it.fake.calls["GetSearchStatusV1"] < 20
 
 
 def test_warnings_are_recorded() -> None:

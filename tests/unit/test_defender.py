@@ -155,6 +155,16 @@ def test_an_empty_list_may_be_a_404(case: Tenant) -> None:
         case.edr.resolve_host(hostname="nobody")
 
 
+def test_a_present_address_does_not_tell_who_had_it_then(case: Tenant) -> None:
+    """The record says that the machine has it now; that it had it then is Defender's to say."""
+    record = case.fake.machines[0]
+    record["lastIpAddress"] = "10.20.4.99"
+    record["lastSeen"] = f"{case.clock.now:%Y-%m-%dT%H:%M:%SZ}"
+    for days in (1, 29):
+        with pytest.raises(HostNotFound):
+            case.edr.resolve_host(ip="10.20.4.99", at=case.clock.now - timedelta(days=days))
+
+
 def test_the_host_of_an_address_at_a_time(case: Tenant) -> None:
     at = min(
         each.fact.time
@@ -169,6 +179,12 @@ def test_the_host_of_an_address_at_a_time(case: Tenant) -> None:
     assert case.edr.resolve_host(ip="10.20.4.17", at=at).host_id == case.host.host_id, (
         "it has another one now"
     )
+    had = case.edr.resolve_host(ip="10.20.4.17", at=at).addresses[0]
+    assert (had.ip, had.first_seen, had.last_seen) == (
+        "10.20.4.17",
+        at - timedelta(minutes=15),
+        at + timedelta(minutes=15),
+    ), "the span in which Defender looked for it, and no more"
     for ip in ("10.20.4.1", "not an address", ""):
         with pytest.raises(HostNotFound):
             case.edr.resolve_host(ip=ip, at=at)

@@ -117,6 +117,15 @@ def test_an_address_means_who_had_it_at_that_time() -> None:
         assert it.edr.resolve_host(ip="192.0.2.10", at=yesterday).hostname == "APP3"
 
 
+def test_a_present_address_does_not_tell_who_had_it_then() -> None:
+    """No event of that time carries it, and Kibana's record is of now."""
+    with case(ESTATE) as it:
+        assert it.edr.resolve_host(ip="192.0.2.10").hostname == "APP1"
+        for days in (1, 20):
+            with pytest.raises(HostNotFound, match="not who had it at that time"):
+                it.edr.resolve_host(ip="192.0.2.10", at=START - timedelta(days=days))
+
+
 @pytest.mark.parametrize("ip", ["192.0.2.0/24", "192.0.2.99", "", "APP1"])
 def test_what_is_no_address_of_a_host_finds_none(ip: str) -> None:
     with case(ESTATE) as it, pytest.raises(HostNotFound):

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from connectors.edr.elastic import kibana as kibana_module
+from connectors.edr.elastic.isolation import Pending
 from connectors.errors import (
     BadResponse,
     Conflict,
@@ -195,6 +196,16 @@ def test_when_the_question_before_it_fails_the_order_was_not_sent(monkeypatch: p
         with pytest.raises(Transient, match="not sent") as caught:
             it.edr.isolate(host, comment="c", idempotency_key="k")
         assert not isinstance(caught.value, TimedOut)
+        assert not it.fake.actions
+
+
+def test_what_waits_is_unknown_and_so_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    with case(ESTATE) as it:
+        host = it.host()
+        monkeypatch.setattr("connectors.edr.elastic.isolation.pending", lambda *_: Pending(None, None))
+        assert state(it, host)[0] is IsolationState.UNKNOWN
+        with pytest.raises(BadResponse, match="not sent"):
+            it.edr.isolate(host, comment="c", idempotency_key="k")
         assert not it.fake.actions
 
 

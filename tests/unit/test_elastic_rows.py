@@ -308,13 +308,16 @@ def test_only_a_word_of_the_agent_that_is_younger_than_the_action_is_observed(
 @pytest.mark.parametrize(
     ("seen", "waiting", "state", "how"),
     [
-        (ISOLATED, Pending(), ISOLATED, HowKnown.OBSERVED),
-        (NOT_ISOLATED, Pending(), NOT_ISOLATED, HowKnown.OBSERVED),
-        (NOT_ISOLATED, Pending(isolate=1), IsolationState.ISOLATING, HowKnown.REPORTED),
-        (ISOLATED, Pending(isolate=1), ISOLATED, HowKnown.OBSERVED),
-        (ISOLATED, Pending(unisolate=2), IsolationState.RELEASING, HowKnown.REPORTED),
+        (ISOLATED, Pending(0, 0), ISOLATED, HowKnown.OBSERVED),
+        (NOT_ISOLATED, Pending(0, 0), NOT_ISOLATED, HowKnown.OBSERVED),
+        (NOT_ISOLATED, Pending(1, 0), IsolationState.ISOLATING, HowKnown.REPORTED),
+        (ISOLATED, Pending(1, 0), ISOLATED, HowKnown.OBSERVED),
+        (ISOLATED, Pending(0, 2), IsolationState.RELEASING, HowKnown.REPORTED),
         (ISOLATED, Pending(1, 1), IsolationState.UNKNOWN, HowKnown.NOT_KNOWN),
-        (IsolationState.UNKNOWN, Pending(), IsolationState.UNKNOWN, HowKnown.NOT_KNOWN),
+        (ISOLATED, Pending(None, 0), IsolationState.UNKNOWN, HowKnown.NOT_KNOWN),
+        (NOT_ISOLATED, Pending(0, None), IsolationState.UNKNOWN, HowKnown.NOT_KNOWN),
+        (NOT_ISOLATED, Pending(None, None), IsolationState.UNKNOWN, HowKnown.NOT_KNOWN),
+        (IsolationState.UNKNOWN, Pending(0, 0), IsolationState.UNKNOWN, HowKnown.NOT_KNOWN),
     ],
 )
 def test_the_state_without_an_action_of_ours(
@@ -322,6 +325,28 @@ def test_the_state_without_an_action_of_ours(
 ) -> None:
     found = isolation.by_record(Observed(seen, NOW), waiting, now=NOW)
     assert (found.state, found.how_known) == (state, how)
+
+
+@pytest.mark.parametrize(
+    ("answer", "isolate", "unisolate"),
+    [
+        ({"data": [{"agent_id": "one", "pending_actions": {}}]}, 0, 0),
+        ({"data": {"agent_id": "one", "pending_actions": {"isolate": 2}}}, 2, 0),
+        ({"data": [{"agent_id": "one", "pending_actions": {"isolate": "many", "unisolate": 1}}]}, None, 1),
+        ({"data": [{"agent_id": "one", "pending_actions": {"isolate": None, "unisolate": -1}}]}, None, None),
+        ({"data": [{"agent_id": "one", "pending_actions": {"isolate": True, "unisolate": 0.5}}]}, None, None),
+        ({"data": [{"agent_id": "one", "pending_actions": None}]}, None, None),
+        ({"data": [{"agent_id": "one"}]}, None, None),
+        ({"data": [{"agent_id": "two", "pending_actions": {}}]}, None, None),
+        ({"data": []}, None, None),
+        ({}, None, None),
+        (None, None, None),
+    ],
+)
+def test_what_waits_is_known_only_where_kibana_says_it(
+    answer: object, isolate: int | None, unisolate: int | None
+) -> None:
+    assert isolation.pending(answer, "one") == Pending(isolate, unisolate)
 
 
 def test_an_action_counts_only_for_its_host_and_by_that_host() -> None:

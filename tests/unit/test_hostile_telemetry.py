@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from actions.bounded_process import CONNECTIONS_KEPT
 from actions.get_process_lineage import LineageSettings, gather_process
-from actions.guards.host import ADDRESS_TOLERANCE
+from actions.host_addresses import ADDRESS_TOLERANCE
 from actions.isolation import GuardOutcome
 from actions.long_text import LONGEST_KEPT
 from actions.profile_catalog import shipped_profiles

@@ -84,6 +84,27 @@ def test_guids_of_the_notable_settle_it() -> None:
     assert bare(9) in found.problems[0].why
 
 
+def test_an_edr_with_ids_of_its_own_says_how_it_was_found_and_only_where_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def found(*events: RawEvent) -> tuple[Located, str]:
+        edr = sysmon(events)
+        monkeypatch.setattr(type(edr), "sysmon_guids", False)
+        located = locate_process(edr, notable(process_guids=(bare(9),)), SETTINGS)
+        return located, "; ".join(each.why for each in located.problems)
+
+    first, second = created(3, None, REGSVCS, second=1), created(4, None, REGSVCS, second=2)
+    one, words = found(first, connected(3, second=5))
+    assert [each.guid for each in one.processes] == [bare(3)]
+    assert "it was found by name, peer and time" in words
+    assert "it was found by name and time" in found(first)[1]
+    two, words = found(first, connected(3, second=5), second, connected(4, second=6))
+    assert (two.processes, len(two.process_candidates)) == ((), 2)
+    assert "it was found" not in words
+    assert "--guid" not in two.problems[-1].remedy
+    assert "it was found" not in found()[1]
+
+
 def test_without_its_connection_by_name_and_time_and_says_so() -> None:
     edr = sysmon([created(3, None, REGSVCS, second=1)])
     found = locate_process(edr, notable(), SETTINGS)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.edr.one_host import MOST_NAMED, STALE_AFTER, Candidate, one_host
+from connectors.edr.one_host import ADDRESS_SLACK, MOST_NAMED, STALE_AFTER, Candidate, one_host
 from connectors.errors import AmbiguousHost, HostNotFound
 from connectors.facts.host import AddressSeen, HostRef, HostType
 
@@ -136,6 +136,46 @@ def test_an_address_means_who_had_it_then() -> None:
     assert len(ambiguous("10.20.4.22", one, two, other, at=NOW - 0.6 * DAY + timedelta(hours=2.4))) == 2
     with pytest.raises(HostNotFound):
         found("10.20.4.22", one, two, other, at=NOW - 3 * DAY)
+
+
+IP = "10.20.4.22"
+
+
+@pytest.mark.parametrize(
+    ("first", "last"), [(None, None), (None, NOW), (NOW, None), (NOW - timedelta(hours=1), NOW)]
+)
+def test_an_address_of_now_proves_nothing_of_another_time(
+    first: datetime | None, last: datetime | None
+) -> None:
+    host = record("APP1", "a", addresses=(AddressSeen(ip=IP, first_seen=first, last_seen=last),))
+    assert found(IP, host) == found(IP, host, at=NOW - ADDRESS_SLACK) == "a"
+    for at in (NOW - ADDRESS_SLACK - timedelta(hours=1, seconds=1), NOW - 30 * DAY, NOW + DAY):
+        with pytest.raises(HostNotFound, match="not who had it at that time"):
+            found(IP, host, at=at)
+
+
+def test_an_address_whose_beginning_is_unknown_was_the_hosts_when_it_was_last_seen() -> None:
+    seen = AddressSeen(ip=IP, last_seen=NOW - 5 * DAY)
+    host = record("APP1", "a", last=NOW - 5 * DAY, addresses=(seen,))
+    assert found(IP, host, at=NOW - 5 * DAY) == "a"
+    for at in (None, NOW - 6 * DAY, NOW - 4 * DAY):
+        with pytest.raises(HostNotFound):
+            found(IP, host, at=at)
+
+
+def test_an_address_that_no_record_has_is_not_said_to_be_known_now() -> None:
+    with pytest.raises(HostNotFound) as failure:
+        found(IP, record("APP1", addresses=(AddressSeen(ip="10.20.4.23"),)), at=NOW - DAY)
+    assert "The vendor" not in failure.value.message
+
+
+@given(st.datetimes(timezones=st.just(UTC)), st.booleans())
+def test_no_time_is_too_early_or_too_late(at: datetime, named: bool) -> None:
+    host = record("APP1", "a", addresses=(AddressSeen(ip=IP, last_seen=NOW),))
+    try:
+        assert found("APP1" if named else IP, host, at=at) == "a"
+    except HostNotFound:
+        assert not named
 
 
 def test_an_address_may_be_written_in_another_way() -> None:

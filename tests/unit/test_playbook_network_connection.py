@@ -83,7 +83,8 @@ def test_approved_ends_in_a_task_for_the_analyst() -> None:
     ]
     assert platform.containers[case]["severity"] == "high"
     assert platform.containers[case]["status"] == "open"
-    assert [action for action, _ in platform.actions] == [*STEPS[:3], "lookup ip", *STEPS[3:]]
+    done = [*STEPS[:3], "lookup ip", *STEPS[3:], "update notable"]
+    assert [action for action, _ in platform.actions] == done
     assert run.called[-3:] == ["answer", "approved", "on_finish"]
 
 

@@ -13,7 +13,15 @@ from pydantic import BaseModel
 
 from connectors.siem.notable_fields import CANDIDATES
 from playbooks.hosts.soar.answers.check_ip import MAX_ADDRESSES
-from playbooks.hosts.soar.outputs import DecisionRow, IpCheckRow, LineageRow, LookupRow, ReenrichRow, RiskRow
+from playbooks.hosts.soar.outputs import (
+    DecisionRow,
+    IpCheckRow,
+    LineageRow,
+    LookupRow,
+    ReenrichRow,
+    RiskRow,
+    WriteBackRow,
+)
 from playbooks.hosts.soar.params import (
     CheckIpParams,
     DecisionParams,
@@ -21,6 +29,7 @@ from playbooks.hosts.soar.params import (
     LookupIpParams,
     ReenrichParams,
     RiskParams,
+    UpdateNotableParams,
 )
 from playbooks.hosts.soar.shapes import MAX_LOOKUPS
 from scripts.playbook_pairs import PLAYBOOKS, drifted, files, main
@@ -41,6 +50,7 @@ ROWS: dict[str, type[BaseModel]] = {
     "assess risk": RiskRow,
     "decide isolation": DecisionRow,
     "reenrich case": ReenrichRow,
+    "update notable": WriteBackRow,
 }
 PARAMETERS: dict[str, type[BaseModel]] = {
     "check ip": CheckIpParams,
@@ -49,6 +59,7 @@ PARAMETERS: dict[str, type[BaseModel]] = {
     "assess risk": RiskParams,
     "decide isolation": DecisionParams,
     "reenrich case": ReenrichParams,
+    "update notable": UpdateNotableParams,
 }
 
 

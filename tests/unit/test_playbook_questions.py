@@ -23,6 +23,7 @@ def decision(case: str, host: str, question: str, score: float = 90.0, **fields:
         "note_title": f"Regsvcs response: malicious, score {score:g} ({case})",
         "note": f"report of {case}",
         "state": "",
+        "facts": "",
         **fields,
     }
 

@@ -42,6 +42,8 @@ def test_the_form_is_explained_and_nothing_is_demanded() -> None:
         "policy": "file",
         "sysmon_path": "string",
         "edr_secret": "password",
+        "splunk_token": "password",
+        "splunk_hec_token": "password",
         "virustotal_key": "password",
         "abuseipdb_key": "password",
         "greynoise_key": "password",
@@ -122,7 +124,13 @@ def test_every_field_says_on_which_assets_it_belongs() -> None:
 def test_a_secret_belongs_on_assets_of_one_purpose() -> None:
     """So a credential for containment can never stand on an asset for investigation."""
     secrets = Asset.fields_requiring_decryption()
-    assert secrets == {"webhook_secret", "edr_secret", *KEY_FIELDS}
+    assert secrets == {
+        "webhook_secret",
+        "edr_secret",
+        "splunk_token",
+        "splunk_hec_token",
+        *KEY_FIELDS,
+    }
     assert all(len(PURPOSES_OF[name]) == 1 for name in secrets)
 
 
@@ -154,13 +162,17 @@ def told(capfd: pytest.CaptureFixture[str], **asset: object) -> tuple[bool, str,
     return answer.status, answer.message, [line for line in lines if "; " in line]
 
 
+NO_SPLUNK = "the policy has no section [splunk]: nothing is polled, and nothing written back"
+
+
 def test_an_empty_asset_is_connected_and_says_what_it_lacks(capfd: pytest.CaptureFixture[str]) -> None:
     status, message, lines = told(capfd)
     assert (status, message) == (True, "Test connectivity successful")
-    assert lines[:13] == [
+    assert lines[:14] == [
         "policy: not configured; the defaults hold, isolation mode off",
         "Sysmon logs: not configured; get process lineage asks the EDR, or needs a vault_id each time",
         "EDR: not configured; the policy has no [edr] connector",
+        f"Splunk: not configured; {NO_SPLUNK}",
         "webhook: not configured; without a secret it refuses everything",
         "containment: not configured; this asset is for investigation only",
         "VirusTotal: not configured; fill virustotal_key on the asset",
@@ -172,7 +184,7 @@ def test_an_empty_asset_is_connected_and_says_what_it_lacks(capfd: pytest.Captur
         "MISP: not configured; fill misp_url and misp_key on the asset",
         "TAXII collection: not configured; fill taxii_url on the asset",
     ]
-    assert [line.partition(":")[0] for line in lines[13:]] == [
+    assert [line.partition(":")[0] for line in lines[14:]] == [
         "iporigin",
         "MISP warninglists",
         "lists to download",
@@ -189,7 +201,7 @@ def test_a_full_asset_is_ok_everywhere(capfd: pytest.CaptureFixture[str], exampl
         container_label="regsvcs",
     )
     assert status
-    assert lines[:4] == [
+    assert [*lines[:3], lines[4]] == [
         "policy: ok; isolation mode off, 1 own range",
         f"Sysmon logs: ok; {log.stat().st_size} bytes can be read",
         "EDR: not configured; the policy has no [edr] connector",
@@ -211,10 +223,11 @@ def test_all_that_is_wrong_is_named_at_once(capfd: pytest.CaptureFixture[str], t
     assert "is no Sysmon log of a known format" in message
     assert "; webhook: webhook_secret has fewer than 16 characters" in message
     assert "short-one" not in message + "".join(lines)
-    assert [line.split("; ")[0] for line in lines[:5]] == [
+    assert [line.split("; ")[0] for line in lines[:6]] == [
         "policy: wrong",
         "Sysmon logs: wrong",
         "EDR: not configured",
+        "Splunk: not configured",
         "webhook: wrong",
         "containment: not configured",
     ]
@@ -235,7 +248,7 @@ def test_a_containment_asset_names_what_does_not_belong(capfd: pytest.CaptureFix
 
 def test_each_action_says_what_it_is_for_and_changes_nothing() -> None:
     actions = {each.action: each for each in app.actions_manager.get_actions_meta_list()}
-    assert set(actions) == {*ACTIONS, "test connectivity"}
+    assert set(actions) == {*ACTIONS, "test connectivity", "update notable", "on poll"}
     for name in ACTIONS:
         meta = actions[name]
         assert meta.identifier == name.replace(" ", "_")
@@ -243,6 +256,16 @@ def test_each_action_says_what_it_is_for_and_changes_nothing() -> None:
         assert 30 < len(meta.description) < 110, name
         assert len(meta.verbose) > 150, name
         assert all(field.description for field in meta.parameters.model_fields.values()), name
+
+
+def test_the_one_action_that_writes_says_so_and_runs_alone() -> None:
+    actions = {each.action: each for each in app.actions_manager.get_actions_meta_list()}
+    meta = actions["update notable"]
+    assert (meta.type, meta.read_only, meta.identifier) == ("generic", False, "update_notable")
+    assert meta.model_dump()["lock"] == {"enabled": True, "concurrency": False, "timeout": 600}
+    form = meta.parameters._to_json_schema()
+    assert not any(each["required"] for each in form.values())
+    assert actions["on poll"].type == "ingest"
 
 
 def test_only_what_an_action_cannot_do_without_is_required() -> None:

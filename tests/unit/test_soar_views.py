@@ -30,6 +30,7 @@ VIEWS: dict[str, Callable[..., str]] = {
     "decide isolation": shim.render_decision,
     "respond to notable": shim.render_case,
     "reenrich case": shim.render_changes,
+    "update notable": shim.render_write_back,
 }
 
 
@@ -70,7 +71,9 @@ def rows() -> dict[str, list[Row]]:
     run("check ip", ip="149.154.167.220")
     run("lookup ip", ip="149.154.167.220")
     lineage = run("get process lineage", notable=notable)
-    run("decide isolation", case_facts=run("assess risk", process_facts=lineage))
+    decided = run("decide isolation", case_facts=run("assess risk", process_facts=lineage))
+    (written,) = run_action("update notable", [{"case_facts": decided}], asset=asset)
+    found["update notable"] = written.data
     run("respond to notable", notable=notable)
     changed = {"container_id": 17, "changed": True, "changes": ["score: 80 before, 100 now"], "stop": ""}
     found["reenrich case"] = [found["decide isolation"][0] | changed]
@@ -80,7 +83,9 @@ def rows() -> dict[str, list[Row]]:
 @pytest.mark.parametrize("action", VIEWS)
 def test_each_action_is_shown_with_its_case(rows: dict[str, list[Row]], action: str) -> None:
     html = rendered(action, rows[action])
-    assert ("149.154.167" if action in {"check ip", "lookup ip"} else "WS01.corp.example") in html
+    shows = {"update notable": "Splunk is not configured"}
+    shows |= dict.fromkeys(("check ip", "lookup ip"), "149.154.167")
+    assert shows.get(action, "WS01.corp.example") in html
 
 
 def test_what_changed_is_shown_with_its_container(rows: dict[str, list[Row]]) -> None:

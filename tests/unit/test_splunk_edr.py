@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -505,6 +505,106 @@ def test_logged_text_cannot_pass_for_a_field() -> None:
 # --- what Splunk may hold ------------------------------------------------------------------------
 
 
+# --- hostile text in _raw --------------------------------------------------------------------------
+
+BOMB = (
+    "<!DOCTYPE x [<!ENTITY a 'aaaaaaaaaa'><!ENTITY b '&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;'>"
+    "<!ENTITY c '&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;'><!ENTITY f SYSTEM 'file:///etc/passwd'>]>"
+)
+
+
+def raw(each: RawEvent, change: Callable[[str], str]) -> Event:
+    """An event whose text was changed on its way into the index."""
+    told = indexed(each, 7)
+    return told._replace(raw=change(told.raw))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: BOMB + text.replace("-x", "&c;"),
+        lambda text: text.replace("-x", "&f;"),
+        lambda text: text.replace("<EventData>", f"<EventData>{BOMB}"),
+        lambda text: text.replace("-x", "&#0;"),
+        lambda text: text.replace("-x", "\ud800"),
+        lambda text: text.replace("<EventData>", "<EventData>" + "<a>" * 50_000),
+    ],
+    ids=["entities", "file", "late", "null", "surrogate", "deep"],
+)
+def test_no_entity_is_expanded_and_what_is_no_xml_is_told(change: Callable[[str], str]) -> None:
+    events = [*index(*chain(2)[:-1]), raw(chain(2)[-1], change)]
+    with splunk(events) as case:
+        try:
+            lineage = case.lineage(ref(2))
+        except (BadResponse, ProcessNotFound):
+            return
+        told = lineage.model_dump_json()
+        assert "aaaaaaaaaa" not in told
+        assert "root:" not in told
+        assert lineage.truncated or lineage.target.command_line is not None
+
+
+def test_two_events_in_one_text_are_of_their_own_hosts() -> None:
+    """Splunk that does not break lines indexes both as one; SPL sees the first Computer alone."""
+    other = started(1, None, 0.05, "evil.exe", CommandLine="of another host")
+    other = other._replace(computer="WS02.corp.example")
+    mine = indexed(chain(2)[2], 9)
+    merged = mine._replace(raw=mine.raw + indexed(other, 3).raw)
+    with splunk([*index(*chain(2)[:-1]), merged]) as case:
+        lineage = case.lineage(ref(2))
+        assert "evil.exe" not in lineage.model_dump_json()
+        assert [each.name for each in lineage.ancestors] == ["p1.exe", "p0.exe"]
+        assert not lineage.truncated
+
+
+def test_rows_of_another_host_are_not_taken_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Splunk whose answer is not what was asked for, or a Computer that XML and SPL read differently."""
+    stranger = chain(2)[2]._replace(computer="WS02.corp.example")
+    odd = raw(stranger, lambda text: f"<!--<Computer>WS01.corp.example</Computer>-->{text}")
+    with splunk([*index(*chain(1)), odd, *index(connected(1, 1))]) as case:
+        host = case.host()
+        with pytest.raises((BadResponse, ProcessNotFound)):
+            case.edr.get_lineage(host, ref(2), window=case.window)
+        (parent,) = case.edr.find_process(host, guid=bare(1), window=case.window)
+        lineage = case.edr.get_lineage(host, parent, window=case.window)
+        assert lineage.children == ()
+        assert lineage.truncated
+
+
+def test_a_host_of_another_connector_is_not_asked_about() -> None:
+    with splunk(index(*chain(2))) as case:
+        other = case.host().model_copy(update={"connector": "elastic"})
+        before = len(case.fake.seen)
+        with pytest.raises(HostNotFound):
+            case.edr.find_process(other, name=REGSVCS, window=case.window)
+        assert len(case.fake.seen) == before
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        'WS01" | delete | where "1"="1',
+        "WS01) OR (index=*",
+        "WS01 [search index=* | head 1]",
+        "WS01`notable`",
+        "*",
+        "WS*",
+        "WS01$x$",
+        "ws01\\",
+        "<Computer>WS01",
+    ],
+)
+def test_a_host_name_cannot_change_a_search(name: str) -> None:
+    with splunk(index(*chain(2))) as case:
+        with pytest.raises(HostNotFound):
+            case.edr.resolve_host(hostname=name)
+        strange = case.host().model_copy(update={"host_id": name})
+        assert list(case.edr.find_process(strange, name=REGSVCS, window=case.window)) == []
+        known = {"search", "rex", "eval", "where", "stats", "sort", "table", "head"}
+        for query in case.fake.queries:
+            assert {each.partition(" ")[0] for each in pipeline(query)} <= known
+
+
 def test_an_event_that_was_cut_at_indexing_is_read_up_to_there() -> None:
     events = index(*chain(2), started(3, 2, 4, CommandLine="x" * 20_000))
     whole = events[2].raw
@@ -651,8 +751,9 @@ def test_containment_is_refused_by_name() -> None:
 
 
 def test_health() -> None:
-    with splunk(hosts(("WS01.corp.example", 1))) as case:
-        assert case.edr.check().state is HealthState.OK
+    registry = [event(13, 60 + minute, TargetObject="HKLM\\x") for minute in range(5)]
+    with splunk(index(*chain(1), *registry)) as case:
+        assert case.edr.check().state is HealthState.OK, "what is no start of a process came last"
         case.fake.capable = False
         lacking = case.edr.check()
         assert (lacking.state, lacking.missing_scopes) == (HealthState.FAILED, ("search",))

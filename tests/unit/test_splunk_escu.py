@@ -16,9 +16,11 @@ from connectors.facts.notable import Direction, Notable, NotableSource
 from connectors.ports import Checkpoint, NotableUpdate
 from connectors.siem.splunk import escu
 from connectors.siem.splunk.checkpoint import Kind, Progress
-from connectors.siem.splunk.connector import NotablesFrom, SplunkSiem
+from connectors.siem.splunk.connector import SplunkSiem
 from connectors.siem.splunk.escu import EscuAnalytic, EscuPoll, EscuWindow, due_windows, poll_spl, shipped_spl
-from tests.fakes.splunk_siem import Bench, Row, bench
+from connectors.siem.splunk.settings import NotablesFrom
+from tests.fakes.splunk_bench import Bench, bench
+from tests.fakes.splunk_spl import Row
 from tests.http_clients import START
 
 HOUR = 3600
@@ -164,7 +166,11 @@ def test_a_name_that_would_change_the_search_is_refused(changes: dict[str, str])
 
 
 def test_a_group_is_a_notable_with_what_its_events_say(at: Bench) -> None:
-    at.fake.events = [event(1, -3600), event(1, -3000, dest_port=8443), event(2, -3000, dest_ip="10.1.2.3")]
+    at.fake.connections = [
+        event(1, -3600),
+        event(1, -3000, dest_port=8443),
+        event(2, -3000, dest_ip="10.1.2.3"),
+    ]
     poller = Poller(at.siem)
     assert poller.poll() == 1
     (got,) = poller.got
@@ -180,7 +186,7 @@ def test_a_group_is_a_notable_with_what_its_events_say(at: Bench) -> None:
 
 
 def test_the_window_ends_ten_minutes_before_the_run(at: Bench) -> None:
-    at.fake.events = [event(1, -600 - 1), event(2, -600), event(3, -4200), event(4, -4200 - 1)]
+    at.fake.connections = [event(1, -600 - 1), event(2, -600), event(3, -4200), event(4, -4200 - 1)]
     poller = Poller(at.siem)
     poller.poll()
     assert poller.hosts == ["WS-1", "WS-3"]
@@ -190,7 +196,7 @@ def test_the_window_ends_ten_minutes_before_the_run(at: Bench) -> None:
 
 
 def test_polling_again_within_the_hour_doubles_nothing(at: Bench) -> None:
-    at.fake.events = [event(1, -3600)]
+    at.fake.connections = [event(1, -3600)]
     poller = Poller(at.siem)
     counts = []
     for _ in range(5):
@@ -202,18 +208,18 @@ def test_polling_again_within_the_hour_doubles_nothing(at: Bench) -> None:
 def test_skipped_runs_are_made_up_for(at: Bench) -> None:
     poller = Poller(at.siem)
     poller.poll()
-    at.fake.events = [event(n, n * HOUR) for n in range(6)]
+    at.fake.connections = [event(n, n * HOUR) for n in range(6)]
     at.clock.advance(7 * HOUR)
     assert poller.poll() == 6
     assert poller.hosts == [f"WS-{n}" for n in range(6)]
-    assert len(at.fake.searches) == 3  # the first; then the look back, and all skipped windows in one
+    assert len(at.fake.queries) == 3  # the first; then the look back, and all skipped windows in one
 
 
 def test_an_event_indexed_after_its_window_was_searched_raises_once(at: Bench) -> None:
-    at.fake.events = [event(1, -3600)]
+    at.fake.connections = [event(1, -3600)]
     poller = Poller(at.siem)
     poller.poll()
-    at.fake.events.append(event(2, -3600, lag_s=3 * HOUR))
+    at.fake.connections.append(event(2, -3600, lag_s=3 * HOUR))
     for _ in range(5):
         at.clock.advance(HOUR)
         poller.poll()
@@ -221,10 +227,10 @@ def test_an_event_indexed_after_its_window_was_searched_raises_once(at: Bench) -
 
 
 def test_a_late_event_of_a_group_that_was_raised_does_not_raise_it_again(at: Bench) -> None:
-    at.fake.events = [event(1, -3600)]
+    at.fake.connections = [event(1, -3600)]
     poller = Poller(at.siem)
     poller.poll()
-    at.fake.events.append(event(1, -3500, lag_s=2 * HOUR))
+    at.fake.connections.append(event(1, -3500, lag_s=2 * HOUR))
     for _ in range(4):
         at.clock.advance(HOUR)
         poller.poll()
@@ -232,7 +238,7 @@ def test_a_late_event_of_a_group_that_was_raised_does_not_raise_it_again(at: Ben
 
 
 def test_an_event_that_is_searchable_later_than_it_was_indexed_is_not_lost(at: Bench) -> None:
-    at.fake.events = [event(1, -601, lag_s=500, _visible=RUN + 700.0)]
+    at.fake.connections = [event(1, -601, lag_s=500, _visible=RUN + 700.0)]
     at.clock.advance(10)
     poller = Poller(at.siem)
     assert poller.poll() == 0
@@ -241,7 +247,7 @@ def test_an_event_that_is_searchable_later_than_it_was_indexed_is_not_lost(at: B
 
 
 def test_the_same_group_in_another_hour_is_another_notable(at: Bench) -> None:
-    at.fake.events = [event(1, -3600), event(1, -3600 + HOUR)]
+    at.fake.connections = [event(1, -3600), event(1, -3600 + HOUR)]
     poller = Poller(at.siem)
     poller.poll()
     at.clock.advance(HOUR)
@@ -250,7 +256,7 @@ def test_the_same_group_in_another_hour_is_another_notable(at: Bench) -> None:
 
 
 def test_a_crash_before_the_token_is_kept_gives_the_same_ids(at: Bench) -> None:
-    at.fake.events = [event(1, -3600)]
+    at.fake.connections = [event(1, -3600)]
     ((first,), _) = at.siem.fetch_notables(None, limit=9)
     at.clock.advance(300)
     ((again,), _) = at.again(notables_from=NotablesFrom.ESCU).fetch_notables(None, limit=9)
@@ -258,7 +264,7 @@ def test_a_crash_before_the_token_is_kept_gives_the_same_ids(at: Bench) -> None:
 
 
 def test_pages_of_one_poll_lose_none_and_repeat_none(at: Bench) -> None:
-    at.fake.events = [event(n, -3600 + n) for n in range(10)]
+    at.fake.connections = [event(n, -3600 + n) for n in range(10)]
     poller = Poller(at.siem)
     counts = [poller.poll(limit=4) for _ in range(5)]
     assert counts == [4, 4, 2, 0, 0]
@@ -268,7 +274,7 @@ def test_pages_of_one_poll_lose_none_and_repeat_none(at: Bench) -> None:
 def test_a_skipped_run_late_events_a_restart_and_a_failed_page_yield_each_once(at: Bench) -> None:
     """The whole of it, as the issue words it."""
     poller = Poller(at.siem)
-    at.fake.events = [event(1, -3600), event(2, -3000, lag_s=2 * HOUR), event(3, 0), event(4, HOUR)]
+    at.fake.connections = [event(1, -3600), event(2, -3000, lag_s=2 * HOUR), event(3, 0), event(4, HOUR)]
     assert poller.poll() == 1
     at.clock.advance(3 * HOUR)  # two runs were skipped
     at.fake.failing = 1
@@ -287,6 +293,28 @@ def test_a_skipped_run_late_events_a_restart_and_a_failed_page_yield_each_once(a
     assert len({each.event_id for each in poller.got}) == 4
 
 
+def test_a_search_that_splunk_ended_early_is_an_error_and_loses_none(at: Bench) -> None:
+    at.fake.connections = [event(n, -3600 + n) for n in range(6)]
+    at.fake.finalized, at.fake.finds_at_most = True, 2
+    poller = Poller(at.siem)
+    with pytest.raises(QueryFailed, match="did not see everything"):
+        poller.poll()
+    assert poller.token is None
+    at.fake.finalized, at.fake.finds_at_most = False, None
+    assert poller.poll() == 6
+
+
+def test_more_groups_than_a_token_can_hold_are_refused_before_any_is_taken(
+    at: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(escu, "MAX_PAGED", 3)
+    at.fake.connections = [event(n, -3600 + n) for n in range(9)]
+    poller = Poller(at.siem)
+    poller.poll(limit=3)
+    with pytest.raises(QueryFailed, match="none was taken"):
+        poller.poll(limit=3)
+
+
 @settings(max_examples=12)
 @given(st.data())
 def test_any_order_of_polls_failures_restarts_and_late_events_gives_each_once(data: st.DataObject) -> None:
@@ -303,7 +331,7 @@ def test_any_order_of_polls_failures_restarts_and_late_events_gives_each_once(da
     with bench(notables_from=NotablesFrom.ESCU) as at:
         poller = Poller(at.siem)
         poller.poll()
-        at.fake.events = events
+        at.fake.connections = events
         for _ in range(10):
             at.clock.advance(data.draw(st.integers(0, 2 * HOUR)))
             if data.draw(st.booleans()):
@@ -327,10 +355,10 @@ def test_more_groups_than_a_search_may_give_are_searched_in_parts(
     monkeypatch.setattr(escu, "MAX_ROWS", 3)
     poller = Poller(at.siem)
     poller.poll()
-    at.fake.events = [event(n, (n // 3) * HOUR + n) for n in range(9)]
+    at.fake.connections = [event(n, (n // 3) * HOUR + n) for n in range(9)]
     at.clock.advance(4 * HOUR)
     assert poller.poll() == 9
-    at.fake.events += [event(n, 4 * HOUR) for n in range(4)]
+    at.fake.connections += [event(n, 4 * HOUR) for n in range(4)]
     at.clock.advance(2 * HOUR)
     with pytest.raises(QueryFailed, match="none was taken"):
         poller.poll()
@@ -338,7 +366,7 @@ def test_more_groups_than_a_search_may_give_are_searched_in_parts(
 
 def test_hostile_text_in_every_field_of_an_event_is_text(at: Bench) -> None:
     hostile = '"; | delete `x` [y] $z$ \\'
-    at.fake.events = [
+    at.fake.connections = [
         event(1, -3600, user=hostile, dest_port=hostile, ProcessGuid=hostile, Initiated=hostile)
     ]
     poller = Poller(at.siem)
@@ -355,7 +383,7 @@ def test_hostile_text_in_every_field_of_an_event_is_text(at: Bench) -> None:
 def test_a_group_that_makes_no_notable_is_kept_aside_once() -> None:
     kept: list[Any] = []
     with bench(notables_from=NotablesFrom.ESCU, on_rejected=kept.append) as at:
-        at.fake.events = [event(1, -3600, dest_ip="not an address")]
+        at.fake.connections = [event(1, -3600, dest_ip="not an address")]
         poller = Poller(at.siem)
         assert [poller.poll(), poller.poll()] == [0, 0]
     assert [each.error.field for each in kept] == ["dest_ip"]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from connectors.errors import InputError, TimedOut
 from connectors.siem.splunk.findings import MAX_NOTE, FindingId, finding_id, marked, notes_place
-from tests.fakes.splunk_siem import bench
+from tests.fakes.splunk_bench import bench
 
 UUID = "2008e99d-af14-4fec-89da-b9b17a81820a"
 FINDING = f"{UUID}@@notable@@time1768225865"
@@ -52,7 +52,7 @@ def test_a_note_that_is_not_answered_is_read_back_before_anything_is_said() -> N
     with bench(read_s=0.2) as at:
         at.fake.lose = {"add_note"}
         assert at.siem.notes.add(FINDING, "malicious", key="k", deadline=at.clock.deadline())
-        at.fake.ignore = {"add_note"}
+        at.fake.holds = {"add_note"}
         with pytest.raises(TimedOut, match="not known"):
             at.siem.notes.add(FINDING, "worse", key="k2", deadline=at.clock.deadline())
     assert len(at.fake.notes[FINDING]) == 1

@@ -27,8 +27,9 @@ from connectors.siem.splunk.jobs import AUTO_CANCEL_S, Rows, SearchJobs
 from connectors.siem.splunk.rest import LONGEST_MESSAGE, SplunkRest
 from connectors.siem.splunk.settings import SplunkSettings
 from tests.fakes.http_server import Answer, FakeServer
+from tests.fakes.splunk_answers import answer, refusal
 from tests.fakes.splunk_events import indexed
-from tests.fakes.splunk_server import TOKEN, FakeSplunk, answer, refusal
+from tests.fakes.splunk_server import TOKEN, FakeSplunk
 from tests.http_clients import START, Clock, client
 
 ALL = "search (index=sysmon) | eval event=_raw | table event, index"

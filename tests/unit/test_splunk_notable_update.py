@@ -8,7 +8,6 @@ import pytest
 
 from connectors.errors import (
     BadResponse,
-    Conflict,
     InputError,
     NotFound,
     PermissionMissing,
@@ -16,17 +15,11 @@ from connectors.errors import (
     TimedOut,
 )
 from connectors.ports import NotableUpdate
-from connectors.siem.splunk.connector import NotablesFrom
-from connectors.siem.splunk.notable_update import (
-    Current,
-    ReviewStatus,
-    StatusKind,
-    check_answer,
-    chosen,
-    read_statuses,
-    set_by_person,
-)
-from tests.fakes.splunk_siem import Row, bench
+from connectors.siem.splunk.notable_update import Current, check_answer, signs_of_a_person
+from connectors.siem.splunk.review_statuses import ReviewStatus, StatusKind, chosen, read_statuses
+from connectors.siem.splunk.settings import NotablesFrom
+from tests.fakes.splunk_bench import bench
+from tests.fakes.splunk_spl import Row
 from tests.unit.test_splunk_notables import notable
 
 FULL = NotableUpdate(
@@ -41,7 +34,7 @@ def row_id(row: Row) -> str:
 def test_a_fresh_notable_is_written_whole_in_one_call() -> None:
     with bench() as at:
         at.fake.notables = [notable(1, -600), notable(2, -600)]
-        outcome = at.siem.write_notable(row_id(at.fake.notables[0]), FULL)
+        outcome = at.siem.update_notable(row_id(at.fake.notables[0]), FULL)
         assert at.fake.calls["update"] == 1
         (form,) = at.fake.updates
     assert outcome.written == ("comment", "status", "disposition", "urgency", "owner")
@@ -49,7 +42,7 @@ def test_a_fresh_notable_is_written_whole_in_one_call() -> None:
     form.pop("output_mode")
     assert form == {
         "ruleUIDs": row_id(at.fake.notables[0]),
-        "comment": "case 1: malicious",
+        "comment": "case 1: malicious\nSet: status, disposition, urgency, owner.",
         "status": "2",
         "urgency": "critical",
         "newOwner": "soar",
@@ -69,7 +62,7 @@ def test_a_fresh_notable_is_written_whole_in_one_call() -> None:
 def test_what_a_person_has_set_is_left_and_the_comment_says_so(held: Row, why: str) -> None:
     with bench() as at:
         at.fake.notables = [notable(1, -600, **held)]
-        outcome = at.siem.write_notable(row_id(at.fake.notables[0]), FULL)
+        outcome = at.siem.update_notable(row_id(at.fake.notables[0]), FULL)
         (form,) = at.fake.updates
     assert set(form) == {"ruleUIDs", "comment", "output_mode"}
     assert outcome.written == ("comment",)
@@ -79,36 +72,19 @@ def test_what_a_person_has_set_is_left_and_the_comment_says_so(held: Row, why: s
     assert {name: at.fake.notables[0][name] for name in held} == held
 
 
-def test_a_caller_that_demands_all_gets_a_conflict_and_nothing_is_written() -> None:
-    with bench() as at:
-        at.fake.notables = [notable(1, -600, owner="kim")]
-        with pytest.raises(Conflict, match=r"nothing was written.*'kim'"):
-            at.siem.write_notable(row_id(at.fake.notables[0]), FULL, demand=True)
-        at.siem.write_notable(row_id(at.fake.notables[0]), NotableUpdate("only a comment"), demand=True)
-    assert [form["comment"] for form in at.fake.updates] == ["only a comment"]
-
-
 def test_what_the_notable_has_already_is_no_difference() -> None:
     held = {"status": "2", "status_label": "In Progress", "status_default": "false", "owner": "soar"}
     with bench() as at:
         at.fake.notables = [notable(1, -600, **held)]
         update = NotableUpdate("again", status="in progress", owner="soar")
-        outcome = at.siem.write_notable(row_id(at.fake.notables[0]), update, demand=True)
+        outcome = at.siem.update_notable(row_id(at.fake.notables[0]), update)
     assert (outcome.written, outcome.left) == (("comment",), ())
-
-
-def test_the_port_writes_the_comment_and_returns() -> None:
-    with bench() as at:
-        at.fake.notables = [notable(1, -600, owner="kim")]
-        at.siem.update_notable(row_id(at.fake.notables[0]), FULL)
-    assert at.fake.notables[0]["owner"] == "kim"
-    assert "Left as it is" in at.fake.notables[0]["comments"][0]
 
 
 def test_from_the_index_alone_nothing_but_a_comment_is_written() -> None:
     with bench(notables_from=NotablesFrom.NOTABLE_INDEX) as at:
         at.fake.notables = [notable(1, -600)]  # the index still says "unassigned", whatever happened since
-        assert at.siem.write_notable(row_id(at.fake.notables[0]), FULL).written == ("comment",)
+        assert at.siem.update_notable(row_id(at.fake.notables[0]), FULL).written == ("comment",)
 
 
 def test_sid_and_rid_write_to_the_event_id() -> None:
@@ -200,17 +176,53 @@ def test_a_notable_that_is_not_there_is_not_written() -> None:
 
 
 def test_hostile_text_is_sent_as_text() -> None:
-    hostile = 'x&status=5&ruleUIDs=*"\n| delete %26'
+    hostile = 'x&status=5&ruleUIDs=*"| delete %26'
     with bench() as at:
         at.fake.notables = [notable(1, -600)]
         at.siem.update_notable(row_id(at.fake.notables[0]), NotableUpdate(hostile, owner=hostile))
         (form,) = at.fake.updates
     assert (form["comment"], form["newOwner"], form["ruleUIDs"]) == (
-        hostile,
+        f"{hostile}\nSet: owner.",
         hostile,
         row_id(at.fake.notables[0]),
     )
     assert "status" not in form
+
+
+@pytest.mark.parametrize(
+    "update",
+    [
+        NotableUpdate("x", owner=""),
+        NotableUpdate("x", owner=" "),
+        NotableUpdate("x", owner="kim\nstatus=5"),
+        NotableUpdate("x", owner="k" * 300),
+        NotableUpdate("x", owner="\ud800"),
+        NotableUpdate("\ud800"),
+        NotableUpdate("a\0b"),
+        NotableUpdate("x" * 20_001),
+        NotableUpdate("x", status="\ud800"),
+        NotableUpdate("x", urgency="\ud800" * 9999),
+    ],
+)
+def test_what_no_form_should_hold_is_refused_by_name_before_anything_is_written(
+    update: NotableUpdate,
+) -> None:
+    with bench() as at:
+        at.fake.notables = [notable(1, -600)]
+        with pytest.raises(InputError) as refused:
+            at.siem.update_notable(row_id(at.fake.notables[0]), update)
+        assert not at.fake.updates
+    assert len(str(refused.value)) < 2000
+
+
+@pytest.mark.parametrize("event_id", ["A,B", "A B", "A\nB", "x" * 2000])
+def test_an_id_that_would_stand_for_several_notables_is_not_written_to(event_id: str) -> None:
+    """ruleUIDs takes ids with commas between them; an event can bring an event_id of its own."""
+    with bench() as at:
+        at.fake.notables = [notable(1, -600, event_id=event_id), notable(2, -600, event_id="B")]
+        with pytest.raises((BadResponse, InputError)):
+            at.siem.update_notable(event_id, FULL)
+    assert not at.fake.updates
 
 
 def test_disabled_statuses_and_other_kinds_are_left_out() -> None:
@@ -233,4 +245,4 @@ def test_disabled_statuses_and_other_kinds_are_left_out() -> None:
 def test_who_has_set_it(changes: dict[str, Any], person: bool) -> None:
     current = Current("1", "New", "", "high", "unassigned", "")._replace(**changes)
     new = [ReviewStatus("1", StatusKind.STATUS, "New", default=True)]
-    assert bool(set_by_person(current, new)) is person
+    assert bool(signs_of_a_person(current, new)) is person

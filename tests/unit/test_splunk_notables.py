@@ -14,10 +14,13 @@ from connectors.facts.notable import Notable, NotableSource
 from connectors.ports import Checkpoint
 from connectors.siem.notable import RejectedNotable
 from connectors.siem.splunk import notables
-from connectors.siem.splunk.connector import NotablesFrom, SplunkSiem
+from connectors.siem.splunk.connector import SplunkSiem
 from connectors.siem.splunk.jobs import Rows
 from connectors.siem.splunk.notables import NotableStore, by_id_query, by_job_query, poll_query
-from tests.fakes.splunk_siem import Row, _pipeline, bench, unquoted
+from connectors.siem.splunk.settings import NotablesFrom
+from tests.fakes.splunk_bench import bench
+from tests.fakes.splunk_siem_spl import unquoted
+from tests.fakes.splunk_spl import Row, pipeline
 from tests.http_clients import START
 
 GUID = "5E6DE97D-B137-47AB-8905-8C4F42998937"
@@ -151,6 +154,44 @@ def test_rows_of_a_search_peer_that_did_not_answer_are_not_taken_for_all() -> No
     assert len(poller.got) == 4
 
 
+def test_a_search_that_splunk_ended_early_is_an_error_and_loses_none() -> None:
+    with bench() as at:
+        at.fake.notables = [notable(n, -100 + n) for n in range(5)]
+        poller = Poller(at.siem)
+        poller.poll(limit=1)
+        before = poller.token
+        # As Splunk finalizes a search: done, fewer rows, and not a word about it.
+        at.fake.finalized, at.fake.finds_at_most = True, 2
+        with pytest.raises(QueryFailed, match="did not see everything"):
+            poller.poll()
+        assert poller.token == before
+        at.fake.finalized, at.fake.finds_at_most = False, None
+        poller.poll()
+    assert poller.hosts == [f"WS-{n}" for n in range(5)]
+
+
+def test_a_skipped_poll_late_notables_a_restart_and_a_failed_page_yield_each_once() -> None:
+    """The whole of it, as the issue words it for the analytic."""
+    with bench() as at:
+        late = notable(3, 900, _visible=START.timestamp() + 1500)
+        at.fake.notables = [notable(1, -60), notable(2, 300), late, notable(4, 1200)]
+        poller = Poller(at.siem)
+        assert poller.poll() == 1
+        at.clock.advance(1300)  # polls were skipped; one notable cannot be found yet
+        at.fake.failing = 1
+        with pytest.raises(QueryFailed):
+            poller.poll(limit=1)
+        poller.siem = at.again()  # a restart
+        assert poller.poll(limit=1) == 1
+        at.fake.failing = 1
+        with pytest.raises(QueryFailed):
+            poller.poll(limit=1)
+        assert poller.poll(limit=1) == 1
+        at.clock.advance(300)
+        assert [poller.poll(limit=1) for _ in range(3)] == [1, 0, 0]
+    assert poller.hosts == ["WS-1", "WS-2", "WS-4", "WS-3"]
+
+
 def test_a_restart_goes_on_from_the_token() -> None:
     with bench() as at:
         at.fake.notables = [notable(n, -100 + n) for n in range(5)]
@@ -234,7 +275,7 @@ def test_the_index_alone_gives_no_status_or_owner() -> None:
         at.fake.notables = [notable(1, -20, owner="unassigned", status="1")]
         ((got,), _) = at.siem.fetch_notables(None, limit=9)
     assert (got.dest, got.owner, got.status) == ("WS-1", "", "")
-    assert "event_hash=md5(_time._raw)" in at.fake.searches[0]
+    assert "event_hash=md5(_time._raw)" in at.fake.queries[0]
 
 
 @pytest.mark.parametrize("limit", [0, -1, notables.MAX_LIMIT + 1])
@@ -314,7 +355,7 @@ def test_an_id_made_from_fields_is_not_searched_for() -> None:
     with bench() as at:
         with pytest.raises(NotFound, match="without an id"):
             at.siem.get_notable("derived:abc")
-        assert not at.fake.searches
+        assert not at.fake.queries
 
 
 def test_not_everything_searched_is_not_the_same_as_not_there() -> None:
@@ -331,10 +372,14 @@ def test_not_everything_searched_is_not_the_same_as_not_there() -> None:
 def test_no_text_changes_a_query(text: str) -> None:
     store = NotableStore(search_names=(text, NAME))
     plain = NotableStore(search_names=("x", NAME))
-    assert len(_pipeline(poll_query(store, 1, 2))) == len(_pipeline(poll_query(plain, 1, 2)))
-    where = _pipeline(by_id_query(store, text))[1]
+    assert len(commands(poll_query(store, 1, 2))) == len(commands(poll_query(plain, 1, 2)))
+    where = commands(by_id_query(store, text))[1]
     assert unquoted(where.removeprefix("where event_id=")) == text
-    assert len(_pipeline(by_job_query(store, text, text))) == len(_pipeline(by_job_query(store, "a", "b")))
+    assert len(commands(by_job_query(store, text, text))) == len(commands(by_job_query(store, "a", "b")))
+
+
+def commands(query: str) -> list[str]:
+    return pipeline(query, macros=True)
 
 
 @pytest.mark.parametrize(
@@ -345,7 +390,7 @@ def test_a_hostile_id_finds_nothing_and_runs_nothing_else(text: str) -> None:
         at.fake.notables = [notable(1, -600)]
         with pytest.raises(NotFound):
             at.siem.get_notable(text)
-        assert len(at.fake.searches) == 1
+        assert len(at.fake.queries) == 1
 
 
 def test_an_id_that_no_query_can_hold_is_refused_by_name() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from connectors.errors import BadResponse, Conflict
 from connectors.siem.splunk.escu import SHIPPED, shipped_spl
 from connectors.siem.splunk.saved_search import Change, Detection, difference, shown, wanted_settings
-from tests.fakes.splunk_siem import bench
+from tests.fakes.splunk_bench import bench
 
 NAME = "Detect Regsvcs with Network Connection / copy"
 DETECTION = Detection(

@@ -10,8 +10,10 @@ from pydantic import SecretStr
 from connectors.errors import AuthRejected
 from connectors.facts.health import HealthState
 from connectors.ports import NotableUpdate, SiemConnector
-from connectors.siem.splunk.connector import NotablesFrom, SplunkSiem
-from tests.fakes.splunk_siem import HEC_TOKEN, TOKEN, bench
+from connectors.siem.splunk.connector import SplunkSiem
+from connectors.siem.splunk.settings import NotablesFrom
+from tests.fakes.splunk_bench import bench
+from tests.fakes.splunk_server import HEC_TOKEN, TOKEN
 from tests.unit.test_splunk_notables import notable
 
 READS = {"context", "statuses"}

@@ -56,6 +56,20 @@ def changed(report: CaseReport) -> widgets.ChangedCase:
     return looked_at(report, container_id=17, changes=changes, stop="14 days are over", changed=True)
 
 
+def tried(report: CaseReport) -> widgets.WrittenTarget:
+    return widgets.WrittenTarget(
+        case_id=report.case_id,
+        event_id=report.facts.notables[0].dest,
+        risk=False,
+        outcome="written",
+        failed=False,
+        done=True,
+        written=("comment",),
+        left=("status",),
+        detail=report.risk.message,
+    )
+
+
 def looked_at(
     report: CaseReport,
     *,
@@ -90,7 +104,10 @@ WIDGETS: dict[str, Callable[[list[CaseReport]], Context]] = {
     "widget_decision.html": widgets.decision_widget,
     "widget_case.html": widgets.case_widget,
     "widget_changes.html": lambda reports: widgets.changes_widget([changed(each) for each in reports]),
+    "widget_write_back.html": lambda reports: widgets.write_back_widget([tried(each) for each in reports]),
 }
+#: Those with one row a case, of which many are shown.
+LONG = {"widget_changes.html": "cases", "widget_write_back.html": "rows"}
 EMPTY = {
     "widget_check_ip.html": "No address was checked: see the action's message.",
     "widget_lookup_ip.html": "No address was looked up: see the action's message.",
@@ -99,6 +116,7 @@ EMPTY = {
     "widget_decision.html": "Nothing was decided: see the action's message.",
     "widget_case.html": "There was no case: see the action's message.",
     "widget_changes.html": "No case was looked at again: see the action's message.",
+    "widget_write_back.html": "Nothing was to be written: see the action's message.",
 }
 
 
@@ -166,9 +184,10 @@ class TestRendering:
 
     @pytest.mark.parametrize("template", sorted(WIDGETS.keys() - {"widget_lookup_ip.html"}))
     def test_many_cases_are_cut_and_counted(self, template: str) -> None:
-        most = widgets.ADDRESSES_SHOWN if "changes" in template else widgets.CASES_SHOWN
+        most = widgets.ADDRESSES_SHOWN if template in LONG else widgets.CASES_SHOWN
         page = ours(render(template, WIDGETS[template]([undetermined()] * (most + 3))))
-        assert "3 more cases are in the action's data." in page.text
+        what = LONG.get(template, "cases")
+        assert f"3 more {what} are in the action's data." in page.text
         assert page.text.count("regsvcs.exe on ws-310\n") <= 2 * most
 
     def test_many_addresses_are_cut_and_counted(self) -> None:

@@ -1,37 +1,38 @@
 """CrowdStrike Falcon as an EDR: hosts and containment by the Hosts API, processes by NG-SIEM searches.
 
-Containment (`PerformActionV2`) has no place for a comment or for our key: they stay in our own record.
+Containment has no place for a comment or for our key: they stay in our own record (see containment.py).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from pydantic import SecretStr
 
+from connectors.addresses import canonical_ip
 from connectors.clock import utc_now
-from connectors.edr import sysmon_fields
-from connectors.edr.crowdstrike import activity, devices, hosts_api, queries, rows
+from connectors.edr.askable import can_be_asked, can_name_a_host, is_plain_id
+from connectors.edr.crowdstrike import activity, containment, devices, hosts_api, queries, rows
+from connectors.edr.crowdstrike.containment import Action
 from connectors.edr.crowdstrike.falcon import Falcon
+from connectors.edr.crowdstrike.health import health_of
 from connectors.edr.crowdstrike.records import HostRecords
-from connectors.edr.crowdstrike.refusals import Scope
 from connectors.edr.crowdstrike.search_jobs import SearchJobs
 from connectors.edr.crowdstrike.settings import CrowdStrikeSettings
 from connectors.edr.fitting import is_named, was_alive
 from connectors.edr.lineage_walk import walk
 from connectors.edr.one_host import Candidate, one_host
+from connectors.edr.time_bounds import bounded, bounded_window
 from connectors.errors import (
-    ConnectorError,
     HostNotFound,
     InputError,
-    PermissionMissing,
     ProcessNotFound,
 )
-from connectors.facts.health import Health, HealthState
+from connectors.facts.health import Health
 from connectors.facts.host import HostRef
-from connectors.facts.isolation import ActionHandle, HowKnown, IsolationStatus
+from connectors.facts.isolation import ActionHandle, IsolationStatus
 from connectors.facts.process import Lineage, ProcessEvidence, ProcessRef
 from connectors.http.client import Http
 from connectors.http.deadline import Deadline
@@ -43,9 +44,6 @@ LATE = timedelta(minutes=15)
 #: Processes whose ancestors' images are remembered, and images of each that are asked for.
 REMEMBERED = 100
 MOST_IMAGES = 20
-
-#: Times of a search are milliseconds since the epoch; a window of long ago finds nothing.
-_FIRST = datetime(1970, 1, 2, tzinfo=UTC)
 
 
 class CrowdStrike:
@@ -84,29 +82,12 @@ class CrowdStrike:
 
     def check(self) -> Health:
         """Whether a token is issued, hosts can be read and a search runs. Containing is not tried."""
-        deadline = self._deadline()
-        missing: list[str] = []
-        try:
-            self._falcon.sign_in(deadline=deadline)
-            for probe in (self._probe_hosts, self._probe_search):
-                try:
-                    probe(deadline)
-                except PermissionMissing as exc:
-                    missing.append(exc.scope)
-        except ConnectorError as exc:
-            return Health(connector=self.name, state=HealthState.FAILED, detail=exc.message)
-        if missing:
-            return Health(
-                connector=self.name,
-                state=HealthState.FAILED,
-                detail=f"the API client lacks {', '.join(missing)}; grant it in the Falcon console",
-                missing_scopes=tuple(missing),
-            )
-        return Health(
-            connector=self.name,
-            state=HealthState.OK,
-            detail=f"hosts can be read and {self._settings.repository} can be searched; containing needs "
-            f"{Scope.HOSTS_WRITE.value!r}, which cannot be tried without containing",
+        return health_of(
+            self._falcon,
+            self._jobs,
+            repository=self._settings.repository,
+            now=self._clock(),
+            deadline=self._deadline(),
         )
 
     def resolve_host(
@@ -114,15 +95,18 @@ class CrowdStrike:
     ) -> HostRef:
         """The one agent of this name (FQDN and short name understood) or, without a name, of this address.
 
-        Falcon's device record has the present addresses only.
+        Falcon's device record has the addresses of when the agent was last seen, and not since when it has
+        them: they tell nothing of another time.
 
         Raises:
-            HostNotFound: none fits.
+            HostNotFound: none fits, or who had the address then is not known.
             AmbiguousHost: several do.
         """
         asked = (hostname or ip or "").strip()
         if not asked:
             raise HostNotFound(self.name, "neither a host name nor an address was given")
+        if not can_name_a_host(asked):
+            raise HostNotFound(self.name, f"no host {asked!r}: no host has such a name")
         try:
             wanted = queries.hosts_named(asked) if hostname else queries.hosts_with_address(asked)
         except InputError as exc:  # what FQL cannot hold is in no host name either
@@ -130,7 +114,8 @@ class CrowdStrike:
         found = hosts_api.find(self._falcon, wanted, deadline=self._deadline())
         # The record does not say whether the agent is in contact; last_seen does what can be done.
         candidates = [Candidate(devices.host_ref(each), active=False) for each in found]
-        return one_host(self.name, asked, candidates, at=at, now=self._clock())
+        moment = bounded(at) if at is not None else None
+        return one_host(self.name, asked, candidates, at=moment, now=self._clock())
 
     def find_process(
         self,
@@ -154,7 +139,11 @@ class CrowdStrike:
             key = _own_key(host, guid)
             found = self._records(host, window).by_key([key]) if key is not None else ()
             return [each.ref for each in found if each.ref.guid == key]
+        if not can_be_asked(name):
+            return []
         if remote_ip is not None:
+            if canonical_ip(remote_ip) is None:
+                return []
             connected = self._records(host, window, before=False).connected(remote_ip, remote_port)
             # A process may have started long before it was connected: its start is looked for further back.
             refs = self._with_starts(host, connected, window)
@@ -213,7 +202,9 @@ class CrowdStrike:
             raise ProcessNotFound(self.name, "the process has no process id of Falcon")
         records = self._records(host, window, after=True)
         known = self._images.get((host.host_id, key), ())
-        images = dict.fromkeys(each for each in (process.image, *known) if "\\" in each)
+        images = dict.fromkeys(
+            each for each in (process.image, *known) if "\\" in each and can_be_asked(each)
+        )
         found, ended = records.evidence(key, tuple(images))
         kinds = records.recorded_kinds()
         return found.model_copy(
@@ -228,14 +219,12 @@ class CrowdStrike:
             TimedOut: the outcome is unknown; read the state.
         """
         del comment, idempotency_key  # Falcon has no place for them
-        return hosts_api.act(self._falcon, host, "contain", deadline=self._deadline(), clock=self._clock)
+        return self._act(Action.CONTAIN, host)
 
     def release(self, host: HostRef, *, comment: str, idempotency_key: str) -> ActionHandle:
         """Ask for the end of containment; as isolate."""
         del comment, idempotency_key
-        return hosts_api.act(
-            self._falcon, host, "lift_containment", deadline=self._deadline(), clock=self._clock
-        )
+        return self._act(Action.LIFT, host)
 
     def get_isolation(self, host: HostRef, handle: ActionHandle | None = None) -> IsolationStatus:
         """The containment state of the device record, which the agent keeps: observed. No handle is needed.
@@ -244,14 +233,7 @@ class CrowdStrike:
             HostNotFound: Falcon no longer knows the agent.
         """
         del handle
-        device = hosts_api.get(self._falcon, host.host_id, deadline=self._deadline())
-        said = sysmon_fields.text(device.get("status"))[:80]
-        return IsolationStatus(
-            state=devices.isolation(device),
-            how_known=HowKnown.OBSERVED,
-            as_of=self._clock(),
-            detail=f"the status of the device is {said!r}",
-        )
+        return containment.state(self._falcon, self._own(host), deadline=self._deadline(), now=self._clock())
 
     # --- one step each -------------------------------------------------------------------------
 
@@ -268,18 +250,15 @@ class CrowdStrike:
     def _deadline(self) -> Deadline:
         return Deadline.after(self._settings.deadline_s, clock=self._monotonic)
 
-    def _probe_hosts(self, deadline: Deadline) -> None:
-        hosts_api.probe(self._falcon, deadline=deadline)
-
-    def _probe_search(self, deadline: Deadline) -> None:
-        now = self._clock()
-        self._jobs.find(
-            queries.probe(),
-            start=now - timedelta(minutes=5),
-            end=now,
-            fits=lambda row: rows.event_name(row) in rows.STARTS,
-            deadline=deadline,
+    def _act(self, action: Action, host: HostRef) -> ActionHandle:
+        return containment.act(
+            self._falcon, self._own(host), action, deadline=self._deadline(), clock=self._clock
         )
+
+    def _own(self, host: HostRef) -> str:
+        if host.connector != self.name or not is_plain_id(host.host_id):
+            raise HostNotFound(self.name, "the host was not resolved by this connector")
+        return host.host_id
 
     def _records(
         self, host: HostRef, window: Window, *, before: bool = True, after: bool = False
@@ -292,13 +271,14 @@ class CrowdStrike:
         """
         history = timedelta(days=self._settings.history_days)
         now = self._clock() + LATE
-        last = min(window.end, now)
-        start = max(min(window.start, last), last - history)
+        asked = bounded_window(window)
+        last = min(asked.end, now)
+        start = max(min(asked.start, last), last - history)
         return HostRecords(
             self._jobs,
-            host.host_id,
-            start=max(start - history if before else start, _FIRST),
-            end=max(min(now, last + history) if after else last, _FIRST),
+            self._own(host),
+            start=bounded(start - history if before else start),
+            end=min(now, last + history) if after else last,
             deadline=self._deadline(),
         )
 

@@ -1,17 +1,14 @@
-"""What is asked of Falcon's Hosts API: device records, and containment."""
+"""What is asked of Falcon's Hosts API: device records. For containment see containment.py."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any
 
 from connectors.edr.crowdstrike.devices import CONNECTOR
 from connectors.edr.crowdstrike.falcon import Falcon, Services
 from connectors.edr.crowdstrike.refusals import Scope
 from connectors.errors import BadResponse, HostNotFound, NotFound
-from connectors.facts.host import HostRef
-from connectors.facts.isolation import ActionHandle
 from connectors.http.deadline import Deadline
 
 #: Devices of one page, and pages, of a search for one name: more is no search for one host.
@@ -34,7 +31,7 @@ def find(falcon: Falcon, wanted: str, *, deadline: Deadline) -> list[Device]:
         if offset:
             given["offset"] = offset
         answer = falcon.ask(Scope.HOSTS_READ, _page(given), deadline=deadline)
-        found += _resources(answer)
+        found += resources(answer)
         offset = _next_page(answer)
         if not offset:
             return found
@@ -65,52 +62,28 @@ def get(falcon: Falcon, device_id: str, *, deadline: Deadline) -> Device:
         )
     except NotFound as exc:
         raise HostNotFound(CONNECTOR, unknown) from exc
-    for each in _resources(answer):
+    for each in resources(answer):
         if each.get("device_id") == device_id:
             return each
     raise HostNotFound(CONNECTOR, unknown)
-
-
-def act(
-    falcon: Falcon, host: HostRef, action: str, *, deadline: Deadline, clock: Callable[[], datetime]
-) -> ActionHandle:
-    """One action on one agent (POST /devices/entities/devices-actions/v2), sent once.
-
-    Args:
-        action: "contain" or "lift_containment".
-
-    Raises:
-        HostNotFound: the host is not one of Falcon's.
-        Conflict: another action on it is under way.
-        TimedOut: the outcome is unknown.
-        BadResponse: the answer does not name the host.
-    """
-    device_id = host.host_id
-    if not device_id or host.connector != CONNECTOR:
-        raise HostNotFound(CONNECTOR, "the host was not resolved by this connector")
-    answer = falcon.ask(
-        Scope.HOSTS_WRITE,
-        lambda services: services.hosts.perform_action(action_name=action, body={"ids": [device_id]}),
-        deadline=deadline,
-        repeatable=False,
-    )
-    if not any(each.get("id") == device_id for each in _resources(answer)):
-        message = f"the answer to {action} does not name the host; read its state before asking again"
-        raise BadResponse(CONNECTOR, message)
-    return ActionHandle(connector=CONNECTOR, host_id=device_id, accepted_at=clock())
 
 
 def _page(given: Mapping[str, Any]) -> Callable[[Services], object]:
     return lambda services: services.hosts.query_devices_by_filter_combined(**given)
 
 
-def _resources(answer: Mapping[str, Any]) -> list[Device]:
-    resources = answer.get("resources")
-    if resources is None:
+def resources(answer: Mapping[str, Any]) -> list[Device]:
+    """The records of an answer; none where it has no list of them.
+
+    Raises:
+        BadResponse: it has something else.
+    """
+    found = answer.get("resources")
+    if found is None:
         return []
-    if not isinstance(resources, list) or not all(isinstance(each, dict) for each in resources):
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
         raise BadResponse(CONNECTOR, "the resources of an answer are not a list of records")
-    return resources
+    return found
 
 
 def _next_page(answer: Mapping[str, Any]) -> str:

@@ -44,13 +44,19 @@ class HostRecords:
         self.queries: list[str] = []
 
     def by_key(self, keys: Sequence[str]) -> Sequence[Process]:
-        """The processes with these ids, with one search for all of them."""
+        """The processes with these ids, with one search for all of them.
+
+        Raises:
+            QueryFailed: there are more rows of them than are looked through.
+        """
         known = list(dict.fromkeys(key for key in keys if rows.process_id(key) is not None))
         found: list[Process] = []
         for first in range(0, len(known), queries.MOST_IDS):
             asked = known[first : first + queries.MOST_IDS]
             search = queries.processes_by_id(self._host_id, asked)
             answered = self._find(search, _has_id("TargetProcessId", frozenset(asked)))
+            if answered.truncated:
+                raise QueryFailed(CONNECTOR, "more rows of the processes asked for than are looked through")
             found += rows.processes(self._host_id, answered.rows)
         return found
 
@@ -64,9 +70,9 @@ class HostRecords:
         wanted = frozenset(asked)
         most = min(queries.MOST_ROWS, 3 * limit + 2)  # a start, perhaps a synthetic one, and an end of each
         search = queries.children_of(self._host_id, asked, rows=most)
-        found = self._find(search, _has_id("ParentProcessId", wanted)).rows
-        children = [each for each in rows.processes(self._host_id, found) if each.parent_guid in wanted]
-        more = len(found) >= most or len(children) > limit
+        found = self._find(search, _has_id("ParentProcessId", wanted))
+        children = [each for each in rows.processes(self._host_id, found.rows) if each.parent_guid in wanted]
+        more = found.truncated or len(found.rows) >= most or len(children) > limit
         return ChildrenPage(tuple(children[:limit]), more=more)
 
     def connected(self, ip: str, port: int | None) -> Sequence[ProcessRef]:

@@ -26,8 +26,10 @@ FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 4.0
 _SLOWER = 1.6
 
-#: Rows of one answer.
+#: Rows of one answer, and of a whole search: no head or tail gives more (queries.MOST_ROWS). What a server
+#: that ignores the offset repeats for ever ends here too.
 PAGE_ROWS = 500
+MOST_ROWS = 10_000
 
 #: Seconds to stop a job that is given up, when the deadline has passed.
 STOP_S = 3.0
@@ -45,10 +47,12 @@ class Found(NamedTuple):
     Attributes:
         rows: as Falcon gave them.
         warnings: why it may not be all.
+        truncated: True where MOST_ROWS were read, and more may be there.
     """
 
     rows: tuple[Row, ...]
     warnings: tuple[str, ...] = ()
+    truncated: bool = False
 
 
 class SearchJobs:
@@ -76,7 +80,7 @@ class SearchJobs:
         fits: Callable[[Row], bool],
         deadline: Deadline,
     ) -> Found:
-        """The rows of a search.
+        """The rows of a search, MOST_ROWS at most.
 
         Args:
             search: CQL.
@@ -100,7 +104,7 @@ class SearchJobs:
                 why = "rows that were not asked for"
             if why:
                 raise QueryFailed(CONNECTOR, f"the search cannot be relied on: {why}")
-            while len(rows) % PAGE_ROWS == 0 and rows:
+            while rows and len(rows) % PAGE_ROWS == 0 and len(rows) < MOST_ROWS:
                 more = _rows(self._poll(job, deadline, offset=len(rows)))
                 if not more:
                     break
@@ -109,7 +113,9 @@ class SearchJobs:
                         CONNECTOR, "the search cannot be relied on: rows that were not asked for"
                     )
                 rows += more
-            return Found(rows, _warnings(answer))
+            cut = len(rows) >= MOST_ROWS
+            told = (f"only {MOST_ROWS:,} rows were read",) if cut else ()
+            return Found(rows[:MOST_ROWS], (*_warnings(answer), *told), truncated=cut)
         finally:
             if not finished:
                 self._stop(job)

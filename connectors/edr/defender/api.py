@@ -23,6 +23,7 @@ from connectors.errors import (
     ConnectorError,
     HostNotFound,
     InputError,
+    NotFound,
     PermissionMissing,
     QueryFailed,
     Rejected,
@@ -66,6 +67,14 @@ class Page(NamedTuple):
 
     records: tuple[Mapping[str, object], ...]
     complete: bool
+
+
+def page_of(ask: Callable[[], Page]) -> Page:
+    """A list; an empty one is a 404 with some of them."""
+    try:
+        return ask()
+    except NotFound:
+        return Page((), complete=True)
 
 
 class DefenderApi:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from pydantic import SecretStr
 
 from connectors.addresses import canonical_ip
 from connectors.clock import utc_now
-from connectors.edr.elastic import activity, hosts, isolation, queries, refusals, rows
+from connectors.edr.askable import can_be_asked, is_plain_id
+from connectors.edr.comment import action_comment
+from connectors.edr.elastic import activity, containment, queries, refusals, rows
+from connectors.edr.elastic.host_search import HostSearch
 from connectors.edr.elastic.isolation import Command
 from connectors.edr.elastic.kibana import Kibana
 from connectors.edr.elastic.queries import Span
@@ -20,20 +23,10 @@ from connectors.edr.elastic.search import Search
 from connectors.edr.elastic.settings import ElasticSettings
 from connectors.edr.fitting import is_named, was_alive
 from connectors.edr.lineage_walk import walk
-from connectors.edr.one_host import ADDRESS_SLACK, Candidate, one_host
-from connectors.errors import (
-    BadResponse,
-    Conflict,
-    ConnectorError,
-    HostNotFound,
-    NotFound,
-    PermissionMissing,
-    ProcessNotFound,
-    TimedOut,
-    Transient,
-)
+from connectors.edr.time_bounds import bounded, bounded_window
+from connectors.errors import ConnectorError, HostNotFound, PermissionMissing, ProcessNotFound
 from connectors.facts.health import Health, HealthState
-from connectors.facts.host import AddressSeen, HostRef
+from connectors.facts.host import HostRef
 from connectors.facts.isolation import ActionHandle, IsolationStatus
 from connectors.facts.process import Lineage, ProcessEvidence, ProcessRef
 from connectors.http.client import Http
@@ -42,13 +35,6 @@ from connectors.ports import Capability, Window
 
 #: Clocks differ, and events arrive late: "now" is searched up to this much later.
 LATE = timedelta(minutes=15)
-
-#: Agents that may share a name or an address in the time searched.
-MOST_AGENTS = 100
-
-#: Addresses of a host are read from its events this long before and after a notable.
-ADDRESS_SPAN = timedelta(minutes=30)
-MOST_ADDRESS_EVENTS = 500
 
 
 class Elastic:
@@ -120,35 +106,18 @@ class Elastic:
     ) -> HostRef:
         """The one agent of this name (FQDN and short name understood) or, without a name, of this address.
 
-        Kibana's list compares names with case and knows present addresses only, so the events are asked first
-        which agents had the name or the address. With `at`, the addresses around that time come along.
+        With `at`, the addresses around that time come along.
 
         Raises:
             HostNotFound: none fits.
             AmbiguousHost: several do.
         """
-        deadline, now = self._deadline(), self._clock()
+        now, moment = self._clock(), bounded(at) if at is not None else None
+        search = HostSearch(self._kibana, self._search, now=now, deadline=self._deadline())
         if hostname is not None and hostname.strip():
-            asked = hostname.strip()
-            question = queries.agents_named(asked, self._past(now), most=MOST_AGENTS)
-            seen = self._agents(question, deadline)
-            wanted = queries.hosts_kuery(names=[asked], agent_ids=seen)
-        else:
-            asked = canonical_ip((ip or "").strip()) or ""
-            if not asked:
-                raise HostNotFound(self.name, "neither a host name nor an address was given")
-            moment = at or now
-            span = Span(moment - ADDRESS_SLACK, moment + ADDRESS_SLACK)
-            seen = self._agents(queries.agents_with_address(asked, span, most=MOST_AGENTS), deadline)
-            wanted = queries.hosts_kuery(ip=asked, agent_ids=seen)
-        candidates = []
-        for record in self._kibana.hosts(wanted, deadline=deadline):
-            # The record has present addresses only; an event tells when the agent had the one asked for.
-            own = seen.get(hosts.agent_id(record), ())
-            ref = hosts.host_ref(record, [each for each in own if each.ip == asked])
-            candidates.append(Candidate(ref, active=ref.active is True))
-        found = one_host(self.name, asked, candidates, at=at, now=now)
-        return self._with_addresses(found, at, deadline) if at is not None else found
+            past = Span(now - timedelta(days=self._settings.history_days), now + LATE)
+            return search.named(hostname, past, at=moment)
+        return search.with_address(ip or "", at=moment)
 
     def find_process(
         self,
@@ -171,6 +140,8 @@ class Elastic:
         if guid is not None:
             found = self._records(host, window).by_key([guid], with_ancestors=False)
             return [each.ref for each in found if each.ref.guid == guid]
+        if not can_be_asked(name):
+            return []
         if remote_ip is not None:
             peer = canonical_ip(remote_ip.strip())
             if peer is None:
@@ -218,7 +189,7 @@ class Elastic:
         if key is None:
             raise ProcessNotFound(self.name, "the process has no entity id of Elastic")
         records = self._records(host, window, after=True)
-        found, ended, partial = records.evidence(key, process.image)
+        found, ended, partial = records.evidence(key, process.image if can_be_asked(process.image) else "")
         actions = records.recorded_actions()
         coverage = activity.coverage(found, has_ended=ended, recorded=actions, partial=partial)
         return found.model_copy(update={"coverage": coverage})
@@ -231,11 +202,11 @@ class Elastic:
             PermissionMissing: the privilege or the Platinum licence is missing.
             TimedOut: the outcome is unknown; read the state.
         """
-        return self._act(Command.ISOLATE, host, f"{comment} [{idempotency_key}]")
+        return self._act(Command.ISOLATE, host, comment, idempotency_key)
 
     def release(self, host: HostRef, *, comment: str, idempotency_key: str) -> ActionHandle:
         """Ask for the end of isolation; as isolate, and without a licence."""
-        return self._act(Command.UNISOLATE, host, f"{comment} [{idempotency_key}]")
+        return self._act(Command.UNISOLATE, host, comment, idempotency_key)
 
     def get_isolation(self, host: HostRef, handle: ActionHandle | None = None) -> IsolationStatus:
         """What the agent itself reports, where that is younger than the action; else the action's outcome.
@@ -243,48 +214,14 @@ class Elastic:
         Raises:
             HostNotFound: Kibana no longer knows the agent.
         """
-        deadline = self._deadline()
-        seen = isolation.observed(self._kibana.host(self._own(host), deadline=deadline))
-        if handle is not None and self._is_about(handle, host):
-            done = self._action(handle, deadline)
-            if done is not None:
-                return isolation.by_action(seen, done, accepted_at=handle.accepted_at, now=self._clock())
-        waiting = self._kibana.pending(host.host_id, deadline=deadline)
-        return isolation.by_record(seen, waiting, now=self._clock())
+        return containment.state(
+            self._kibana, self._own(host), handle, deadline=self._deadline(), now=self._clock()
+        )
 
     # --- one step each -------------------------------------------------------------------------
 
     def _deadline(self) -> Deadline:
         return Deadline.after(self._settings.deadline_s, clock=self._monotonic)
-
-    def _past(self, now: datetime) -> Span:
-        return Span(now - timedelta(days=self._settings.history_days), now + LATE)
-
-    def _agents(
-        self, question: queries.Question, deadline: Deadline
-    ) -> Mapping[str, tuple[AddressSeen, ...]]:
-        """The agents of a search that gives one event of each, with the addresses of that event.
-
-        Raises:
-            BadResponse: there are more than a search for one host can have.
-        """
-        found = self._search.whole(question, deadline=deadline)
-        if found.truncated:
-            raise BadResponse(self.name, f"{MOST_AGENTS} agents or more for one host")
-        return {
-            agent: hosts.addresses(rows.at(row, "host.ip"), rows.when(row))
-            for row in found.rows
-            if (agent := rows.text(row, "agent.id")) and agent.isprintable()
-        }
-
-    def _with_addresses(self, host: HostRef, at: datetime, deadline: Deadline) -> HostRef:
-        """The host with the addresses that its events around that time carry; without, those it has."""
-        span = Span(at - ADDRESS_SPAN, at + ADDRESS_SPAN)
-        question = queries.addresses_of(host.host_id, span, most=MOST_ADDRESS_EVENTS)
-        found = self._search.find(question, deadline=deadline)
-        own = (row for row in found.rows if rows.text(row, "agent.id") == host.host_id)
-        known = dict.fromkeys((*host.addresses, *hosts.addresses_over_time(own)))
-        return host.model_copy(update={"addresses": tuple(known)})
 
     def _records(
         self, host: HostRef, window: Window, *, before: bool = True, after: bool = False
@@ -299,9 +236,11 @@ class Elastic:
         """
         history = timedelta(days=self._settings.history_days)
         now = self._clock() + LATE
-        last = min(window.end, now)
-        start = max(min(window.start, last), last - history)
-        span = Span(start - history if before else start, min(now, last + history) if after else last)
+        asked = bounded_window(window)
+        last = min(asked.end, now)
+        start = max(min(asked.start, last), last - history)
+        start = bounded(start - history if before else start)
+        span = Span(start, min(now, last + history) if after else last)
         return HostRecords(self._search, self._own(host), span, deadline=self._deadline())
 
     def _with_starts(self, host: HostRef, refs: Sequence[ProcessRef], window: Window) -> list[ProcessRef]:
@@ -311,32 +250,13 @@ class Elastic:
         known = {each.ref.guid: each.ref for each in started}
         return [known.get(each.guid, each) for each in refs]
 
-    def _act(self, command: Command, host: HostRef, comment: str) -> ActionHandle:
-        """One action on one agent, sent once, where none waits for it: Kibana itself would take a second."""
-        deadline, agent_id = self._deadline(), self._own(host)
-        try:
-            waiting = self._kibana.pending(agent_id, deadline=deadline)
-        except TimedOut as exc:
-            raise Transient(self.name, f"{command.value} was not sent: {exc.message}") from exc
-        if waiting.isolate or waiting.unisolate:
-            what = "an isolation" if waiting.isolate else "a release"
-            raise Conflict(self.name, f"{what} already waits for the agent of {host.hostname!r}")
-        action_id = self._kibana.act(command, agent_id, comment, deadline=deadline)
-        return ActionHandle(
-            connector=self.name, host_id=agent_id, action_id=action_id, accepted_at=self._clock()
+    def _act(self, command: Command, host: HostRef, comment: str, idempotency_key: str) -> ActionHandle:
+        text = action_comment(comment, idempotency_key)
+        return containment.act(
+            self._kibana, command, self._own(host), text, deadline=self._deadline(), clock=self._clock
         )
 
-    def _action(self, handle: ActionHandle, deadline: Deadline) -> isolation.Action | None:
-        """What became of an action; None where it cannot be read or is another host's."""
-        try:
-            return self._kibana.action(handle.action_id, handle.host_id, deadline=deadline)
-        except (NotFound, PermissionMissing):
-            return None  # the agent's own record and what is pending still tell the state
-
-    def _is_about(self, handle: ActionHandle, host: HostRef) -> bool:
-        return bool(handle.action_id) and handle.connector == self.name and handle.host_id == host.host_id
-
     def _own(self, host: HostRef) -> str:
-        if not host.host_id or host.connector != self.name:
+        if host.connector != self.name or not is_plain_id(host.host_id):
             raise HostNotFound(self.name, "the host was not resolved by this connector")
         return host.host_id

@@ -53,10 +53,19 @@ class Action(NamedTuple):
 
 
 class Pending(NamedTuple):
-    """Numbers of actions that the agent has not answered yet."""
+    """Numbers of actions that the agent has not answered yet.
 
-    isolate: int = 0
-    unisolate: int = 0
+    Attributes:
+        isolate, unisolate: None where Kibana does not say, which is not 0.
+    """
+
+    isolate: int | None
+    unisolate: int | None
+
+    @property
+    def known(self) -> bool:
+        """Whether both numbers are."""
+        return self.isolate is not None and self.unisolate is not None
 
 
 def observed(record: Mapping[str, object]) -> Observed:
@@ -87,16 +96,32 @@ def action(details: object, host_id: str) -> Action | None:
     )
 
 
+#: What an answer says that says nothing.
+NOT_TOLD = Pending(None, None)
+
+
 def pending(answer: object, host_id: str) -> Pending:
-    """The entry of one host in the answer of the action status route."""
+    """The entry of one host in the answer of the action status route.
+
+    Kibana leaves out the commands of which none waits: `{}` and `{"isolate": 1}` are whole answers, and its
+    own interface reads `pendingActions?.isolate ?? 0` (elastic/kibana, security_solution, getPendingActions).
+    A count that is none, and an answer without the host or its counts, tell nothing.
+    """
     entries = at(answer, "data")
     for each in entries if isinstance(entries, list) else [entries]:
         if text(each, "agent_id") == host_id:
             waiting = at(each, "pending_actions")
-            return Pending(
-                fields.integer(at(waiting, "isolate")) or 0, fields.integer(at(waiting, "unisolate")) or 0
-            )
-    return Pending()
+            if not isinstance(waiting, Mapping):
+                return NOT_TOLD
+            return Pending(_count(waiting, Command.ISOLATE), _count(waiting, Command.UNISOLATE))
+    return NOT_TOLD
+
+
+def _count(waiting: Mapping[str, object], command: Command) -> int | None:
+    if command.value not in waiting:
+        return 0
+    number = waiting[command.value]
+    return number if isinstance(number, int) and not isinstance(number, bool) and number >= 0 else None
 
 
 def by_action(seen: Observed, done: Action, *, accepted_at: datetime, now: datetime) -> IsolationStatus:
@@ -125,6 +150,9 @@ def by_action(seen: Observed, done: Action, *, accepted_at: datetime, now: datet
 
 def by_record(seen: Observed, waiting: Pending, *, now: datetime) -> IsolationStatus:
     """The state without an action of ours."""
+    if not waiting.known:
+        told = "Kibana does not say what waits for the agent"
+        return _status(IsolationState.UNKNOWN, HowKnown.NOT_KNOWN, now, told)
     if waiting.isolate and waiting.unisolate:
         told = "an isolation and a release are both waiting for the agent"
         return _status(IsolationState.UNKNOWN, HowKnown.NOT_KNOWN, now, told)

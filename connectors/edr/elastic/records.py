@@ -55,6 +55,7 @@ class HostRecords:
 
     def children_of(self, keys: Sequence[str], *, limit: int) -> ChildrenPage:
         """The processes that these ones started, oldest first, `limit` at most."""
+        keys = [each for each in keys if _can_be_asked(each)]
         if not keys:
             return ChildrenPage((), more=False)
         most = 3 * limit + 2  # of each a start and an end, perhaps one more for a restart of the agent

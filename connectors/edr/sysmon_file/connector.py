@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NoReturn
 
 from connectors.clock import utc_now
 from connectors.edr import sysmon_fields as fields
+from connectors.edr.one_host import ADDRESS_SLACK
 from connectors.edr.sysmon_file.connection_rows import ConnectionRow, canonical
 from connectors.edr.sysmon_file.event import ReadReport
 from connectors.edr.sysmon_file.evidence import KEPT_PER_KIND
@@ -46,9 +47,6 @@ _EVENT_OF_KIND = {
     EvidenceKind.DNS: 22,
     EvidenceKind.TAMPERING: 25,
 }
-
-#: An address logged this long before or after an instant still counts as the host's at that instant.
-ADDRESS_SLACK = timedelta(hours=12)
 
 
 class SysmonFileEdr:
@@ -242,9 +240,11 @@ def _had_address(log: HostLog, ip: str, at: datetime | None) -> bool:
     if seen is None:
         return False
     first, last = fields.instant(seen[0]), fields.instant(seen[1])
-    if at is None or first is None or last is None:
+    if at is None:
         return True
-    return first - ADDRESS_SLACK <= at <= last + ADDRESS_SLACK
+    # Of a bound that cannot be read no more is known than of the other one, as in one_host.
+    first, last = first or last, last or first
+    return first is not None and last is not None and first - ADDRESS_SLACK <= at <= last + ADDRESS_SLACK
 
 
 def _overlaps(window: Window, first_utc: str, last_utc: str) -> bool:

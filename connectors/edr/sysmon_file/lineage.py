@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from connectors.edr import lineage_gaps as gap
 from connectors.edr import sysmon_fields as fields
-from connectors.edr.sysmon_file.process_index import UNKNOWN_PARENT, ProcessIndex
+from connectors.edr.lineage_gaps import UNKNOWN_PARENT
+from connectors.edr.sysmon_file.process_index import ProcessIndex
 from connectors.edr.sysmon_file.rows import ProcessRow, parent_fact, process_fact
 from connectors.edr.sysmon_file.store import HostLog
 from connectors.facts.process import Gap, GapKind, KnownFrom, Lineage, Process, ProcessRef
@@ -26,13 +28,9 @@ def build_lineage(
     ancestors, truncated = _ancestors(log, host_id, row, max_depth=max_depth, gaps=gaps)
     room = max(0, max_nodes - 1 - len(ancestors))
     children, siblings = index.children(row), _siblings(index, row)
-    kept_children = children[:room]
-    kept_siblings = siblings[: room - len(kept_children)]
-    left_out = len(children) + len(siblings) - len(kept_children) - len(kept_siblings)
+    kept_children, kept_siblings, left_out = gap.kept(children, siblings, room)
     if left_out:
-        gaps.append(
-            Gap(kind=GapKind.NODE_CAP, at=_label(row), detail=f"{left_out} further relatives left out")
-        )
+        gaps.append(gap.relatives_left_out(_label(row), left_out))
     return Lineage(
         target=_fact(log, host_id, row),
         ancestors=tuple(ancestors),
@@ -67,34 +65,16 @@ def _ancestors(
     while True:
         parent, doubt = log.processes.parent(row)
         if parent is not None and id(parent) in seen:
-            gaps.append(
-                Gap(
-                    kind=GapKind.CYCLE,
-                    at=_label(row),
-                    detail="its recorded parent is one of its own descendants; the walk stops here",
-                )
-            )
+            gaps.append(gap.cycle(_label(row)))
             return found, False
         if len(found) >= max_depth and (parent is not None or row.parent_image not in UNKNOWN_PARENT):
-            gaps.append(
-                Gap(
-                    kind=GapKind.DEPTH_CAP,
-                    at=_label(row),
-                    detail=f"more ancestors exist than the {max_depth} asked for",
-                )
-            )
+            gaps.append(gap.depth_cap(_label(row), max_depth))
             return found, True
         if parent is None:
             found.extend(_last_ancestor(log, host_id, row, doubt, gaps))
             return found, False
         if doubt is GapKind.PARENT_BY_PID:
-            gaps.append(
-                Gap(
-                    kind=doubt,
-                    at=_label(row),
-                    detail="null ParentProcessGuid; the parent was found by pid, image and time",
-                )
-            )
+            gaps.append(gap.parent_by_pid(_label(row)))
         found.append(_fact(log, host_id, parent))
         seen.add(id(parent))
         row = parent
@@ -105,13 +85,7 @@ def _last_ancestor(
 ) -> list[Process]:
     """What the last known process says of its parent, and why there is no more."""
     if doubt is GapKind.PARENT_ID_MISSING or row.parent_image in UNKNOWN_PARENT:
-        gaps.append(
-            Gap(
-                kind=GapKind.PARENT_ID_MISSING,
-                at=_label(row),
-                detail="telemetry ends here: Sysmon did not know the parent",
-            )
-        )
+        gaps.append(gap.parent_unknown(_label(row), "Sysmon"))
         return []
     parent = parent_fact(
         host_id,
@@ -119,16 +93,7 @@ def _last_ancestor(
         signature=log.evidence.signature(row.parent_guid),
         end=log.processes.ended_guid(row.parent_guid),
     )
-    gaps.append(
-        Gap(
-            kind=GapKind.PARENT_NOT_RECORDED,
-            at=_name_and_pid(parent.name, row.parent_pid),
-            detail=(
-                "telemetry ends here: its creation is not in the log; image and command line are as its "
-                "child recorded them, and what started it is unknown"
-            ),
-        )
-    )
+    gaps.append(gap.parent_not_recorded(gap.label(parent.ref.image, row.parent_pid)))
     return [parent]
 
 
@@ -162,27 +127,17 @@ def _without_creation(log: HostLog, host_id: str, process: ProcessRef, *, max_no
         end_time=end.time if end is not None else None,
         end_source=end.ref if end is not None else None,
     )
-    gap = Gap(
-        kind=GapKind.TARGET_NOT_RECORDED,
-        at=_name_and_pid(target.name, process.pid),
-        detail="telemetry ends here: its creation is not in the log; command line and parent are unknown",
-    )
     return Lineage(
         target=target,
         children=tuple(_fact(log, host_id, each) for each in children[: max_nodes - 1]),
         truncated=len(children) > max_nodes - 1,
-        gaps=(gap,),
+        gaps=(gap.target_not_recorded(gap.label(target.ref.image, process.pid)),),
         source_queries=_queries(log),
     )
 
 
 def _label(row: ProcessRow) -> str:
-    name = row.image.replace("/", "\\").rpartition("\\")[2]
-    return _name_and_pid(name, row.pid)
-
-
-def _name_and_pid(name: str, pid: int | None) -> str:
-    return f"{name or 'unknown process'} (pid {'unknown' if pid is None else pid})"
+    return gap.label(row.image, row.pid)
 
 
 def _queries(log: HostLog) -> tuple[str, ...]:

@@ -10,11 +10,9 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from connectors.edr import sysmon_fields as fields
+from connectors.edr.lineage_gaps import UNKNOWN_PARENT
 from connectors.edr.sysmon_file.rows import ProcessEnd, ProcessRow
 from connectors.facts.process import GapKind, image_name
-
-#: Sysmon writes this ParentImage when it does not know the parent.
-UNKNOWN_PARENT = frozenset({"", "?"})
 
 
 class ProcessIndex:

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from itertools import batched
 
 from connectors.edr import sysmon_fields as fields
-from connectors.edr.sysmon_file.process_index import UNKNOWN_PARENT
+from connectors.edr.askable import can_be_asked
+from connectors.edr.lineage_gaps import UNKNOWN_PARENT
 from connectors.edr.sysmon_file.rows import ProcessRow
 from connectors.edr.sysmon_file.store import HostLog
 from connectors.edr.sysmon_splunk import queries
@@ -159,5 +160,5 @@ def image_paths(log: HostLog, process: ProcessRef) -> list[str]:
         paths += [row.image, row.parent_image]
         row, _ = log.processes.parent(row)
     distinct = {each.lower(): each for each in reversed(paths) if each not in UNKNOWN_PARENT}
-    kept = [each for each in reversed(distinct.values()) if len(each) <= LONGEST_PATH and "\0" not in each]
+    kept = [each for each in reversed(distinct.values()) if len(each) <= LONGEST_PATH and can_be_asked(each)]
     return kept[:MOST_PATHS]

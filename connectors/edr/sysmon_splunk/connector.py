@@ -15,23 +15,26 @@ from typing import NoReturn
 
 from pydantic import SecretStr
 
+from connectors.addresses import canonical_ip
 from connectors.clock import utc_now
 from connectors.edr import sysmon_fields as fields
+from connectors.edr.askable import can_be_asked, can_name_a_host
+from connectors.edr.lineage_gaps import label, relatives_left_out
 from connectors.edr.sysmon_file.event import RawEvent, ReadReport
 from connectors.edr.sysmon_file.lineage import build_lineage
 from connectors.edr.sysmon_splunk import hosts, queries
 from connectors.edr.sysmon_splunk.ancestry import Ancestry, image_paths
 from connectors.edr.sysmon_splunk.finding import MOST_EVENTS, FilesInSplunk, Finding, Wanted
 from connectors.edr.sysmon_splunk.gathering import AHEAD, SKEW, Gathering, searched
+from connectors.edr.sysmon_splunk.health import health_of
 from connectors.edr.sysmon_splunk.settings import SysmonSplunkSettings
+from connectors.edr.time_bounds import bounded, bounded_window
 from connectors.errors import (
-    ConnectorError,
     HostNotFound,
     NotSupported,
-    PermissionMissing,
     ProcessNotFound,
 )
-from connectors.facts.health import Health, HealthState
+from connectors.facts.health import Health
 from connectors.facts.host import HostRef
 from connectors.facts.isolation import ActionHandle, HowKnown, IsolationState, IsolationStatus
 from connectors.facts.process import Gap, GapKind, Lineage, Process, ProcessEvidence, ProcessRef
@@ -53,9 +56,6 @@ EVIDENCE_DEPTH = 20
 
 #: Lineages whose ancestors are remembered for the evidence of the same process.
 REMEMBERED = 32
-
-#: Events are looked for so far back to see whether there are any.
-PROBE_SPAN = timedelta(days=1)
 
 
 class SysmonSplunk:
@@ -95,21 +95,7 @@ class SysmonSplunk:
 
     def check(self) -> Health:
         """Whether Sysmon's events of the last day can be searched and read."""
-        gathering, now = self._gathering(), self._clock()
-        span = Window(now - PROBE_SPAN, now + AHEAD)
-        try:
-            gathering.search(queries.probe(self._settings.sysmon), span, most=1)
-        except PermissionMissing as exc:
-            detail = f"the role of the token's user lacks the capability {exc.scope}; grant it"
-            return self._health(HealthState.FAILED, detail, (exc.scope,))
-        except ConnectorError as exc:
-            return self._health(HealthState.FAILED, exc.message)
-        if not gathering.events:
-            detail = "no Sysmon event of the last day: look at the setting sysmon and at the role's indexes"
-            return self._health(HealthState.FAILED, detail)
-        return self._health(
-            HealthState.OK, "Sysmon's events can be searched; containment is not possible here"
-        )
+        return health_of(self._gathering(), self._settings.sysmon, now=self._clock())
 
     def resolve_host(
         self, *, hostname: str | None = None, ip: str | None = None, at: datetime | None = None
@@ -122,10 +108,13 @@ class SysmonSplunk:
             QueryFailed: the search did not give all that fit.
         """
         gathering, now = self._gathering(), self._clock()
+        moment = bounded(at) if at is not None else None
         sysmon, asked = self._settings.sysmon, (hostname or "").strip()
+        if not can_name_a_host(asked):
+            raise HostNotFound(self.name, f"no host {asked!r}: no host has such a name")
         if not asked:
-            asked = hosts.with_address(gathering, self.name, sysmon, ip or "", at=at, now=now).hostname
-        return hosts.named(gathering, self.name, sysmon, asked, at=at, now=now, history=self._history)
+            asked = hosts.with_address(gathering, self.name, sysmon, ip or "", at=moment, now=now).hostname
+        return hosts.named(gathering, self.name, sysmon, asked, at=moment, now=now, history=self._history)
 
     def find_process(
         self,
@@ -143,12 +132,15 @@ class SysmonSplunk:
         Raises:
             QueryFailed: more fits than can be looked through, or Splunk did not give all; none is picked.
         """
-        wanted = Wanted(guid, pid, name, remote_ip, remote_port)
+        computer, peer = self._computer(host), canonical_ip(remote_ip.strip()) if remote_ip else None
+        if not can_be_asked(name, guid) or (remote_ip is not None and peer is None):
+            return ()
+        wanted = Wanted(guid, pid, name, peer, remote_port)
         finding = Finding(
-            self._gathering(),
+            self._gathering(computer),
             self._settings.sysmon,
-            host.model_copy(update={"host_id": self._computer(host)}),
-            window=window,
+            host,
+            window=bounded_window(window),
             history=self._history,
             clock=self._clock,
         )
@@ -168,7 +160,9 @@ class SysmonSplunk:
         Raises:
             ProcessNotFound: neither its creation nor anything it did is in Splunk.
         """
-        gathering, computer = self._gathering(), self._computer(host)
+        computer = self._computer(host)
+        gathering = self._gathering(computer)
+        self._see_key(process)
         more = self._ancestry(gathering, computer, window).gather(
             process, max_depth=max_depth, max_nodes=max_nodes, relatives=True
         )
@@ -189,8 +183,14 @@ class SysmonSplunk:
         )
 
     def get_process_evidence(self, host: HostRef, process: ProcessRef, *, window: Window) -> ProcessEvidence:
-        """What else Splunk has of the process, its whole life long; coverage by what the host logs at all."""
-        gathering, computer, now = self._gathering(), self._computer(host), self._clock()
+        """What else Splunk has of the process, its whole life long; coverage by what the host logs at all.
+
+        Raises:
+            ProcessNotFound: its guid can be none of Sysmon's.
+        """
+        computer, now = self._computer(host), self._clock()
+        gathering = self._gathering(computer)
+        self._see_key(process)
         sysmon = self._settings.sysmon
         span = searched(window, now=now, history=self._history)
         with self._lock:
@@ -258,21 +258,22 @@ class SysmonSplunk:
     def _refuse(self, what: str) -> NoReturn:
         raise NotSupported(self.name, f"Splunk cannot {what} a host; let an EDR do it")
 
-    def _health(self, state: HealthState, detail: str, missing: tuple[str, ...] = ()) -> Health:
-        return Health(connector=self.name, state=state, detail=detail, missing_scopes=missing)
-
-    def _gathering(self) -> Gathering:
+    def _gathering(self, computer: str = "") -> Gathering:
         deadline = Deadline.after(self._settings.deadline_s, clock=self._monotonic)
-        return Gathering(self._jobs, deadline, self.name)
+        return Gathering(self._jobs, deadline, self.name, computer=computer)
 
     def _ancestry(self, gathering: Gathering, computer: str, window: Window) -> Ancestry:
         span = searched(window, now=self._clock(), history=self._history)
         return Ancestry(gathering, self._settings.sysmon, computer, window=span, history=self._history)
 
     def _computer(self, host: HostRef) -> str:
-        if not host.host_id:
-            raise HostNotFound(self.name, "a host without a name")
+        if host.connector != self.name or not host.host_id or not can_name_a_host(host.host_id):
+            raise HostNotFound(self.name, "the host was not resolved by this connector")
         return host.host_id
+
+    def _see_key(self, process: ProcessRef) -> None:
+        if process.guid is not None and (fields.guid(process.guid) is None or not can_be_asked(process.guid)):
+            raise ProcessNotFound(self.name, "the process has a guid that is none of Sysmon's")
 
     def _remember(self, host: HostRef, process: ProcessRef, gathering: Gathering) -> None:
         """Keep the starts, which do not change, so that the evidence need not walk up again."""
@@ -290,6 +291,5 @@ def _key(host: HostRef, process: ProcessRef) -> tuple[object, ...]:
 
 def _uncounted(gaps: tuple[Gap, ...], target: Process) -> tuple[Gap, ...]:
     """Gaps where Splunk had more relatives than were asked for: how many is not known."""
-    at = f"{target.name or 'unknown process'} (pid {'unknown' if target.ref.pid is None else target.ref.pid})"
     others = tuple(each for each in gaps if each.kind is not GapKind.NODE_CAP)
-    return (*others, Gap(kind=GapKind.NODE_CAP, at=at, detail="further relatives left out"))
+    return (*others, relatives_left_out(label(target.ref.image, target.ref.pid), None))

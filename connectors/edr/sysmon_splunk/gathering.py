@@ -14,6 +14,7 @@ from connectors.edr.sysmon_file.store import CASE_EVENTS, HostLog, SysmonStore
 from connectors.edr.sysmon_file.streams import Peekable
 from connectors.edr.sysmon_file.xml_text import read_xml
 from connectors.edr.sysmon_splunk.queries import EVENT, INDEX
+from connectors.edr.time_bounds import bounded_window
 from connectors.errors import BadResponse
 from connectors.facts.process import image_name
 from connectors.http.deadline import Deadline
@@ -38,17 +39,27 @@ _RECORD_BYTES = ReadLimits().record_bytes
 
 
 class Gathering:
-    """Searches with one deadline; remembers what was asked and each event once.
+    """Searches with one deadline; remembers what was asked and each event of one host once.
 
     Attributes:
         queries: what was asked, with its times.
         events: in the order they were given.
-        partial: True when Splunk says that an answer is not all, or gave events that cannot be read.
+        partial: True when Splunk says that an answer is not all, or gave events that cannot be read or are of
+            another host than was asked for.
         cut_events: how many events were cut when they were indexed; their first fields are known.
     """
 
-    def __init__(self, jobs: SearchJobs, deadline: Deadline, source: str) -> None:
+    def __init__(self, jobs: SearchJobs, deadline: Deadline, source: str, *, computer: str = "") -> None:
+        """Search nothing yet.
+
+        Args:
+            jobs: runs the searches.
+            deadline: for all of them.
+            source: the connector's name, for errors.
+            computer: the host whose events are wanted; "" takes those of any.
+        """
         self._jobs = jobs
+        self._computer = computer.lower()
         self._deadline = deadline
         self._source = source
         self._seen: set[str] = set()
@@ -72,12 +83,13 @@ class Gathering:
         """Gather the events of a search; True when there are more than `most`.
 
         Raises:
-            BadResponse: there are events, and none is Sysmon's XML.
+            BadResponse: there are events, and none is Sysmon's XML of the host.
         """
         found = self.rows(query, span, most=most)
         read = unreadable = 0
         for row in found.rows:
-            events = events_of(row)
+            # Two events that were indexed as one may be of two hosts: SPL reads the first Computer alone.
+            events = [each for each in events_of(row) if self._is_wanted(each)]
             read += bool(events)
             unreadable += not events
             text = row.get(EVENT)
@@ -86,12 +98,14 @@ class Gathering:
                 self.events += events
                 self.cut_events += bool(events) and _END not in text
         if unreadable and not read:
-            message = (
-                f"{unreadable} events found, and none is Sysmon's XML: set renderXml = true at the input"
-            )
-            raise BadResponse(self._source, f"{message}, or look at the setting sysmon")
+            message = f"{unreadable} events found, and none can be read as Sysmon's XML of the host"
+            remedy = "set renderXml = true at the input, or look at the setting sysmon"
+            raise BadResponse(self._source, f"{message}: {remedy}")
         self.partial = self.partial or bool(unreadable)
         return found.truncated
+
+    def _is_wanted(self, event: RawEvent) -> bool:
+        return not self._computer or event.computer.lower() == self._computer
 
     def notes(self) -> tuple[str, ...]:
         """What is to be known of the answers, beside the searches."""
@@ -119,7 +133,11 @@ class Gathering:
 
 
 def events_of(row: dict[str, object]) -> list[RawEvent]:
-    """The Sysmon event of a row, as in a file; its source is the index, its record the event log's."""
+    """The Sysmon event of a row, as in a file; its source is the index, its record the event log's.
+
+    Several where Splunk did not break the text between them. A DOCTYPE is refused, so that no entity is ever
+    expanded (sysmon_file.xml_event).
+    """
     text = row.get(EVENT)
     if not isinstance(text, str):
         return []
@@ -128,7 +146,7 @@ def events_of(row: dict[str, object]) -> list[RawEvent]:
     source = f"Splunk, index {index}" if named else "Splunk"
     stream = Peekable(BytesIO(_whole(text).encode("utf-8", "replace")))
     found = list(read_xml(stream, source, CASE_EVENTS, ReadReport(), _RECORD_BYTES))
-    record = _RECORD.search(text)
+    record = _RECORD.search(text) if len(found) == 1 else None
     return [each._replace(record=int(record[1])) for each in found] if record else found
 
 
@@ -147,6 +165,7 @@ def images_of(events: Iterable[RawEvent]) -> set[str]:
 
 def searched(window: Window, *, now: datetime, history: timedelta) -> Window:
     """The part of a window that is searched: not the future, and no longer than `history`."""
-    end = min(window.end, now + AHEAD) + SKEW
-    start = max(window.start - SKEW, end - history - 2 * SKEW)
+    asked = bounded_window(window)
+    end = min(asked.end, now + AHEAD) + SKEW
+    start = max(asked.start - SKEW, end - history - 2 * SKEW)
     return Window(min(start, end), end)

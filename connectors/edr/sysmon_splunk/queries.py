@@ -96,8 +96,8 @@ def any_of(texts: Sequence[str]) -> str:
 
 
 def probe(sysmon: str) -> str:
-    """Any event at all."""
-    return f"{_search(sysmon)} {_EVENTS}"
+    """Starts of processes of any host: without them there is no lineage."""
+    return _piped(_search(sysmon), _rex(_Read.EID), f"| where {_eid(1)}", _EVENTS)
 
 
 def hosts_named(sysmon: str, name: str) -> str:

@@ -30,6 +30,9 @@ MAX_TOKEN = 4 * 1024 * 1024
 #: Hexadecimal digits that stand for an id: 80 bits, so that two ids of a poll do not meet by chance.
 _DIGITS = 20
 
+#: Digits of a time, in seconds; more are not even read.
+_LONGEST_TIME = 12
+
 _EARLIEST = int(EARLIEST_INSTANT.timestamp())
 _LATEST = int(LATEST_INSTANT.timestamp())
 
@@ -125,11 +128,11 @@ def progress_of(token: str, kind: Kind) -> Progress:
         raise _unusable(f"it is not of a poll of {kind.value}")
     times = [data.get(name) for name in ("indexed", "since", "ran")]
     groups = data.get("seen")
-    if not all(_is_time(when) for when in times) or not isinstance(groups, list):
+    if not all(is_time(when) for when in times) or not isinstance(groups, list):
         raise _unusable("a field is missing or wrong")
     seen: dict[str, int] = {}
     for group in groups:
-        if not (isinstance(group, list) and len(group) == 2 and _is_time(group[0])):
+        if not (isinstance(group, list) and len(group) == 2 and is_time(group[0])):
             raise _unusable("a field is missing or wrong")
         when, digests = group
         if not (isinstance(digests, list) and all(isinstance(each, str) for each in digests)):
@@ -144,6 +147,18 @@ def moment(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
+def seconds(value: object) -> int | None:
+    """Whole seconds since the epoch, of a time as Splunk writes it; None for what is none.
+
+    Nor for one that no token could hold: it would end the poll for good.
+    """
+    text = str(value).partition(".")[0] if isinstance(value, str | int | float) else ""
+    if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_TIME):
+        return None
+    when = int(text)
+    return when if is_time(when) else None
+
+
 def _object(token: str) -> dict[str, object]:
     if len(token) > MAX_TOKEN:
         raise _unusable(f"it is longer than {MAX_TOKEN:,} characters")
@@ -156,7 +171,8 @@ def _object(token: str) -> dict[str, object]:
     return data
 
 
-def _is_time(value: object) -> bool:
+def is_time(value: object) -> bool:
+    """Whether it is whole seconds since the epoch, in the years that a token can hold."""
     return isinstance(value, int) and not isinstance(value, bool) and _EARLIEST <= value < _LATEST
 
 

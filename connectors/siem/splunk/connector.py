@@ -10,21 +10,37 @@ from datetime import datetime
 from pydantic import SecretStr
 
 from connectors.clock import utc_now
-from connectors.errors import AuthRejected, BadResponse, ConnectorError, NotSupported, PermissionMissing
+from connectors.errors import (
+    AuthRejected,
+    BadResponse,
+    ConnectorError,
+    InputError,
+    NotSupported,
+    PermissionMissing,
+)
 from connectors.facts.health import Health, HealthState
 from connectors.facts.notable import Notable
 from connectors.http.client import Http
 from connectors.http.deadline import Deadline
 from connectors.ports import Checkpoint, NotableUpdate, NotableWritten, RiskWritten
 from connectors.siem.notable import NotableSettings, RejectedNotable
-from connectors.siem.splunk import checkpoint, escu, notable_update, notables, risk_event
+from connectors.siem.splunk import (
+    checkpoint,
+    escu,
+    notable_update,
+    notables,
+    reviews,
+    risk_event,
+    risk_sending,
+)
 from connectors.siem.splunk.checkpoint import Kind
 from connectors.siem.splunk.escu import SHIPPED, EscuAnalytic
 from connectors.siem.splunk.findings import Notes
 from connectors.siem.splunk.jobs import SearchJobs
 from connectors.siem.splunk.notables import NotableStore, Page
 from connectors.siem.splunk.rest import CONNECTOR, SplunkRest, entry_of
-from connectors.siem.splunk.risk_event import RiskEvents, RiskTarget
+from connectors.siem.splunk.review_statuses import read_statuses
+from connectors.siem.splunk.risk_sending import RiskEvents, RiskTarget
 from connectors.siem.splunk.saved_search import SavedSearches
 from connectors.siem.splunk.settings import NotablesFrom, SplunkSettings
 
@@ -32,8 +48,9 @@ _log = logging.getLogger(__name__)
 
 _WITHOUT_ESCU = SHIPPED._replace(filter_macro="")
 
-#: Who am I and what may I: content.capabilities.
-_CONTEXT = "/services/authentication/current-context"
+
+#: Years that this machine's clock may show: a poll of another time would find nothing and remember it.
+_OLDEST_NOW, _NEWEST_NOW = 2000, 2400
 
 
 def _log_rejected(rejected: RejectedNotable) -> None:
@@ -112,13 +129,13 @@ class SplunkSiem:
         """Whether Splunk answers and the token's user has what is needed; reads only."""
         deadline = self._deadline()
         try:
-            context = entry_of(self._rest.get(_CONTEXT, {}, deadline))
+            context = entry_of(self._rest.get(reviews.CONTEXT, {}, deadline))
             held = context.get("capabilities")
             if not isinstance(held, list):
                 raise BadResponse(CONNECTOR, "the answer does not tell the capabilities of the token's user")
             missing = tuple(each for each in self._needed() if each not in held)
             if self._from is NotablesFrom.NOTABLE_MACRO and not missing:
-                notable_update.read_statuses(self._rest, deadline)
+                read_statuses(self._rest, deadline)
         except PermissionMissing as exc:
             return Health(
                 connector=CONNECTOR, state=HealthState.FAILED, detail=exc.message, missing_scopes=(exc.scope,)
@@ -145,9 +162,11 @@ class SplunkSiem:
 
         Raises:
             ConnectorError: a search failed.
-            InputError: the checkpoint or the limit is unusable.
+            InputError: the checkpoint, the limit or this machine's clock is unusable.
         """
         now, deadline = self._clock(), self._deadline()
+        if not _OLDEST_NOW <= now.year <= _NEWEST_NOW:
+            raise InputError("clock", f"of this machine stands at the year {now.year}", "Set it")
         kind = Kind.ESCU if self._from is NotablesFrom.ESCU else Kind.NOTABLES
         progress = checkpoint.progress_of(since.token, kind) if since else None
         page: Page
@@ -173,6 +192,8 @@ class SplunkSiem:
     def update_notable(self, event_id: str, update: NotableUpdate) -> NotableWritten:
         """Write to a notable; where a person has set owner or status, the comment alone, which says so.
 
+        A comment that is there already is not written again, so that a run may be repeated.
+
         Args:
             event_id: event_id, finding id or SID+RID.
             update: what to write.
@@ -184,9 +205,9 @@ class SplunkSiem:
             NotSupported: there is no Enterprise Security here.
         """
         self._need_es()
-        deadline = self._deadline()
-        row = notables.find_row(self._jobs, self._store, event_id, now=self._clock(), deadline=deadline)
-        return notable_update.write(self._rest, str(row["event_id"]), update, row, deadline=deadline)
+        now, deadline = self._clock(), self._deadline()
+        row = notables.find_row(self._jobs, self._store, event_id, now=now, deadline=deadline)
+        return notable_update.write(self._rest, self._jobs, update, row, now=now, deadline=deadline)
 
     def add_risk(self, notable: Notable, *, score: float, message: str, case_id: str) -> RiskWritten:
         """Add what the case's score exceeds ESCU's by, once a case; the destination is the threat object.
@@ -203,7 +224,7 @@ class SplunkSiem:
         if self._from is not NotablesFrom.ESCU:
             needed.append(notable_update.CAPABILITY)
         if not self._settings.hec_url:
-            needed.append(risk_event.CAPABILITY)
+            needed.append(risk_sending.CAPABILITY)
         return tuple(needed)
 
     def _need_es(self) -> None:

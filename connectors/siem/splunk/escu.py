@@ -15,19 +15,18 @@ is not raised again when further events of it arrive; its count is that of the f
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
-
-import orjson
 
 from connectors.errors import BadResponse, InputError, QueryFailed
 from connectors.facts.notable import Notable, NotableSource
 from connectors.http.deadline import Deadline
 from connectors.siem.notable import RejectedNotable, notables_from_object
 from connectors.siem.splunk import checkpoint
-from connectors.siem.splunk.checkpoint import Kind, Progress, moment
+from connectors.siem.splunk.checkpoint import Kind, Progress, moment, seconds
 from connectors.siem.splunk.jobs import SearchJobs
 from connectors.siem.splunk.notables import MAX_LIMIT, Page, refuse_partial
 from connectors.siem.splunk.rest import CONNECTOR
@@ -42,6 +41,9 @@ MAX_WINDOWS = 24
 
 #: Groups of one search at most. More is an error, never a part.
 MAX_ROWS = 50_000
+
+#: Groups that are remembered while a poll is given in pages; its token holds no more (checkpoint.MAX_TOKEN).
+MAX_PAGED = 150_000
 
 #: Values of one field that a row carries beside the group.
 _VALUES = 100
@@ -267,6 +269,8 @@ def _after(
         )
     seen = dict(progress.seen) if progress else {}
     seen.update((checkpoint.digest(identity), indexed) for identity, indexed in given)
+    if len(seen) > MAX_PAGED:
+        raise QueryFailed(CONNECTOR, f"more than {MAX_PAGED:,} groups in one poll; none was taken")
     if progress is not None:
         return progress._replace(seen=seen)
     last = until // EVERY_S * EVERY_S
@@ -280,10 +284,11 @@ def _group(analytic: EscuAnalytic, row: Mapping[str, object]) -> tuple[str, int,
         BadResponse: the row is not what the search makes.
     """
     key = [row.get(name) for name in BY]
-    window, first_indexed = (_seconds(row.get(name)) for name in ("escu_window", "first_indexed"))
+    window, first_indexed = (seconds(row.get(name)) for name in ("escu_window", "first_indexed"))
     if window is None or first_indexed is None or not all(isinstance(each, str) for each in key):
         raise BadResponse(CONNECTOR, "a group of the analytic lacks a by-field, its window or its index time")
-    identity = f"escu:{hashlib.sha256(orjson.dumps([analytic.title, window, *key])).hexdigest()}"
+    parts = json.dumps([analytic.title, window, *key], ensure_ascii=False, separators=(",", ":"))
+    identity = f"escu:{hashlib.sha256(parts.encode('utf-8', 'surrogatepass')).hexdigest()}"
     fields = {
         **dict(zip(BY, key, strict=True)),
         **{name: row[name] for name in _BESIDE if name in row},
@@ -295,11 +300,6 @@ def _group(analytic: EscuAnalytic, row: Mapping[str, object]) -> tuple[str, int,
     if parsed.rejected:
         return identity, first_indexed, parsed.rejected[0]
     return identity, first_indexed, parsed.notables[0].model_copy(update={"source": NotableSource.DETECTION})
-
-
-def _seconds(value: object) -> int | None:
-    text = str(value).partition(".")[0]
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else None
 
 
 def _events(analytic: EscuAnalytic) -> str:

@@ -25,6 +25,7 @@ from connectors.http.call import Call, Reply
 from connectors.http.client import Http
 from connectors.http.deadline import Deadline
 from connectors.query.path import segment
+from connectors.query.text import holdable
 from connectors.siem.splunk.rest import CONNECTOR, reader, record_of
 
 _INVESTIGATIONS = "/servicesNS/nobody/missioncontrol/public/v2/investigations"
@@ -107,11 +108,11 @@ class Notes:
             deadline: for all calls together.
 
         Raises:
-            InputError: the target is no such id, or the note is empty.
+            InputError: the target is no such id, or the note is empty or cannot be sent.
             NotFound: there is no such finding.
             TimedOut: whether it was added is not known.
         """
-        if not content.strip():
+        if not holdable("note", content).strip():
             raise InputError("note", "is empty")
         path, params = notes_place(target)
         text, mark = marked(content, key)

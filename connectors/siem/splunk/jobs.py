@@ -9,6 +9,7 @@ https://github.com/splunk/splunk-sdk-python (splunklib/client.py: Jobs, Job)
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -68,6 +69,7 @@ V1 = "search/jobs"
 #: What a Splunk that runs as many searches as it may answers to one more.
 _BUSY_STATUS = 503
 
+_SID = re.compile(r"[\x21-\x7e]{1,500}")
 _TROUBLE = frozenset({"ERROR", "FATAL"})
 _NO_CONTENT = 204
 
@@ -210,7 +212,7 @@ class SearchJobs:
             jobs, form, deadline, repeatable=True, scope=SEARCH, refused=self._read_refusal
         )
         sid = record_of(reply).get("sid")
-        if not isinstance(sid, str) or not sid or sid in {".", ".."} or len(sid) > 500:
+        if not isinstance(sid, str) or sid in {"", ".", ".."} or not _SID.fullmatch(sid):
             raise BadResponse(self._rest.source, "a search was started and has no id")
         return sid
 

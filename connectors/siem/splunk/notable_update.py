@@ -3,26 +3,39 @@
 POST /services/notable_update with ruleUIDs, status, urgency, newOwner, disposition and comment needs the
 capability edit_notable_events
 (https://help.splunk.com/splunk-enterprise-security-7/api-reference/7.2/notable-event-endpoints/notable-event-api-reference).
-Ids of statuses and dispositions come from GET /services/alerts/reviewstatuses
-(splunk-soar-connectors/splunk, splunk_connector.py: label, status_type, disabled). The endpoint answers 200
-with `success: false` for what it did not do.
+The endpoint answers 200 with `success: false` for what it did not do.
+
+A comment is written once: where the notable's reviews hold it already, as after a run that was repeated, only
+what is still to be set is written. What our own account alone has set, as its comment says, is not a
+person's: our account must not be one that people use too.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
+from datetime import datetime
 from typing import NamedTuple
 
 from connectors.errors import BadResponse, InputError, Rejected
 from connectors.http.deadline import Deadline
 from connectors.ports import NotableUpdate, NotableWritten
-from connectors.siem.splunk.rest import CONNECTOR, SplunkRest, is_true, plain, record_of
+from connectors.query.text import holdable
+from connectors.siem.notable import MAX_EVENT_ID
+from connectors.siem.splunk import reviews
+from connectors.siem.splunk.jobs import SearchJobs
+from connectors.siem.splunk.rest import CONNECTOR, SplunkRest, plain, record_of
+from connectors.siem.splunk.review_statuses import (
+    LONGEST_LABEL,
+    ReviewStatus,
+    StatusKind,
+    chosen,
+    read_statuses,
+)
 
 _log = logging.getLogger(__name__)
 
-STATUSES = "/services/alerts/reviewstatuses"
 UPDATE = "/services/notable_update"
 
 #: The capability that writing needs.
@@ -34,32 +47,17 @@ UNASSIGNED = "unassigned"
 #: ES's urgencies, from the lowest.
 URGENCIES = ("informational", "low", "medium", "high", "critical")
 
-#: Characters of Splunk's own words that a message repeats.
-_LONGEST = 200
+#: Longest comment and longest name of an account, in characters.
+MAX_COMMENT = 20_000
+MAX_OWNER = 256
+
+#: `ruleUIDs` takes several ids with commas between them, so one that has a comma would be another's.
+_ONE_ID = re.compile(rf"[^\s,]{{1,{MAX_EVENT_ID}}}")
+
+#: What a person may have set without taking the notable: no owner and no status tells of it.
+_QUIETLY_SET = ("urgency", "disposition")
 
 _YES = frozenset({"1", "true", "t", "yes"})
-
-
-class StatusKind(StrEnum):
-    """What a review status is of: `status_type` of the endpoint."""
-
-    STATUS = "notable"
-    DISPOSITION = "disposition"
-
-
-class ReviewStatus(NamedTuple):
-    """A status or disposition that may be set.
-
-    Attributes:
-        id: what is sent, such as "2" or "disposition:6".
-        label: what people read, such as "In Progress".
-        default: True for the one that new notables have.
-    """
-
-    id: str
-    kind: StatusKind
-    label: str
-    default: bool
 
 
 class Current(NamedTuple):
@@ -73,35 +71,6 @@ class Current(NamedTuple):
     disposition: str
 
 
-def read_statuses(rest: SplunkRest, deadline: Deadline) -> tuple[ReviewStatus, ...]:
-    """Every enabled status and disposition.
-
-    Raises:
-        BadResponse: the answer is no list of statuses.
-    """
-    entries = record_of(rest.get(STATUSES, {"count": "-1"}, deadline)).get("entry")
-    if not isinstance(entries, list):
-        raise BadResponse(CONNECTOR, "the review statuses are not a list")
-    read = (_status(entry) for entry in entries if isinstance(entry, dict))
-    return tuple(each for each in read if each is not None)
-
-
-def chosen(statuses: Sequence[ReviewStatus], kind: StatusKind, label: str) -> ReviewStatus:
-    """The status of a label, in any case.
-
-    Raises:
-        InputError: no enabled status has it (the known ones are named), or several have.
-    """
-    field = "status" if kind is StatusKind.STATUS else "disposition"
-    known = [each for each in statuses if each.kind is kind]
-    fits = [each for each in known if each.label.casefold() == label.strip().casefold()]
-    if len(fits) == 1:
-        return fits[0]
-    names = ", ".join(f"{each.label[:_LONGEST]!a}" for each in known) or "none"
-    problem = "stands for several of them" if fits else "is not known to Splunk"
-    raise InputError(field, f"{label[:_LONGEST]!a} {problem}", f"Known: {names}")
-
-
 def current_of(row: Mapping[str, object]) -> Current:
     """What a row of the macro `notable` says of the notable's review."""
 
@@ -112,93 +81,158 @@ def current_of(row: Mapping[str, object]) -> Current:
     return Current(*(text(name) for name in Current._fields))
 
 
-def set_by_person(current: Current, statuses: Sequence[ReviewStatus]) -> str:
-    """What shows that a person has worked on the notable; "" when nothing does.
+def signs_of_a_person(current: Current, statuses: Sequence[ReviewStatus]) -> tuple[tuple[str, str], ...]:
+    """What may show that a person has worked on the notable: field, and why; nothing when nothing does.
 
-    An owner, or a status that new notables do not have. What cannot be read counts as set: it must not be
-    written over.
+    An owner, or a status that new notables do not have. What cannot be read counts as set, with no field: it
+    must not be written over.
     """
     if not current.owner or not current.status:
-        return "whether a person has set it cannot be read (owner or status is missing)"
+        return (("", "whether a person has set it cannot be read (owner or status is missing)"),)
+    signs = []
     if current.owner.casefold() != UNASSIGNED:
-        return f"it is owned by {current.owner[:_LONGEST]!a}"
+        signs.append(("owner", f"it is owned by {current.owner[:LONGEST_LABEL]!a}"))
     defaults = {each.id for each in statuses if each.kind is StatusKind.STATUS and each.default}
-    is_default = current.status in defaults or current.status_default.casefold() in _YES
-    if not is_default:
-        return f"its status is {(current.status_label or current.status)[:_LONGEST]!a}"
-    return ""
+    if current.status not in defaults and current.status_default.casefold() not in _YES:
+        label = current.status_label or current.status
+        signs.append(("status", f"its status is {label[:LONGEST_LABEL]!a}"))
+    return tuple(signs)
 
 
-def form_of(
-    event_id: str, update: NotableUpdate, current: Current, statuses: Sequence[ReviewStatus]
-) -> tuple[dict[str, str], NotableWritten]:
-    """What to send, and what it means.
+def wanted_of(update: NotableUpdate, statuses: Sequence[ReviewStatus]) -> dict[str, tuple[str, str]]:
+    """Of each field that is asked for: the form's name for it and what is sent.
 
     Raises:
-        InputError: a label or an urgency is unknown, or the comment is empty.
+        InputError: a label, an urgency or an owner is none, or the comment is empty or too long.
     """
     if not update.comment.strip():
         raise InputError("comment", "is empty")
+    if len(holdable("comment", update.comment)) > MAX_COMMENT:
+        raise InputError("comment", f"is longer than {MAX_COMMENT:,} characters")
     wanted: dict[str, tuple[str, str]] = {}
     if update.status is not None:
-        status = chosen(statuses, StatusKind.STATUS, update.status)
-        wanted["status"] = ("status", status.id)
+        wanted["status"] = ("status", chosen(statuses, StatusKind.STATUS, update.status).id)
     if update.disposition is not None:
-        wanted["disposition"] = (
-            "disposition",
-            chosen(statuses, StatusKind.DISPOSITION, update.disposition).id,
-        )
+        disposition = chosen(statuses, StatusKind.DISPOSITION, update.disposition)
+        wanted["disposition"] = ("disposition", disposition.id)
     if update.urgency is not None:
         if update.urgency.casefold() not in URGENCIES:
             raise InputError(
-                "urgency", f"{update.urgency[:_LONGEST]!a} is none", f"Known: {', '.join(URGENCIES)}"
+                "urgency", f"{update.urgency[:LONGEST_LABEL]!a} is none", f"Known: {', '.join(URGENCIES)}"
             )
         wanted["urgency"] = ("urgency", update.urgency.casefold())
     if update.owner is not None:
-        wanted["owner"] = ("newOwner", update.owner)
+        owner = update.owner
+        if not owner.strip() or not owner.isprintable() or len(owner) > MAX_OWNER:
+            raise InputError("owner", "is no name of an account")
+        wanted["owner"] = ("newOwner", owner)
+    return wanted
+
+
+def form_of(
+    update: NotableUpdate,
+    current: Current,
+    statuses: Sequence[ReviewStatus],
+    history: reviews.History,
+    *,
+    event_id: str,
+    user: str,
+) -> tuple[dict[str, str] | None, NotableWritten]:
+    """What to send, and what it means; None to send where all of it is there.
+
+    Args:
+        update: what is asked for.
+        current: what the notable has now.
+        statuses: what may be set.
+        history: its reviews.
+        event_id: the notable's.
+        user: our own account; "" where it is not known.
+
+    Raises:
+        InputError: as wanted_of.
+    """
     # What it has already needs no writing, whoever set it.
-    wanted = {name: sent for name, sent in wanted.items() if getattr(current, name) != sent[1]}
-    why = set_by_person(current, statuses)
-    left = tuple(wanted) if why else ()
-    told = f"Left as it is: {', '.join(left)}; {why}." if left else ""
-    comment = f"{update.comment}\n{told}" if told else update.comment
-    form = {"ruleUIDs": event_id, "comment": comment}
-    if not left:
-        form |= dict(wanted.values())
-    written = ("comment", *(name for name in wanted if name not in left))
-    return form, NotableWritten(written, left, told)
+    wanted = {
+        name: sent
+        for name, sent in wanted_of(update, statuses).items()
+        if getattr(current, name).casefold() != sent[1].casefold()
+    }
+    left, why = _left(wanted, current, statuses, history, user)
+    told = f"{reviews.LEFT} {', '.join(left)}; {why}." if left else ""
+    settable = {name: sent for name, sent in wanted.items() if name not in left}
+    fields = dict(settable.values())
+    if not history.has_comment(update.comment):
+        comment = reviews.told_comment(update.comment, tuple(settable), told)
+        form = {"ruleUIDs": event_id, "comment": comment, **fields}
+        return form, NotableWritten(("comment", *settable), left, told)
+    outcome = NotableWritten(tuple(settable), left, told)
+    if not settable:
+        return None, outcome
+    return {
+        "ruleUIDs": event_id,
+        "comment": reviews.told_comment("", tuple(settable), ""),
+        **fields,
+    }, outcome
+
+
+def _left(
+    wanted: Mapping[str, object],
+    current: Current,
+    statuses: Sequence[ReviewStatus],
+    history: reviews.History,
+    user: str,
+) -> tuple[tuple[str, ...], str]:
+    """Names of the fields that must not be written, and why."""
+    for field, why in signs_of_a_person(current, statuses):
+        if not field or not history.was_set_by(user, field, getattr(current, field)):
+            return tuple(wanted), why
+    quiet = tuple(name for name in wanted if name in _QUIETLY_SET)
+    if not history.whole:
+        return quiet, "who has set it cannot be read (the reviews)"
+    other = history.others(user)
+    return (quiet, f"it was reviewed by {other[:LONGEST_LABEL]!a}") if other else ((), "")
 
 
 def write(
     rest: SplunkRest,
-    event_id: str,
+    searches: SearchJobs,
     update: NotableUpdate,
     row: Mapping[str, object],
     *,
+    now: datetime,
     deadline: Deadline,
 ) -> NotableWritten:
-    """Write to a notable, once.
+    """Write to a notable, once, and each comment once.
 
     Where a person has set owner or status, the comment alone is written and says so.
 
     Args:
         rest: how Splunk is asked.
-        event_id: the notable's, as ES has it.
+        searches: how the notable's reviews are read.
         update: what to write.
         row: the notable as it is now (notables.find_row), read just before.
+        now: the time.
         deadline: for all calls together.
 
     Raises:
         InputError: a label is unknown; the known ones are named.
         Rejected: Splunk says that it did not write.
+        BadResponse: the notable's id could stand for others too.
         TimedOut: whether it was written is not known.
     """
+    event_id = row.get("event_id")
+    if not isinstance(event_id, str) or not _ONE_ID.fullmatch(event_id) or not event_id.isprintable():
+        raise BadResponse(CONNECTOR, "the notable's event_id is not that of one notable, so none was written")
     statuses = read_statuses(rest, deadline)
-    form, outcome = form_of(event_id, update, current_of(row), statuses)
-    reply = rest.post(UPDATE, form, deadline, repeatable=False, scope=CAPABILITY)
-    check_answer(record_of(reply), event_id)
+    wanted_of(update, statuses)  # what cannot be written is told before anything is searched
+    history = reviews.read(searches, event_id, row, now=now, deadline=deadline)
+    user = reviews.own_name(rest, deadline) if history.reviews else ""
+    form, outcome = form_of(update, current_of(row), statuses, history, event_id=event_id, user=user)
+    if form is not None:
+        reply = rest.post(UPDATE, form, deadline, repeatable=False, scope=CAPABILITY)
+        check_answer(record_of(reply), event_id)
     if outcome.left:
-        _log.info("%s: notable %s: %s", CONNECTOR, ascii(event_id[:_LONGEST]), outcome.told)
+        _log.info("%s: notable %s: %s", CONNECTOR, ascii(event_id[:LONGEST_LABEL]), outcome.told)
     return outcome
 
 
@@ -225,16 +259,3 @@ def check_answer(answer: Mapping[str, object], event_id: str) -> None:
 def _count(answer: Mapping[str, object], name: str) -> int:
     value = answer.get(name)
     return value if isinstance(value, int) else 0
-
-
-def _status(entry: Mapping[str, object]) -> ReviewStatus | None:
-    """One entry; None for a disabled one and for what is neither status nor disposition."""
-    identity, content = entry.get("name"), entry.get("content")
-    if not isinstance(identity, str) or not identity or not isinstance(content, dict):
-        return None
-    label, kind = content.get("label"), content.get("status_type")
-    if not isinstance(label, str) or not label or is_true(content.get("disabled")):
-        return None
-    if kind not in {StatusKind.STATUS.value, StatusKind.DISPOSITION.value}:
-        return None
-    return ReviewStatus(identity, StatusKind(str(kind)), label, is_true(content.get("default")))

@@ -19,9 +19,15 @@ from connectors.errors import Ambiguous, BadResponse, InputError, NotFound, Quer
 from connectors.facts.notable import Notable
 from connectors.http.deadline import Deadline
 from connectors.query import spl
-from connectors.siem.notable import DERIVED, NotableSettings, RejectedNotable, notables_from_object
+from connectors.siem.notable import (
+    DERIVED,
+    MAX_EVENT_ID,
+    NotableSettings,
+    RejectedNotable,
+    notables_from_object,
+)
 from connectors.siem.splunk import checkpoint
-from connectors.siem.splunk.checkpoint import Kind, Progress, moment
+from connectors.siem.splunk.checkpoint import Kind, Progress, moment, seconds
 from connectors.siem.splunk.jobs import Rows, SearchJobs
 from connectors.siem.splunk.rest import CONNECTOR, because
 from connectors.siem.splunk.settings import SEARCH_NAMES
@@ -197,7 +203,10 @@ def find_row(
         NotFound: there is none in the time that is looked through.
         QueryFailed: not everything could be searched.
         Ambiguous: a SID+RID made several notables.
+        InputError: no query can hold the id.
     """
+    if len(event_id) > MAX_EVENT_ID:
+        raise InputError("event_id", f"is longer than {MAX_EVENT_ID:,} characters")
     if event_id.startswith(DERIVED):
         raise NotFound(CONNECTOR, "the notable came without an id of Splunk, so it cannot be found there")
     job = _SID_RID.fullmatch(event_id)
@@ -270,7 +279,9 @@ def _columns(store: NotableStore) -> str:
 
 
 def _lookup(store: NotableStore, condition: str) -> str:
-    return f"{_base(store)} | where {condition} | eval indexed=_indextime | table {_columns(store)}"
+    # The last comment: for notable_update, where the reviews cannot be read.
+    comment = ", comment" if store.macro else ""
+    return f"{_base(store)} | where {condition} | eval indexed=_indextime | table {_columns(store)}{comment}"
 
 
 def _span(store: NotableStore, event_id: str, now: datetime) -> tuple[datetime, datetime]:
@@ -291,10 +302,10 @@ def _dated(rows: Sequence[Mapping[str, object]], *, cut: bool) -> list[tuple[str
     """
     dated: dict[str, tuple[str, int, Mapping[str, object]]] = {}
     for row in rows:
-        event_id, indexed = row.get("event_id"), str(row.get("indexed")).partition(".")[0]
-        if not isinstance(event_id, str) or not event_id or not (indexed.isascii() and indexed.isdigit()):
+        event_id, indexed = row.get("event_id"), seconds(row.get("indexed"))
+        if not isinstance(event_id, str) or not event_id or indexed is None:
             raise BadResponse(CONNECTOR, "a notable has no event_id or no index time")
-        dated.setdefault(event_id, (event_id, int(indexed), row))
+        dated.setdefault(event_id, (event_id, indexed, row))
     times = [when for _, when, _ in dated.values()]
     if cut and times != sorted(times):
         raise BadResponse(CONNECTOR, "notables were cut off and are not in order of index time")

@@ -24,6 +24,7 @@ from connectors.http.call import Call, Refused, Reply
 from connectors.http.client import Http
 from connectors.http.deadline import Deadline
 from connectors.query.path import segment
+from connectors.query.text import holdable
 from connectors.siem.splunk.settings import SplunkPlace
 
 CONNECTOR = "splunk"
@@ -117,9 +118,13 @@ class SplunkRest:
             refused: reads a refusal first; None from it leaves it to the usual meaning.
 
         Raises:
+            InputError: a field holds text that cannot be sent.
             TimedOut: of a write: whether it was carried out is not known.
             ConnectorError: as `get`.
         """
+        for name, given in form.items():
+            for text in (given,) if isinstance(given, str) else given:
+                holdable(name, text)
         call = self._posted(path, scope, refused, repeatable=repeatable)
         return self._http.send(call._replace(form={**form, "output_mode": "json"}), deadline=deadline)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from connectors.facts.base import Fact
 from connectors.http.settings import HttpSettings
+from connectors.http.targets import url_problem
 
 #: As Splunk's add-ons for Windows and for Sysmon name the events (renderXml = true).
 SYSMON = 'sourcetype=XmlWinEventLog source="XmlWinEventLog:Microsoft-Windows-Sysmon/Operational"'
@@ -42,6 +43,17 @@ def _search_terms(value: str) -> str:
     raise ValueError("search terms only, on one line: no pipe, subsearch or backslash; quotes closed")
 
 
+def _address(value: str) -> str:
+    """An address that may be asked; the error does not repeat it, as it may hold a password."""
+    problem = url_problem(value, loopback=True, query=False)
+    if problem:
+        raise ValueError(f"the address {problem}")
+    return value
+
+
+_Address = Annotated[str, Field(max_length=500), AfterValidator(_address)]
+
+
 class SplunkPlace(Fact):
     """Where Splunk is and in which app searches run.
 
@@ -56,7 +68,9 @@ class SplunkPlace(Fact):
         deadline_s: seconds for one question of ours, with all its searches.
     """
 
-    base_url: Annotated[str, Field(min_length=1)]
+    model_config = ConfigDict(hide_input_in_errors=True)  # a wrong address may hold a password
+
+    base_url: _Address
     app: _Name = "search"
     owner: _Name = "nobody"
     sysmon: Annotated[str, Field(max_length=1000), AfterValidator(_search_terms)] = SYSMON
@@ -86,9 +100,11 @@ class SplunkSettings(SplunkPlace):
         http: how requests are sent, with a CA bundle of its own where Splunk has a private one.
     """
 
-    hec_url: str = ""
+    hec_url: Literal[""] | _Address = ""
     notable_index: _Index = "notable"
     risk_index: _Index = "risk"
     notables_from: NotablesFrom = NotablesFrom.NOTABLE_MACRO
-    search_names: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = SEARCH_NAMES
+    search_names: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(max_length=100)
+    ] = SEARCH_NAMES
     http: HttpSettings = HttpSettings()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from enum import StrEnum
 from pathlib import Path
 
@@ -33,9 +33,11 @@ from playbooks.edr import edr_of
 from playbooks.report.wording import source_title
 from playbooks.reputation import Reputation, readable_keys
 from playbooks.settings import CONFIG_VARIABLE, Settings, load_settings
-from playbooks.source_checks import check_all
+from playbooks.siem import TOKEN_VARIABLE, splunk_of
+from playbooks.source_checks import Check, run_checks
 
-#: Seconds for all sources together; each gives up after connectors.reputation.answering.CHECK_S by itself.
+#: Seconds for all sources, EDRs and the SIEM together; a source gives up after
+#: connectors.reputation.answering.CHECK_S by itself.
 DEADLINE_S = 15.0
 
 #: In the detail of a check: the source was not asked, and it says until when.
@@ -50,6 +52,7 @@ class Area(StrEnum):
     ONLINE = "online source"
     OFFLINE = "list on this machine"
     EDR = "EDR"
+    SIEM = "SIEM"
 
 
 class Finding(Fact):
@@ -80,17 +83,25 @@ def examine(config: Path | None, environ: Mapping[str, str]) -> tuple[Finding, .
     except ConfigError as error:
         return (Finding(area=Area.SETTINGS, name="settings", state=HealthState.FAILED, detail=str(error)),)
     keys, wrong = readable_keys(environ)
-    with Reputation(settings.reputation, keys) as reputation:
+    with ExitStack() as opened, Reputation(settings.reputation, keys) as reputation:
         # One whose key cannot be read would be called "not configured".
         sources = [each for each in reputation.sources if each.info.name not in wrong]
         folders = _folders(settings)
-        late = f"no answer within {DEADLINE_S:g} seconds"
-        checked = check_all(sources, Deadline.after(DEADLINE_S), late=late)
-        health = {source.info.name: found for source, found in zip(sources, checked, strict=True)}
+        edrs = {each: _opened_edr(each, settings, environ, opened) for each in _named_edrs(settings)}
+        siem = _opened_siem(settings, environ, opened)
+        # All side by side: an EDR that does not answer delays no other.
+        asked = [each for each in (*edrs.values(), siem) if isinstance(each, Check)]
+        checks = [*(Check(each.info.name, each.check) for each in sources), *asked]
+        checked = run_checks(
+            checks, Deadline.after(DEADLINE_S), late=f"no answer within {DEADLINE_S:g} seconds"
+        )
+        health = {check.name: found for check, found in zip(checks, checked, strict=True)}
     return (
         _settings(settings, config, environ),
         *folders,
-        *_edrs(settings, environ),
+        *(_edr(name, edr, health) for name, edr in edrs.items()),
+        *(() if edrs else (_no_edr(),)),
+        _siem(siem, health),
         *(_online(name, settings, keys, wrong, health) for name in CATALOGUE),
         *(
             _offline(each.info.name, health[each.info.name])
@@ -100,33 +111,73 @@ def examine(config: Path | None, environ: Mapping[str, str]) -> tuple[Finding, .
     )
 
 
-def _edrs(settings: Settings, environ: Mapping[str, str]) -> tuple[Finding, ...]:
-    """Each EDR that has a section; of the others one line says how to name one."""
+def _named_edrs(settings: Settings) -> list[EdrName]:
+    """Each EDR that has a section, and the one that the settings name."""
     named = [each for each in EDRS if getattr(settings.edr, each.value) is not None]
     if settings.edr.connector is not None and settings.edr.connector not in named:
         named.append(settings.edr.connector)
-    if not named:
-        detail = f"none has a section in the settings: [edr.NAME], NAME one of {', '.join(EDRS)}"
-        return (Finding(area=Area.EDR, name="EDR", state=HealthState.NOT_CONFIGURED, detail=detail),)
-    return tuple(_edr(each, settings, environ) for each in named)
+    return named
 
 
-def _edr(name: EdrName, settings: Settings, environ: Mapping[str, str]) -> Finding:
+def _no_edr() -> Finding:
+    detail = f"none has a section in the settings: [edr.NAME], NAME one of {', '.join(EDRS)}"
+    return Finding(area=Area.EDR, name="EDR", state=HealthState.NOT_CONFIGURED, detail=detail)
+
+
+def _opened_edr(
+    name: EdrName, settings: Settings, environ: Mapping[str, str], opened: ExitStack
+) -> Check | ConfigError:
+    """What asks the EDR, open until `opened` is closed; why it cannot be asked."""
     try:
-        with edr_of(name, settings, environ) as edr:
-            health = edr.check()
+        return Check(_key(name), opened.enter_context(edr_of(name, settings, environ)).check)
     except ConfigError as error:
-        return Finding(area=Area.EDR, name=name.value, state=HealthState.FAILED, detail=str(error))
+        return error
+
+
+def _opened_siem(
+    settings: Settings, environ: Mapping[str, str], opened: ExitStack
+) -> Check | ConfigError | None:
+    """As _opened_edr; None where no SIEM is configured."""
+    if settings.splunk is None:
+        return None
+    try:
+        siem = opened.enter_context(splunk_of(settings, environ, on_rejected=lambda _: None))
+    except ConfigError as error:
+        return error
+    return Check(_SIEM_KEY, siem.check)
+
+
+#: An EDR or the SIEM among the checks: a reputation source may have the same short name.
+_SIEM_KEY = "siem splunk"
+
+
+def _key(name: EdrName) -> str:
+    return f"edr {name.value}"
+
+
+def _edr(name: EdrName, edr: Check | ConfigError, health: Mapping[str, Health]) -> Finding:
+    if isinstance(edr, ConfigError):
+        return Finding(area=Area.EDR, name=name.value, state=HealthState.FAILED, detail=str(edr))
     remedy = f"Check {EDRS[name].variable} and [edr.{name.value}], then the proxy"
+    return _answered(Area.EDR, name.value, health[_key(name)], remedy)
+
+
+def _siem(siem: Check | ConfigError | None, health: Mapping[str, Health]) -> Finding:
+    if siem is None:
+        detail = f"no section [splunk] in the settings; its token is in {TOKEN_VARIABLE}"
+        return Finding(area=Area.SIEM, name="splunk", state=HealthState.NOT_CONFIGURED, detail=detail)
+    if isinstance(siem, ConfigError):
+        return Finding(area=Area.SIEM, name="splunk", state=HealthState.FAILED, detail=str(siem))
+    remedy = f"Check {TOKEN_VARIABLE} and [splunk] (base_url is the management port), then the proxy"
+    return _answered(Area.SIEM, "splunk", health[_SIEM_KEY], remedy)
+
+
+def _answered(area: Area, name: str, health: Health, remedy: str) -> Finding:
     if health.missing_scopes:
         remedy = f"Grant {', '.join(health.missing_scopes)}"
     failed = health.state is HealthState.FAILED
     return Finding(
-        area=Area.EDR,
-        name=name.value,
-        state=health.state,
-        detail=health.detail,
-        remedy=remedy if failed else "",
+        area=area, name=name, state=health.state, detail=health.detail, remedy=remedy if failed else ""
     )
 
 
@@ -243,4 +294,6 @@ def title_of(finding: Finding) -> str:
         return EDRS[EdrName(finding.name)].title
     if finding.area is Area.ONLINE:
         return describe(finding.name).title
+    if finding.area is Area.SIEM:
+        return "Splunk"
     return source_title(finding.name) if finding.area is Area.OFFLINE else finding.name

@@ -18,6 +18,7 @@ from connectors.ports import EdrConnector
 from playbooks.edr import edr_of, named_edr
 from playbooks.hosts.terminal_output import (
     chosen_profiles,
+    note,
     progress,
     screen,
     tell_problems,
@@ -80,6 +81,12 @@ def _log_edr(logs: Sequence[Path], process: str, settings: Settings) -> Iterator
 
 
 def _tell(edr: EdrConnector, question: Notable, settings: Settings, *, as_json: bool) -> None:
+    if question.process_guids and not edr.sysmon_guids and not question.process_name:
+        raise InputError(
+            "--guid",
+            f"is Sysmon's, and {edr.name} has ids of its own, so it cannot be found by it",
+            "Give --process NAME with --at TIME, and --peer IP where it is known",
+        )
     located = _exactly_one(edr, question, settings.lineage)
     if located.host is None:
         raise ProcessNotFound(edr.name, "the host is not known")
@@ -96,6 +103,8 @@ def _tell(edr: EdrConnector, question: Notable, settings: Settings, *, as_json: 
         }
         write_json(document)
         return
+    for each in located.problems:
+        note(f"{each.what}: {each.why}")
     how = screen()
     write(
         terminal.render_lineage(

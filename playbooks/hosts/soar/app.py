@@ -8,6 +8,7 @@ deferred here, since the SDK reads them as objects.
 
 import importlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,9 @@ for _name in ("actions", "connectors", "playbooks"):
 
 from soar_sdk.abstract import SOARClient
 from soar_sdk.logging import getLogger
+from soar_sdk.meta.actions import ActionLock
+from soar_sdk.models.container import Container
+from soar_sdk.params import OnPollParams
 from soar_sdk.webhooks.models import WebhookRequest, WebhookResponse
 
 from playbooks.hosts.soar.asset import Asset, Purpose
@@ -49,6 +53,8 @@ from playbooks.hosts.soar.outputs import (
     ResponseSummary,
     RiskRow,
     RiskSummary,
+    WriteBackRow,
+    WriteBackSummary,
 )
 from playbooks.hosts.soar.params import (
     CheckIpParams,
@@ -58,6 +64,7 @@ from playbooks.hosts.soar.params import (
     ReenrichParams,
     ResponseParams,
     RiskParams,
+    UpdateNotableParams,
 )
 from playbooks.hosts.soar.redaction import without_secrets
 from playbooks.hosts.soar.shapes import Output
@@ -371,6 +378,58 @@ def reenrich_case(
     from playbooks.hosts.soar.answers.reenrichment import answer
 
     return _told(soar, answer(params, soar, asset, _state_folder()))
+
+
+# --- update notable
+
+
+@app.view_handler(template="widget_write_back.html")
+@named
+def render_write_back(outputs: list[WriteBackRow]) -> Widget:
+    """The widget of update notable."""
+    from playbooks.hosts.soar.shown import shown_write_back
+
+    return shown_write_back(outputs)
+
+
+@app.action(
+    name="update notable",
+    action_type="generic",
+    read_only=False,
+    description="Write what was found to the case's notables in Splunk, and its risk once",
+    verbose="Each notable of the case gets a comment, and what the policy's [write_back] names. What a person"
+    " has set stays: there the comment alone is written, and says so. Nothing is closed. The host's risk gets"
+    " what the case's score exceeds the correlation search's by, once a case; the score is worked out anew"
+    " from the facts. Or give event_id and comment to write to one notable by hand. Without a section"
+    " [splunk] in the policy nothing is written, and the rows say so.",
+    view_handler=named(render_write_back),
+    params_class=UpdateNotableParams,
+    summary_type=WriteBackSummary,
+    # One at a time on an asset: two at once would both find that nothing is written yet.
+    lock=ActionLock(timeout=600),
+)
+@answers_in_sentences(purpose=Purpose.INVESTIGATE)
+def update_notable(
+    params: UpdateNotableParams, soar: SOARClient[WriteBackSummary], asset: Asset
+) -> list[WriteBackRow]:
+    """Write to notables."""
+    from playbooks.hosts.soar.answers.notable_update import answer
+
+    return _told(soar, answer(params, asset))
+
+
+# --- polling
+
+
+@app.on_poll()
+@answers_in_sentences(purpose=Purpose.INVESTIGATE)
+def on_poll(params: OnPollParams, soar: SOARClient[Any], asset: Asset) -> Iterator[Container]:
+    """Fetch the next notables of Splunk, and keep each as a container once."""
+    from playbooks.hosts.soar.poll import poll
+
+    soar.set_message(poll(params, soar, asset))
+    # All is kept by now: what the SDK keeps itself it does not look up first, and would double.
+    return iter(())
 
 
 # --- webhook

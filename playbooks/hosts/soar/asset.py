@@ -55,8 +55,22 @@ class Asset(BaseAsset):
     edr_secret: str | None = AssetField(
         sensitive=True,
         description="Secret of the EDR that the policy's section [edr] names: of the CrowdStrike API client,"
-        " of the Defender application, or the Elastic API key (encoded). Give one that may read and not"
-        " isolate. It is asked where sysmon_path is empty",
+        " of the Defender application, the Elastic API key (encoded), or Splunk's token for sysmon_splunk"
+        " (empty: splunk_token is used). Give one that may read and not isolate. It is asked where"
+        " sysmon_path is empty",
+    )
+
+    # --- purpose investigate: where notables come from and cases are written back to
+    splunk_token: str | None = AssetField(
+        sensitive=True,
+        description="Authentication token of the Splunk that the policy's section [splunk] names. Its user"
+        " needs the capabilities search, edit_notable_events and, without an event collector, edit_tcp."
+        " Empty: nothing is polled and nothing written back",
+    )
+    splunk_hec_token: str | None = AssetField(
+        sensitive=True,
+        description="Token of Splunk's HTTP Event Collector, where the policy's section [splunk] has a"
+        " hec_url",
     )
 
     # --- purpose investigate: who knows addresses. A source without its key is not asked, and said to be so
@@ -114,7 +128,7 @@ class Asset(BaseAsset):
         required=False,
         default="events",
         category=FieldCategory.INGEST,
-        description="Label of the containers that the webhook makes",
+        description="Label of the containers that webhook and polling make",
     )
 
     # --- purpose contain (credentials that isolate and release come here)
@@ -135,6 +149,8 @@ PURPOSES_OF: Mapping[str, frozenset[Purpose]] = {
     "policy": frozenset(Purpose),
     "sysmon_path": frozenset({Purpose.INVESTIGATE}),
     "edr_secret": frozenset({Purpose.INVESTIGATE}),
+    "splunk_token": frozenset({Purpose.INVESTIGATE}),
+    "splunk_hec_token": frozenset({Purpose.INVESTIGATE}),
     **dict.fromkeys(
         (
             "virustotal_key",

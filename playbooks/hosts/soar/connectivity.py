@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from connectors.edr.catalogue import CATALOGUE as EDRS
+from connectors.edr.catalogue import EdrName
 from connectors.errors import InputError, ResponseError
 from connectors.facts.health import HealthState
 from playbooks.hosts.soar.asset import MIN_SECRET, Asset, Purpose, misplaced_fields, settings_of
@@ -57,7 +58,7 @@ def source_lines(asset: Asset, state_folder: Path | None = None) -> tuple[Source
     purpose = Purpose(asset.purpose)
     lines = [_policy(asset)]
     if purpose is Purpose.INVESTIGATE:
-        lines += [_sysmon(asset), _edr(asset), _webhook(asset)]
+        lines += [_sysmon(asset), _edr(asset), _splunk(asset), _webhook(asset)]
         lines.append(
             SourceLine("containment", SourceState.NOT_CONFIGURED, "this asset is for investigation only")
         )
@@ -131,6 +132,31 @@ def _edr(asset: Asset) -> SourceLine:
     except InputError as error:
         return SourceLine(title, SourceState.WRONG, safe_error(error))
     return SourceLine(title, STATES[health.state], health.detail)
+
+
+def _splunk(asset: Asset) -> SourceLine:
+    """Whether Splunk answers, and which capability the token's user lacks."""
+    from playbooks.hosts.soar.splunk import splunk_for
+
+    try:
+        settings = settings_of(asset)
+    except InputError:  # the policy's own line says it
+        return SourceLine("Splunk", SourceState.NOT_CONFIGURED, "the policy cannot be read")
+    if settings.splunk is None:
+        given = [name for name in ("splunk_token", "splunk_hec_token") if getattr(asset, name)]
+        # Its token is of use without the section where processes are looked up in Splunk.
+        read_there = settings.edr.connector is EdrName.SYSMON_SPLUNK
+        if given and not (given == ["splunk_token"] and read_there):
+            detail = f"{given[0]} is filled, but the policy has no section [splunk]"
+            return SourceLine("Splunk", SourceState.WRONG, detail)
+        detail = "the policy has no section [splunk]: nothing is polled, and nothing written back"
+        return SourceLine("Splunk", SourceState.NOT_CONFIGURED, detail)
+    try:
+        with splunk_for(asset, settings) as siem:
+            health = siem.check()
+    except InputError as error:
+        return SourceLine("Splunk", SourceState.WRONG, safe_error(error))
+    return SourceLine("Splunk", STATES[health.state], health.detail)
 
 
 def _reputation(asset: Asset, state_folder: Path | None) -> list[SourceLine]:

@@ -19,7 +19,7 @@ from soar_sdk.asset import BaseAsset
 from soar_sdk.exceptions import ActionFailure, AssetMisconfiguration
 from soar_sdk.input_spec import InputSpecification
 from soar_sdk.logging import getLogger
-from soar_sdk.params import Params
+from soar_sdk.params import OnPollParams, Params
 from soar_sdk.shims.phantom_common.app_interface.app_interface import SoarRestClient
 from soar_sdk.types import NamedCallable
 from soar_sdk.webhooks.models import WebhookResponse
@@ -38,11 +38,13 @@ class GuardedActions(ActionsManager):
     Attributes:
         refusal: why no action can run now, such as an asset that cannot be read; "" when they can.
         begun: True once the sets of the call at hand are being worked.
+        unexpected: what `on poll` raised past our own guard; None when nothing.
         secrets: gives the asset's secrets; none before an asset is known.
     """
 
     refusal = ""
     begun = False
+    unexpected: Exception | None = None
     secrets: Callable[[], tuple[str, ...]] = staticmethod(tuple)
 
     def handle(self, input_data: InputSpecification, handle: int | None = None) -> str:
@@ -56,6 +58,7 @@ class GuardedActions(ActionsManager):
         if client is not None:
             client.set_message("")
             client.set_summary(None)
+        self.unexpected = None
         before = len(self.get_action_results())
         given = {name: value for name, value in param.items() if name != "context"}
         action = self.get_action(self.get_action_identifier())
@@ -81,6 +84,22 @@ class GuardedActions(ActionsManager):
             self._fail(ActionFailure(_unexpected(error), name), given)
         if len(self.get_action_results()) == before:
             self._fail(ActionFailure("the action ended without a result", name), given)
+        elif isinstance(params := action and action.meta.parameters, type) and issubclass(
+            params, OnPollParams
+        ):
+            self._mend_poll(self.get_action_results()[-1], name)
+
+    def add_exception(self, exception: Exception) -> None:
+        """Keep an exception from the app run: with it the platform would show its text and traceback."""
+        tell_where(exception)
+        self.unexpected = exception
+
+    def _mend_poll(self, result: Any, name: str) -> None:
+        """The result of `on poll` in our words: the SDK has one for every success, and shows exceptions."""
+        if self.unexpected is not None:
+            result.set_status(False, str(ActionFailure(_unexpected(self.unexpected), name)))
+        elif result.get_status() and self._soar_client is not None and self._soar_client.get_message():
+            result.set_status(True, self._soar_client.get_message())
 
     def _fail(self, failure: ActionFailure, given: dict[str, Any]) -> None:
         secrets = self.secrets()
@@ -224,7 +243,8 @@ def _guarded(function: Callable[..., Any], purpose: Purpose | None) -> NamedCall
             return _told_without(rows, kwargs.get("soar"), secrets)
         failure = ActionFailure(without_secrets(sentence, secrets), function.__name__.replace("_", " "))
         params = args[0] if args else None
-        if not isinstance(params, Params):  # test connectivity answers nothing but by raising
+        if not isinstance(params, Params) or isinstance(params, OnPollParams):
+            # Test connectivity and polling answer nothing but by raising.
             raise failure from None
         # Raised, it would lose the parameters, by which a playbook tells the sets apart.
         return ActionResult(False, str(failure), _given_without(params.model_dump(), secrets))

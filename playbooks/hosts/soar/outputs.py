@@ -3,6 +3,8 @@
 Renaming a field here breaks playbooks that read it: `action_result.data.*.<name>`.
 """
 
+from enum import StrEnum
+
 from soar_sdk.action_results import OutputField
 
 from playbooks.hosts.soar.shapes import Output
@@ -265,3 +267,69 @@ class ReenrichSummary(Output):
     cases: int = OutputField(example_values=[3])
     changed: int = OutputField(example_values=[1])
     stopped: int = OutputField(example_values=[0])
+
+
+class Outcome(StrEnum):
+    """What became of one notable or risk. Only WRITTEN claims that something was written now."""
+
+    WRITTEN = "written"
+    ALREADY_THERE = "already_there"
+    """It was written before, and not again."""
+    NOTHING_TO_ADD = "nothing_to_add"
+    """The score does not exceed that of the correlation search."""
+    LEFT_OUT = "left_out"
+    """Further notables of a case with many, or none with an id of Splunk."""
+    NOT_CONFIGURED = "not_configured"
+    NOT_SUPPORTED = "not_supported"
+    """Without Enterprise Security there are no notables to write to."""
+    FAILED = "failed"
+
+
+class WriteBackRow(Output):
+    """What became of one notable, or of the risk of one case.
+
+    Attributes:
+        case_id: "" where an event_id was given by hand.
+        target: "notable" or "risk".
+        event_id: the notable; "" for the risk.
+        outcome: one of Outcome.
+        written: fields of the notable that were written; empty unless outcome is "written".
+        left: fields that were asked for and left as a person has set them.
+        detail: one sentence.
+    """
+
+    case_id: str = OutputField(example_values=[_CASE_ID], column_name="Case")
+    target: str = OutputField(example_values=["notable", "risk"], column_name="What")
+    event_id: str = OutputField(
+        cef_types=["splunk notable event id"],
+        example_values=["3F8B0A52-8D6E-4C11-9D3E-5F2A7C1B9E04@@notable@@0f1e2d3c4b5a69788796a5b4c3d2e1f0"],
+        column_name="Notable",
+    )
+    outcome: str = OutputField(
+        example_values=["written", "already_there", "failed", "not_configured"], column_name="Outcome"
+    )
+    written: list[str] = OutputField(example_values=["comment"], column_name="Written")
+    left: list[str] = OutputField(example_values=["status"], column_name="Left")
+    detail: str = OutputField(
+        example_values=["Left as it is: status; it is owned by 'analyst01'."], column_name="Detail"
+    )
+
+
+class WriteBackSummary(Output):
+    """All rows of one parameter set.
+
+    Attributes:
+        notables: notables that were to be written to.
+        written: of these, those that were written to now.
+        already_there: of these, those that had it all before.
+        failed: rows of notables and risk that failed.
+        risks_added: cases whose risk was added now.
+        configured: whether the policy names a Splunk.
+    """
+
+    notables: int = OutputField(example_values=[1])
+    written: int = OutputField(example_values=[1])
+    already_there: int = OutputField(example_values=[0])
+    failed: int = OutputField(example_values=[0])
+    risks_added: int = OutputField(example_values=[1])
+    configured: bool = OutputField(example_values=[True])

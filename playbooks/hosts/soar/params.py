@@ -137,3 +137,27 @@ class ReenrichParams(ActionParams):
     caller_mode: str = Param(
         required=False, default=CallerMode.APPROVE.value, value_list=_MODES, description=_MODE
     )
+
+
+class UpdateNotableParams(ActionParams):
+    """Parameters of update notable."""
+
+    case_facts: str | None = Param(
+        description="facts output of decide isolation, respond to notable or reenrich case; one, or a JSON"
+        " list of them. Empty: event_id and comment are used"
+    )
+    event_id: str | None = Param(
+        description="event_id of one notable, where no case_facts are given",
+        primary=True,
+        cef_types=["splunk notable event id"],
+        column_name="Notable",
+    )
+    comment: str | None = Param(description="What is written to the notable of event_id")
+    status: str | None = Param(
+        description="Label of the status, such as In Progress. Empty: that of the policy, with case_facts"
+    )
+    urgency: str | None = Param(
+        description="informational, low, medium, high or critical. Empty: that of the policy, with case_facts"
+    )
+    owner: str | None = Param(description="Owner. Empty: that of the policy, with case_facts")
+    disposition: str | None = Param(description="Label of the disposition. Empty: it is left")

@@ -9,7 +9,7 @@ from actions.risk import CaseVerdict
 from connectors.errors import InputError
 from connectors.facts.base import Fact
 from playbooks.hosts.soar.facts_json import OtherVersion, unpack
-from playbooks.hosts.soar.outputs import ReenrichRow
+from playbooks.hosts.soar.outputs import Outcome, ReenrichRow, WriteBackRow
 
 #: Why a row without facts, or with facts of another shape, cannot be read.
 _OTHER_VERSION = "another version of the app may have written them"
@@ -58,6 +58,28 @@ def shown_changes(rows: Sequence[ReenrichRow]) -> dict[str, Any]:
         if row.case_id and row.case_verdict in CaseVerdict and row.score is not None
     ]
     return {**changes_widget(changed), **_unreadable([_OTHER_VERSION] * (len(rows) - len(changed)))}
+
+
+def shown_write_back(rows: Sequence[WriteBackRow]) -> dict[str, Any]:
+    """The same for what was written to Splunk."""
+    from playbooks.report.widgets import WrittenTarget, write_back_widget
+
+    targets = [
+        WrittenTarget(
+            case_id=row.case_id or "",
+            event_id=row.event_id or "",
+            risk=row.target == "risk",
+            outcome=row.outcome.replace("_", " "),
+            failed=row.outcome == Outcome.FAILED,
+            done=row.outcome in (Outcome.WRITTEN, Outcome.ALREADY_THERE),
+            written=tuple(row.written or ()),
+            left=tuple(row.left or ()),
+            detail=row.detail or "",
+        )
+        for row in rows
+        if row.outcome in Outcome and row.target in ("notable", "risk")
+    ]
+    return {**write_back_widget(targets), **_unreadable([_OTHER_VERSION] * (len(rows) - len(targets)))}
 
 
 def _unreadable(reasons: Sequence[str]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from soar_sdk.abstract import SOARClient
 from actions.detection import Semantics
 from actions.profile_catalog import shipped_profiles
 from connectors.edr.catalogue import CATALOGUE as EDRS
-from connectors.edr.catalogue import made
+from connectors.edr.catalogue import EdrName, made
 from connectors.edr.sysmon_file.connector import SysmonFileEdr
 from connectors.errors import ConfigError, InputError
 from connectors.facts.notable import Notable
@@ -85,13 +85,20 @@ def vendor_edr(asset: Asset, settings: Settings) -> Iterator[EdrConnector]:
         raise ConfigError("policy", "names no EDR", "Write [edr] with connector, and the connector's section")
     if getattr(settings.edr, name.value) is None:
         raise ConfigError("policy", f"has no section [edr.{name.value}]", "Add it")
-    if not asset.edr_secret:
+    secret = edr_secret(asset, name)
+    if not secret:
         raise ConfigError("edr_secret", "is empty", f"Fill in the secret of {EDRS[name].title}")
     http = Http(settings.edr.http, folder=None)
     try:
-        yield made(name, settings.edr, http, SecretStr(asset.edr_secret.strip()))
+        yield made(name, settings.edr, http, SecretStr(secret))
     finally:
         http.close()
+
+
+def edr_secret(asset: Asset, name: EdrName) -> str:
+    """The secret of an EDR, "" where the asset has none; for Sysmon's events in Splunk its token will do."""
+    own = (asset.edr_secret or "").strip()
+    return own or ((asset.splunk_token or "").strip() if name is EdrName.SYSMON_SPLUNK else "")
 
 
 def gathered_from(

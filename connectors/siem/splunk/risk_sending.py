@@ -1,0 +1,304 @@
+"""Sending risk events, each once: to the HTTP Event Collector, or to receivers/simple.
+
+Before anything is sent the risk index is searched for the event's id, and where the outcome of sending is not
+known, it is searched for again.
+
+HTTP Event Collector with indexer acknowledgement:
+https://help.splunk.com/splunk-enterprise/get-data-in/collect-http-event-data/about-http-event-collector-indexer-acknowledgment
+receivers/simple: splunk-soar-connectors/splunk, splunk_connector.py (index, source, sourcetype, host).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from pydantic import SecretStr
+
+from connectors.clock import utc_now
+from connectors.errors import (
+    AuthRejected,
+    BadResponse,
+    ConnectorError,
+    InputError,
+    Rejected,
+    TimedOut,
+    Transient,
+)
+from connectors.facts.notable import Notable
+from connectors.http.call import Call, Refused, Reply
+from connectors.http.client import Http
+from connectors.http.deadline import Deadline
+from connectors.ports import RiskWritten
+from connectors.siem.splunk.jobs import SearchJobs
+from connectors.siem.splunk.notables import refuse_partial
+from connectors.siem.splunk.rest import CONNECTOR, SplunkRest, plain, record_of
+from connectors.siem.splunk.risk_event import (
+    ESCU_SCORE,
+    ID_FIELD,
+    SOURCE,
+    RiskEvent,
+    risk_event,
+    there_query,
+)
+
+SOURCETYPE = "stash"
+
+RECEIVER = "/services/receivers/simple"
+
+#: The capability that receivers/simple needs.
+CAPABILITY = "edit_tcp"
+
+#: How far back an earlier event of the case is looked for; cases are re-enriched for less.
+HISTORY = timedelta(days=90)
+
+#: An event may not be searchable for this long: it is not sent again, taken or unknown.
+SETTLES_S = 300.0
+
+#: Seconds between two questions about an acknowledgement or an event, doubled up to the second number.
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 8.0
+
+#: Seconds kept of the deadline to search for an event whose outcome is not known.
+_READ_BACK_S = 15.0
+
+#: Codes of the event collector (text and code stand in its answers).
+_ACK_DISABLED = 14
+_BUSY = 9
+
+
+class RiskTarget(NamedTuple):
+    """Where risk events go.
+
+    Attributes:
+        index_name: the risk index.
+        hec_url: the event collector; "" sends to receivers/simple.
+        techniques: ATT&CK ids of the analytic.
+        base_score: what is there already; 0 where no ESCU gives any.
+    """
+
+    index_name: str = "risk"
+    hec_url: str = ""
+    techniques: tuple[str, ...] = ("T1218", "T1218.009")
+    base_score: float = ESCU_SCORE
+
+
+class RiskEvents:
+    """Sends risk events, each once."""
+
+    def __init__(
+        self,
+        http: Http,
+        rest: SplunkRest,
+        searches: SearchJobs,
+        target: RiskTarget,
+        hec_token: SecretStr | None = None,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Send nothing yet.
+
+        Raises:
+            InputError: an event collector is named without its token.
+        """
+        if target.hec_url and hec_token is None:
+            raise InputError("hec_url", "is set without a token for the event collector")
+        self._http = http
+        self._rest = rest
+        self._searches = searches
+        self._target = target
+        self._hec_token = hec_token
+        self._clock = clock
+        self._sleep = sleep
+        self._monotonic = monotonic
+        #: One channel for all events of this object: acknowledgements are counted by channel.
+        self._channel = str(uuid.uuid4())
+        self._lock = threading.Lock()
+        self._unknown: dict[str, float] = {}
+        self._taken: dict[str, float] = {}
+
+    def add(
+        self, notable: Notable, *, score: float, message: str, case_id: str, deadline: Deadline
+    ) -> RiskWritten:
+        """Add the risk of a case, unless it is there.
+
+        Raises:
+            QueryFailed: whether it is there already cannot be told; nothing was sent.
+            TimedOut: whether it arrived is not known, and it cannot be found. Asked again, it is searched
+                for first, and not sent again before SETTLES_S seconds have passed.
+            PermissionMissing, AuthRejected, Rejected: it was not accepted.
+        """
+        event = risk_event(
+            notable,
+            score=score,
+            message=message,
+            case_id=case_id,
+            techniques=self._target.techniques,
+            base_score=self._target.base_score,
+            now=self._clock(),
+        )
+        if event is None:
+            return RiskWritten.NOTHING_TO_ADD
+        # One at a time: two threads with the same case must not both find nothing.
+        with self._lock:
+            self._taken = self._settling(self._taken)
+            self._unknown = self._settling(self._unknown)
+            if event.id in self._taken or self._is_there(event, deadline):
+                self._unknown.pop(event.id, None)
+                return RiskWritten.ALREADY_THERE
+            if event.id in self._unknown:
+                raise TimedOut(
+                    CONNECTOR,
+                    "whether the last attempt's risk event arrived is still not known; not sent again yet",
+                )
+            return self._send(event, deadline)
+
+    def _send(self, event: RiskEvent, deadline: Deadline) -> RiskWritten:
+        kept = min(_READ_BACK_S, deadline.left() / 2)
+        sending = Deadline(deadline.at - kept, deadline.clock)
+        try:
+            sent = (
+                self._to_collector(event, sending)
+                if self._target.hec_url
+                else self._to_receiver(event, sending)
+            )
+        except (TimedOut, BadResponse) as exc:
+            # Sent, and not known whether it was taken: an answer that cannot be read says no more than none.
+            if self._found_later(event, deadline):
+                self._unknown.pop(event.id, None)
+                return RiskWritten.INDEXED
+            self._unknown[event.id] = self._monotonic()
+            raise TimedOut(
+                CONNECTOR,
+                f"whether the risk event arrived is not known, and it cannot be found ({exc.message})",
+            ) from exc
+        self._unknown.pop(event.id, None)
+        self._taken[event.id] = self._monotonic()
+        return sent
+
+    def _settling(self, sent: Mapping[str, float]) -> dict[str, float]:
+        """Those that may not be searchable yet; the others a search finds, or they are not there."""
+        now = self._monotonic()
+        return {each: at for each, at in sent.items() if now - at < SETTLES_S}
+
+    def _is_there(self, event: RiskEvent, deadline: Deadline) -> bool:
+        now = self._clock()
+        found = self._searches.rows(
+            there_query(self._target.index_name, event.id),
+            earliest=now - HISTORY,
+            latest=now + timedelta(hours=1),
+            max_rows=1,
+            deadline=deadline,
+        )
+        refuse_partial(found, 1)
+        return any(row.get(ID_FIELD) == event.id for row in found.rows)
+
+    def _found_later(self, event: RiskEvent, deadline: Deadline) -> bool:
+        """Search until it is found or time is up; a search that fails has not found it."""
+        pause = _FIRST_PAUSE_S
+        while not deadline.passed:
+            try:
+                if self._is_there(event, deadline):
+                    return True
+            except ConnectorError:
+                return False
+            if deadline.left() <= pause:
+                return False
+            self._sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_S)
+        return False
+
+    def _to_receiver(self, event: RiskEvent, deadline: Deadline) -> RiskWritten:
+        params = {
+            "index": self._target.index_name,
+            "source": SOURCE,
+            "sourcetype": SOURCETYPE,
+            "host": event.host,
+        }
+        self._rest.post_content(RECEIVER, params, event.text.encode(), deadline, scope=CAPABILITY)
+        return RiskWritten.ACCEPTED
+
+    def _to_collector(self, event: RiskEvent, deadline: Deadline) -> RiskWritten:
+        body = {
+            "time": int(self._clock().timestamp()),
+            "host": event.host,
+            "source": SOURCE,
+            "sourcetype": SOURCETYPE,
+            "index": self._target.index_name,
+            "event": event.text,
+        }
+        answer = record_of(self._collector("event", body, deadline, repeatable=False))
+        if answer.get("code") != 0:
+            raise BadResponse(
+                CONNECTOR, f"the event collector does not say that it took the event{_said(answer)}"
+            )
+        number = answer.get("ackId")
+        if not isinstance(number, int) or isinstance(number, bool):
+            return RiskWritten.ACCEPTED  # its token is not set to acknowledge
+        return self._acknowledged(number, deadline)
+
+    def _acknowledged(self, number: int, deadline: Deadline) -> RiskWritten:
+        """Wait for the indexer.
+
+        Raises:
+            TimedOut: it has not acknowledged in time.
+        """
+        pause = _FIRST_PAUSE_S
+        while True:
+            try:
+                answer = record_of(self._collector("ack", {"acks": [number]}, deadline, repeatable=True))
+            except ConnectorError as exc:
+                # The event was taken; that its indexing cannot be asked for changes nothing about that.
+                raise TimedOut(CONNECTOR, f"the acknowledgement cannot be read: {exc.message}") from exc
+            acks = answer.get("acks")
+            if isinstance(acks, dict) and acks.get(str(number)) is True:
+                return RiskWritten.INDEXED
+            if deadline.left() <= pause:
+                raise TimedOut(CONNECTOR, "the indexer has not acknowledged the event in time")
+            self._sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+    def _collector(
+        self, path: str, body: Mapping[str, object], deadline: Deadline, *, repeatable: bool
+    ) -> Reply:
+        secret = self._hec_token.get_secret_value() if self._hec_token else ""
+        call = Call(
+            CONNECTOR,
+            f"{self._target.hec_url.rstrip('/')}/services/collector/{path}",
+            method="POST",
+            params={"channel": self._channel},
+            headers={"X-Splunk-Request-Channel": self._channel},
+            secret_headers={"Authorization": SecretStr(f"Splunk {secret}")},
+            body=body,
+            repeatable=repeatable,
+            refused=_refused_by_collector,
+        )
+        return self._http.send(call, deadline=deadline)
+
+
+def _refused_by_collector(refused: Refused) -> ConnectorError | None:
+    """Reads a refusal of the event collector: `{"text", "code"}`."""
+    body = refused.json()
+    answer = body if isinstance(body, dict) else {}
+    words = _said(answer)
+    if refused.status in {401, 403}:
+        return AuthRejected(CONNECTOR, f"the event collector refused the token{words}")
+    if refused.status == 503 and answer.get("code") == _BUSY:
+        return Transient(CONNECTOR, f"not taken: the event collector is busy{words}")
+    if answer.get("code") == _ACK_DISABLED:
+        return Rejected(CONNECTOR, f"the token is not set to acknowledge{words}")
+    if 400 <= refused.status <= 499 and refused.status != 429:
+        return Rejected(CONNECTOR, f"the event collector refused the event (HTTP {refused.status}){words}")
+    return None
+
+
+def _said(answer: Mapping[str, object]) -> str:
+    text, code = answer.get("text"), answer.get("code")
+    if not isinstance(text, str) or not text:
+        return ""
+    return f": {plain(text)}" + (f" (code {code})" if isinstance(code, int) else "")

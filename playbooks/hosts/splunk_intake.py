@@ -1,0 +1,210 @@
+"""Notables that a run takes from Splunk: named ones, or the next ones since the last run.
+
+The next ones are kept in a folder before they are worked, and how far that came is kept last: DIR/.lock,
+DIR/notables.ndjson, DIR/checkpoint.json. A crash in between gives the same notables again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Literal
+
+from pydantic import ValidationError
+
+from actions.profile import Profile
+from connectors.errors import Ambiguous, ConfigError, InputError, NotableError, NotFound
+from connectors.facts.base import Fact, Instant
+from connectors.ports import Checkpoint, SiemConnector
+from connectors.siem.notable import ParsedInput, RejectedNotable
+from connectors.siem.splunk.settings import NotablesFrom, SplunkSettings
+from connectors.state.folder_lock import FolderInUse, locked
+from playbooks.case import CaseReport
+from playbooks.hosts.given_notables import GivenNotables
+from playbooks.hosts.notable_journal import NotableJournal, key_of
+from playbooks.hosts.output_folder import OutputFolder
+from playbooks.hosts.write_back_record import WriteBackRecord
+from playbooks.profiles import of_profiles
+
+#: The file that tells how far notables were taken.
+CHECKPOINT = "checkpoint.json"
+
+#: Bytes of it that are read at most; a token has 4 MiB at most.
+_MOST_BYTES = 16 * 1024 * 1024
+
+
+class KeptCheckpoint(Fact):
+    """The file CHECKPOINT.
+
+    Attributes:
+        v: version of the file.
+        base_url, notables_from: whose checkpoint it is; of another Splunk it says nothing.
+        token: of the connector.
+    """
+
+    v: Literal[1] = 1
+    base_url: str
+    notables_from: NotablesFrom
+    kept_at: Instant
+    token: str
+
+
+def notables_by_id(
+    siem: SiemConnector, event_ids: Sequence[str], profiles: Sequence[Profile]
+) -> GivenNotables:
+    """The notables of these ids; one that is not there or cannot be used does not stop the others.
+
+    Raises:
+        ConnectorError: Splunk does not answer, or refuses.
+    """
+    given = GivenNotables()
+    for event_id in dict.fromkeys(event_ids):
+        try:
+            notable = siem.get_notable(event_id)
+        except (NotFound, Ambiguous) as error:
+            given.not_found.append(error)
+        except NotableError as error:
+            named = NotableError(f"--event-id {event_id}", f"{error.field}: {error.problem}", error.remedy)
+            given.errors.append(named)
+        else:
+            _take(given, of_profiles(ParsedInput((notable,), ()), profiles))
+    return given
+
+
+class Intake:
+    """The notables since the last run, and what is kept of them in one folder."""
+
+    def __init__(
+        self,
+        folder: OutputFolder,
+        settings: SplunkSettings,
+        *,
+        clock: Callable[[], datetime],
+        tell: Callable[[str], None],
+    ) -> None:
+        """Read what earlier runs kept; the folder's lock is held.
+
+        Raises:
+            InputError: a file of an earlier run cannot be used.
+        """
+        self._folder = folder
+        self._settings = settings
+        self._clock = clock
+        self._path = folder.path / CHECKPOINT
+        self._before = self._read_checkpoint()
+        self._after: Checkpoint | None = None
+        self._asked: set[tuple[str | None, ...]] = set()
+        try:
+            self.journal = NotableJournal(folder.path, now=clock(), tell=tell)
+            self.written = WriteBackRecord(folder.path, clock=clock, tell=tell)
+        except OSError as error:
+            problem = f"what is kept in it cannot be read ({error.strerror})"
+            raise InputError(f"--out {folder.path}", problem, "Let this user read and write it") from error
+
+    def take(
+        self,
+        siem: SiemConnector,
+        rejected: Sequence[RejectedNotable],
+        profiles: Sequence[Profile],
+        *,
+        limit: int,
+        again: bool,
+    ) -> GivenNotables:
+        """The next notables with the earlier ones of their hosts and processes; all are kept first.
+
+        Args:
+            siem: which notables are taken from.
+            rejected: filled by `siem` with rows that make no notable.
+            profiles: the programs whose notables are worked.
+            limit: events of the index at most.
+            again: True adds notables to which something could not be written back.
+
+        Raises:
+            ConnectorError: Splunk does not answer, or refuses; nothing was kept.
+            OSError: they cannot be kept.
+        """
+        since = Checkpoint(self._before.token) if self._before else None
+        fetched, self._after = siem.fetch_notables(since, limit=limit)
+        self._folder.keep_rejected(rejected)
+        self.journal.append(fetched)
+        given = GivenNotables()
+        _take(given, ParsedInput((), tuple(rejected)))
+        _take(given, of_profiles(ParsedInput(tuple(fetched), ()), profiles))
+        if again:
+            failed = of_profiles(ParsedInput(tuple(self.journal.of_ids(self.written.failed())), ()), profiles)
+            known = {key_of(each) for each in given.notables}
+            given.notables.extend(each for each in failed.notables if key_of(each) not in known)
+        self._asked = {key_of(each) for each in given.notables}
+        given.notables = self.journal.joined(given.notables)
+        return given
+
+    def with_new(self, reports: Sequence[CaseReport]) -> tuple[CaseReport, ...]:
+        """The cases that a notable of this run belongs to; the others were not asked about."""
+        return tuple(
+            report for report in reports if any(key_of(each) in self._asked for each in report.facts.notables)
+        )
+
+    def unreported(self, reports: Sequence[CaseReport]) -> int:
+        """How many notables of this run no report holds: a fault of ours."""
+        held = {key_of(each) for report in reports for each in report.facts.notables}
+        return len(self._asked - held)
+
+    def done(self) -> None:
+        """Keep how far this run came: the last thing of it.
+
+        Raises:
+            OSError: it cannot be kept; the next run takes the same notables again.
+        """
+        if self._after is None:
+            return
+        kept = KeptCheckpoint(
+            base_url=self._settings.base_url,
+            notables_from=self._settings.notables_from,
+            kept_at=self._clock(),
+            token=self._after.token,
+        )
+        self._folder.keep(CHECKPOINT, kept.model_dump_json().encode())
+
+    def _read_checkpoint(self) -> KeptCheckpoint | None:
+        field, anew = str(self._path), "Delete it to begin anew with the notables of the last day"
+        try:
+            with self._path.open("rb") as file:
+                kept = KeptCheckpoint.model_validate_json(file.read(_MOST_BYTES))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            problem = f"cannot be read ({error.strerror})"
+            raise InputError(field, problem, "Let this user read and write it") from error
+        except ValidationError as error:
+            raise InputError(field, "is damaged or of another version", anew) from error
+        if (kept.base_url, kept.notables_from) != (self._settings.base_url, self._settings.notables_from):
+            problem = f"is of another Splunk: {kept.notables_from.value} of {kept.base_url}"
+            raise ConfigError(field, problem, f"Name another folder in --out. {anew}")
+        return kept
+
+
+@contextmanager
+def intake_of(
+    folder: OutputFolder,
+    settings: SplunkSettings,
+    *,
+    clock: Callable[[], datetime],
+    tell: Callable[[str], None],
+) -> Iterator[Intake]:
+    """The intake of a folder, which no other run takes notables into meanwhile.
+
+    Raises:
+        InputError: another run is at work in it, or a file of an earlier run cannot be used.
+    """
+    try:
+        with locked(folder.path):
+            yield Intake(folder, settings, clock=clock, tell=tell)
+    except FolderInUse as error:
+        raise InputError("--out", str(error)) from error
+
+
+def _take(given: GivenNotables, parsed: ParsedInput) -> None:
+    given.notables.extend(parsed.notables)
+    given.rejected.extend(parsed.rejected)
+    given.errors.extend(each.error for each in parsed.rejected)

@@ -1,0 +1,322 @@
+"""`on poll`: each notable of Splunk once, and the checkpoint only behind what was kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, cast
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from soar_sdk.params import MAX_COUNT_VALUE
+from soar_sdk.webhooks.models import WebhookRequest
+
+from connectors.clock import utc_now
+from connectors.facts.notable import Notable, NotableSource
+from connectors.siem.notable import NotableSettings, notables_from_object
+from playbooks.hosts.soar import poll as poll_module
+from playbooks.hosts.soar import webhook
+from playbooks.hosts.soar.asset import Asset
+from playbooks.hosts.soar.container_notables import container_notables
+from playbooks.hosts.soar.notable_artifact import notable_parcel
+from playbooks.hosts.soar.poll import candidate_of
+from tests.fakes.splunk_server import HEC_TOKEN, TOKEN, FakeSplunk
+from tests.soar_app import ActionAnswer, app, run_action
+from tests.soar_platform import BASE, Platform, soar_client
+from tests.soar_splunk import notable_row, splunk_asset
+
+SCHEDULED: dict[str, object] = {"container_count": MAX_COUNT_VALUE, "artifact_count": MAX_COUNT_VALUE}
+
+
+@pytest.fixture
+def splunk() -> Iterator[FakeSplunk]:
+    with FakeSplunk([], utc_now) as fake:
+        yield fake
+
+
+@pytest.fixture
+def platform(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
+    # The SDK keeps the state of the asset in the process, and names another address.
+    app.actions_manager.save_state({})
+    with Platform().running() as running:
+        yield running
+    app.actions_manager.save_state({})
+
+
+def polled(asset: dict[str, object], **parameters: object) -> ActionAnswer:
+    (answer,) = run_action("on poll", [SCHEDULED | parameters], asset=asset, session="session")
+    return answer
+
+
+def event_ids(platform: Platform) -> list[str]:
+    return [str(each["source_data_identifier"]) for each in platform.containers.values()]
+
+
+def checkpoint() -> object:
+    return app.asset.ingest_state.get("splunk_notables")
+
+
+def test_each_notable_is_kept_once_over_several_polls(splunk: FakeSplunk, platform: Platform) -> None:
+    splunk.notables = [notable_row(n, seconds_ago=900 - n) for n in range(3)]
+    asset = splunk_asset(splunk)
+    first = polled(asset)
+    assert first.status, first.message
+    assert first.message == "3 new notables kept, 0 there already."
+    splunk.notables.append(notable_row(3, seconds_ago=2))
+    second = polled(asset)
+    assert second.message == "1 new notable kept, 0 there already."
+    assert event_ids(platform) == [str(each["event_id"]) for each in splunk.notables]
+    assert len(platform.artifacts) == 4
+    assert all(each["run_automation"] for each in platform.artifacts.values())
+
+
+def test_what_is_kept_is_the_notable_that_splunk_has(splunk: FakeSplunk, platform: Platform) -> None:
+    splunk.notables = [notable_row(1, dest_ip=["203.0.113.7", "203.0.113.9"])]
+    polled(splunk_asset(splunk))
+    with platform.running():
+        read = container_notables(soar_client(), 1, NotableSettings())
+    expected = notables_from_object([{k: v for k, v in splunk.notables[0].items() if k[0] != "_"}])
+    here = {"source": NotableSource.SOAR_ARTIFACT, "notes": ()}
+    plain = [each.model_copy(update=here) for each in expected.notables]
+    assert [each.model_copy(update={"notes": ()}) for each in read.notables] == plain
+
+
+def test_a_notable_that_came_by_webhook_is_there_already(splunk: FakeSplunk, platform: Platform) -> None:
+    splunk.notables = [notable_row(1)]
+    body = {k: v for k, v in splunk.notables[0].items() if k[0] != "_"}
+    asset = Asset.model_validate({"webhook_secret": "s" * 16})
+    request = WebhookRequest[Asset](
+        method="POST",
+        headers={"X-Webhook-Secret": "s" * 16},
+        path_parts=["notable"],
+        query={},
+        body=json.dumps(body),
+        asset=asset,
+        soar_auth_token="t",
+        soar_base_url=BASE,
+        asset_id="7",
+    )
+    assert webhook.answer(request, soar_client()).status_code == 201
+    answer = polled(splunk_asset(splunk))
+    assert answer.message == "0 new notables kept, 1 there already."
+    assert (len(platform.containers), len(platform.artifacts)) == (1, 1)
+
+
+def test_a_row_that_makes_no_notable_is_kept_as_text_and_starts_nothing(
+    splunk: FakeSplunk, platform: Platform
+) -> None:
+    splunk.notables = [notable_row(1, dest="", process_name="", user="", src_ip=""), notable_row(2)]
+    answer = polled(splunk_asset(splunk))
+    assert answer.message == "1 new notable kept, 0 there already, 1 row kept that makes no notable."
+    (rejected,) = [each for each in platform.artifacts.values() if each["label"] == "regsvcs_rejected"]
+    assert not rejected["run_automation"]
+    assert splunk.notables[0]["event_id"] in rejected["data"]["text"]
+    assert polled(splunk_asset(splunk)).message == "0 new notables kept, 0 there already."
+
+
+@pytest.mark.parametrize("broken", [1, 2, 3])
+def test_when_the_platform_fails_nothing_moves_on_and_nothing_is_doubled(
+    splunk: FakeSplunk, platform: Platform, broken: int
+) -> None:
+    splunk.notables = [notable_row(n, seconds_ago=900 - n) for n in range(3)]
+    posts = iter(range(1, 10))
+
+    def fails(request: httpx.Request) -> httpx.Response | None:
+        if request.method == "POST" and next(posts) == broken:
+            return httpx.Response(503, json={"failed": True, "message": "try later"})
+        return None
+
+    platform.fails = fails
+    failed = polled(splunk_asset(splunk))
+    assert not failed.status
+    assert "The checkpoint stays, so the next poll gives the same notables again" in failed.message
+    assert checkpoint() is None
+    again = polled(splunk_asset(splunk))
+    assert again.message == f"{4 - broken} new notables kept, {broken - 1} there already.".replace(
+        "1 new notables", "1 new notable"
+    )
+    assert event_ids(platform) == [str(each["event_id"]) for each in splunk.notables]
+    assert len(platform.artifacts) == 3
+
+
+def test_when_splunk_fails_nothing_moves_on(splunk: FakeSplunk, platform: Platform) -> None:
+    splunk.notables = [notable_row(1)]
+    polled(splunk_asset(splunk))
+    before = checkpoint()
+    splunk.notables.append(notable_row(2, seconds_ago=2))
+    splunk.failing = 1
+    failed = polled(splunk_asset(splunk))
+    assert not failed.status
+    assert failed.message.startswith("Action failure in on poll: splunk: ")
+    assert checkpoint() == before
+    assert polled(splunk_asset(splunk)).message == "1 new notable kept, 0 there already."
+
+
+def test_poll_now_keeps_so_many_new_ones_and_loses_none_for_the_schedule(
+    splunk: FakeSplunk, platform: Platform
+) -> None:
+    splunk.notables = [notable_row(n, seconds_ago=900 - n) for n in range(5)]
+    asset = splunk_asset(splunk)
+    for there in (0, 2):
+        answer = polled(asset, container_count=2)
+        assert answer.message.startswith(f"2 new notables kept, {there} there already. There may be more")
+        assert checkpoint() is None
+    platform.containers.clear()  # a person deletes what the trial made
+    platform.artifacts.clear()
+    polled(asset)
+    assert set(event_ids(platform)) == {str(each["event_id"]) for each in splunk.notables}
+    assert checkpoint()
+
+
+def test_a_long_queue_is_worked_in_several_polls(
+    splunk: FakeSplunk, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(poll_module, "MOST_A_POLL", 2)
+    splunk.notables = [notable_row(n, seconds_ago=900 - n) for n in range(5)]
+    asset = splunk_asset(splunk)
+    messages = [polled(asset).message for _ in range(3)]
+    assert messages == [
+        "2 new notables kept, 0 there already. There may be more: the next poll goes on.",
+        "2 new notables kept, 0 there already. There may be more: the next poll goes on.",
+        "1 new notable kept, 0 there already.",
+    ]
+    assert event_ids(platform) == [str(each["event_id"]) for each in splunk.notables]
+
+
+def test_without_a_splunk_polling_fails_and_names_the_section(platform: Platform) -> None:
+    failed = polled({"splunk_token": TOKEN})
+    assert not failed.status
+    assert failed.message == (
+        "Action failure in on poll: policy: has no section [splunk]. Add it, with base_url"
+    )
+
+
+def test_missing_and_wrong_tokens_are_named_and_not_told(
+    splunk: FakeSplunk, platform: Platform, capfd: pytest.CaptureFixture[str]
+) -> None:
+    wrong = "planted-wrong-token-0123456789"
+    assert "splunk_token: is empty" in polled(splunk_asset(splunk, splunk_token="")).message
+    hec = polled(splunk_asset(splunk, splunk=f'hec_url = "{splunk.url}"', splunk_hec_token=""))
+    assert "splunk_hec_token: is empty" in hec.message
+    refused = polled(splunk_asset(splunk, splunk_token=wrong))
+    assert not refused.status
+    forged = polled(splunk_asset(splunk, splunk_token="to\nken"))
+    assert "splunk_token: has characters that no token has" in forged.message
+    out, err = capfd.readouterr()
+    assert wrong not in out + err + refused.message
+    assert TOKEN not in out + err
+    assert HEC_TOKEN not in out + err
+
+
+def test_an_asset_for_containment_polls_nothing(platform: Platform) -> None:
+    (answer,) = run_action("on poll", [SCHEDULED], asset={"purpose": "contain"}, session="session")
+    assert "purpose: this asset is for 'contain'" in answer.message
+    assert platform.requests == []
+
+
+def test_a_checkpoint_that_cannot_be_read_says_how_to_begin_anew(
+    splunk: FakeSplunk, platform: Platform
+) -> None:
+    splunk.notables = [notable_row(1)]
+    polled(splunk_asset(splunk))
+    app.asset.ingest_state["splunk_notables"] = "no token"
+    failed = polled(splunk_asset(splunk))
+    assert not failed.status
+    assert "the checkpoint cannot be used: it is no JSON. To begin anew, delete" in failed.message
+    assert checkpoint() == "no token"
+
+
+@pytest.mark.parametrize("step", ["begin_transaction", "commit"])
+def test_what_the_sdk_would_show_of_an_exception_is_one_sentence(
+    splunk: FakeSplunk,
+    platform: Platform,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    step: str,
+) -> None:
+    splunk.notables = [notable_row(1)]
+
+    def broken(*_: object) -> None:
+        raise OSError(f"the disk is full, {TOKEN}")
+
+    monkeypatch.setattr(f"soar_sdk.asset_state.AssetState.{step}", broken)
+    failed = polled(splunk_asset(splunk))
+    assert not failed.status
+    assert failed.message == (
+        "Action failure in on poll: unexpected OSError; where it came from is in the app's debug log"
+    )
+    out, err = capfd.readouterr()
+    assert "Traceback" not in out + err
+    monkeypatch.undo()
+    assert checkpoint() is None
+    assert polled(splunk_asset(splunk)).status
+    assert len(platform.artifacts) == 1
+
+
+def test_a_fault_of_ours_is_one_sentence_too(
+    splunk: FakeSplunk, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError(TOKEN)
+
+    monkeypatch.setattr(poll_module, "keep", broken)
+    splunk.notables = [notable_row(1)]
+    failed = polled(splunk_asset(splunk))
+    assert failed.message == (
+        "Action failure in on poll: unexpected KeyError; where it came from is in the app's debug log"
+    )
+    assert checkpoint() is None
+
+
+def test_the_analytic_itself_is_polled_without_enterprise_security(
+    splunk: FakeSplunk, platform: Platform
+) -> None:
+    splunk.notables = [notable_row(1)]
+    polled(splunk_asset(splunk))
+    asset = splunk_asset(splunk, splunk='notables_from = "escu"')
+    assert polled(asset).status, "the checkpoint of the other kind is not taken for its own"
+    assert app.asset.ingest_state.get("splunk_escu")
+    assert checkpoint()
+
+
+_TEXT = st.text(min_size=1, max_size=20)
+
+
+@given(
+    dest=st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9.-]{0,20}\Z"),
+    user=_TEXT,
+    ports=st.lists(st.integers(1, 65535), max_size=3, unique=True),
+    count=st.none() | st.integers(0, 10**6),
+    event_id=st.from_regex(r"\A[A-Za-z0-9@:._-]{1,40}\Z"),
+)
+def test_a_notable_and_its_candidate_make_the_same_artifact(
+    dest: str, user: str, ports: list[int], count: int | None, event_id: str
+) -> None:
+    row = {
+        "event_id": event_id,
+        "dest": dest,
+        "user": user,
+        "process_name": "regsvcs.exe",
+        "dest_ip": "203.0.113.7",
+        "dest_port": ports,
+        "count": count,
+    }
+    for notable in notables_from_object([row]).notables:
+        again = notables_from_object([dict(cast("Any", candidate_of([notable]).raw))]).notables
+        assert [_identity(each) for each in again] == [_identity(notable)]
+        parcel = notable_parcel(candidate_of([notable]), [notable], label="events")
+        assert parcel == notable_parcel(candidate_of(again), again, label="events")
+
+
+def _identity(notable: Notable) -> tuple[object, ...]:
+    return (
+        notable.event_id,
+        notable.dest,
+        notable.user,
+        notable.process_name,
+        notable.dest_ip,
+        notable.dest_ports,
+        notable.count,
+    )

@@ -1,0 +1,160 @@
+"""What a case writes back: each notable a comment, its risk once, and one that fails costs no other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from actions.risk import CaseVerdict
+from connectors.errors import ConnectorError, NotSupported, PermissionMissing, TimedOut
+from connectors.facts.health import Health
+from connectors.facts.notable import Notable, NotableSource
+from connectors.ports import Checkpoint, NotableUpdate, NotableWritten, RiskWritten
+from playbooks.case import CaseReport
+from playbooks.report.notable_comment import comment
+from playbooks.write_back import COMMENT, MOST_NOTABLES, RISK, findings_of, update_of, write_back
+from playbooks.write_back_settings import WriteBackSettings
+from tests.report_cases import malicious
+
+SETTINGS = WriteBackSettings(
+    status="In Progress", owner="soc", urgency={CaseVerdict.MALICIOUS: "critical"}, risk=True
+)
+
+
+class Siem:
+    """A SIEM that keeps what it is told, and fails where it should."""
+
+    name = "siem"
+
+    def __init__(self, failing: dict[str, ConnectorError] | None = None) -> None:
+        self.failing = failing or {}
+        self.updates: list[tuple[str, NotableUpdate]] = []
+        self.risks: list[tuple[str, float, str]] = []
+
+    def check(self) -> Health:
+        raise AssertionError
+
+    def fetch_notables(self, since: Checkpoint | None, *, limit: int) -> tuple[Sequence[Notable], Checkpoint]:
+        raise AssertionError
+
+    def get_notable(self, event_id: str) -> Notable:
+        raise AssertionError
+
+    def update_notable(self, event_id: str, update: NotableUpdate) -> NotableWritten:
+        if event_id in self.failing:
+            raise self.failing[event_id]
+        self.updates.append((event_id, update))
+        return NotableWritten(
+            ("comment", "status"), ("owner",), "Left as it is: owner; it is owned by 'ann'."
+        )
+
+    def add_risk(self, notable: Notable, *, score: float, message: str, case_id: str) -> RiskWritten:
+        if "risk" in self.failing:
+            raise self.failing["risk"]
+        self.risks.append((notable.event_id, score, case_id))
+        return RiskWritten.INDEXED
+
+
+class Record:
+    def __init__(self) -> None:
+        self.lines: dict[tuple[str, str], tuple[str, bool]] = {}
+
+    def holds(self, step: str, event_id: str, findings: str) -> bool:
+        return self.lines.get((step, event_id)) == (findings, True)
+
+    def add(self, step: str, event_id: str, findings: str, *, ok: bool) -> None:
+        self.lines[step, event_id] = (findings, ok)
+
+
+def case_of(*event_ids: str, source: NotableSource = NotableSource.ES_NOTABLE) -> CaseReport:
+    report = malicious()
+    like = report.facts.notables[0]
+    notables = tuple(like.model_copy(update={"event_id": each, "source": source}) for each in event_ids)
+    return report.model_copy(update={"facts": report.facts.model_copy(update={"notables": notables})})
+
+
+def told(report: CaseReport) -> list[tuple[str, bool, str]]:
+    return [(each.step, each.ok, each.detail) for each in report.steps[len(malicious().steps) :]]
+
+
+def test_each_notable_once_with_the_settings_of_the_verdict_and_the_risk() -> None:
+    siem, report = Siem(), case_of("1", "2", "1")
+    written = write_back(siem, report, SETTINGS)
+    update = NotableUpdate(comment(report), status="In Progress", urgency="critical", owner="soc")
+    assert siem.updates == [("1", update), ("2", update)]
+    assert update_of(report, WriteBackSettings()) == NotableUpdate(comment(report))
+    assert siem.risks == [("1", report.risk.score, report.case_id)]
+    done = "written: comment, status. Left as it is: owner; it is owned by 'ann'."
+    assert told(written) == [
+        (COMMENT, True, f"1: {done}"),
+        (COMMENT, True, f"2: {done}"),
+        (RISK, True, "added, and proven to be indexed"),
+    ]
+
+
+def test_one_that_fails_costs_the_others_nothing() -> None:
+    lacking = PermissionMissing("siem", "may not write", scope="edit")
+    siem = Siem({"1": lacking, "risk": TimedOut("siem", "whether it arrived is not known")})
+    assert told(write_back(siem, case_of("1", "2"), SETTINGS))[::2] == [
+        (COMMENT, False, "1: may not write"),
+        (RISK, False, "whether it arrived is not known"),
+    ]
+    assert [each for each, _ in siem.updates] == ["2"]
+
+
+def test_a_siem_that_does_not_answer_is_not_asked_for_every_notable() -> None:
+    names = [str(each) for each in range(9)]
+    siem, record = Siem({each: TimedOut("siem", "no answer") for each in names[3:]}), Record()
+    outcomes = told(write_back(siem, case_of(*names), WriteBackSettings(risk=False), written=record))
+    assert [each for each, _ in siem.updates] == names[:3]
+    assert len(outcomes) == 6
+    assert outcomes[-1] == (COMMENT, False, "4 further notables not tried, since the SIEM does not answer")
+    assert {name for (_, name), (_, ok) in record.lines.items() if not ok} == set(names[3:])
+
+
+def test_a_case_of_many_notables_is_bounded_and_says_so() -> None:
+    siem = Siem()
+    outcomes = told(write_back(siem, case_of(*(str(each) for each in range(MOST_NOTABLES + 7))), SETTINGS))
+    assert len(siem.updates) == MOST_NOTABLES
+    assert outcomes[-2] == (COMMENT, True, "7 further notables of the case left without a comment")
+
+
+@pytest.mark.parametrize(
+    ("event_id", "source", "ok", "risks"),
+    [
+        ("derived:1", NotableSource.WEBHOOK, False, 0),
+        ("detected:1", NotableSource.DETECTION, False, 0),
+        ("escu:1", NotableSource.DETECTION, True, 1),
+    ],
+)
+def test_what_the_siem_does_not_know_is_not_written_to(
+    event_id: str, source: NotableSource, ok: bool, risks: int
+) -> None:
+    siem = Siem()
+    outcomes = told(write_back(siem, case_of(event_id, source=source), SETTINGS))
+    assert siem.updates == []
+    assert outcomes[0][:2] == (COMMENT, ok)
+    assert len(siem.risks) == risks
+
+
+def test_without_risk_none_is_added() -> None:
+    siem = Siem()
+    write_back(siem, case_of("1"), WriteBackSettings(risk=False))
+    assert siem.risks == []
+
+
+def test_the_same_findings_are_written_once_and_others_again() -> None:
+    siem, record = Siem({"2": NotSupported("siem", "no")}), Record()
+    report = case_of("1", "2")
+    write_back(siem, report, SETTINGS, written=record)
+    siem.failing.clear()
+    again = told(write_back(siem, report, SETTINGS, written=record))
+    assert [each for each, _ in siem.updates] == ["1", "2"]
+    assert again[0] == (COMMENT, True, "1 notable of the case left: commented on these findings before")
+    changed = report.model_copy(
+        update={"risk": report.risk.model_copy(update={"case_verdict": CaseVerdict.SUSPICIOUS})}
+    )
+    assert findings_of(changed) != findings_of(report)
+    write_back(siem, changed, SETTINGS, written=record)
+    assert [each for each, _ in siem.updates] == ["1", "2", "1", "2"]
