@@ -1,11 +1,10 @@
-"""`run --event-id`: the notable from Splunk and the process from each EDR give the case of the notable's file."""
+"""`run --event-id`: a notable from Splunk and its process from each EDR give the case of the notable's file."""
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -24,11 +23,18 @@ _MOMENT = frozenset({"generated_at", "as_of"})
 _WAY = frozenset({"source", "raw", "missing", "notes", "source_queries"})
 
 
+class Place(NamedTuple):
+    """A command, and a folder for its settings."""
+
+    invoke: Invoke
+    folder: Path
+
+
 @pytest.fixture
-def invoke(
+def place(
     monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path
-) -> Invoke:
-    return invoking(monkeypatch, capfdbinary, data=tmp_path / "data")
+) -> Place:
+    return Place(invoking(monkeypatch, capfdbinary, data=tmp_path / "data"), tmp_path)
 
 
 def _log(examples: Path, name: str) -> Path:
@@ -49,9 +55,8 @@ def _plain(value: Any) -> Any:
     [pytest.param(backend, name, id=f"{backend.name}-{name}") for backend in BACKENDS for name in EXAMPLES],
 )
 def test_the_notable_from_splunk_gives_the_case_of_its_file(
-    backend: Backend, example: str, invoke: Invoke, examples: Path, monkeypatch: pytest.MonkeyPatch
+    backend: Backend, example: str, place: Place, examples: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tmp_path = Path(os.environ["XDG_DATA_HOME"]).parent
     notable = examples / example / "notable.json"
     rows = notable_rows(json.loads(notable.read_bytes()))
     estate = estate_of(_log(examples, example))
@@ -59,12 +64,12 @@ def test_the_notable_from_splunk_gives_the_case_of_its_file(
     monkeypatch.setenv("REGSVCS_RESPONSE_SPLUNK_TOKEN", TOKEN)
     with backend.fake(estate, utc_now) as fake, FakeSplunk([], utc_now) as splunk:
         splunk.notables += rows
-        config = config_of(tmp_path, backend.settings(fake))
+        config = config_of(place.folder, backend.settings(fake))
         with config.open("a") as file:
             file.write(f'\n[splunk]\nbase_url = "{splunk.url}"\n')
         options = ("--config", config, "--no-lookup", "--json")
-        given = invoke("run", "--notable", notable, *options)
-        fetched = invoke("run", "--event-id", rows[0]["event_id"], *options)
+        given = place.invoke("run", "--notable", notable, *options)
+        fetched = place.invoke("run", "--event-id", rows[0]["event_id"], *options)
         assert not splunk.updates, "nothing is written unless it is asked for"
     assert (given.code, fetched.code) == (0, 0), given.err + fetched.err
     (wanted,), (told,) = json.loads(given.out)["cases"], json.loads(fetched.out)["cases"]

@@ -19,28 +19,23 @@ from playbooks.case import CaseReport, with_log_notes
 from playbooks.case_findings import notables_left
 from playbooks.edr import edr_of, named_edr
 from playbooks.hosts.commands.run_options import NO_SPLUNK, SplunkOptions, check_options
+from playbooks.hosts.commands.run_output import print_cases, tell_given
 from playbooks.hosts.commands.warnings_told import tell_unreadable, warnings_as_notes
-from playbooks.hosts.commands.written_told import tell_not_written, write_back_lines
+from playbooks.hosts.commands.written_told import tell_not_written
 from playbooks.hosts.given_notables import GivenNotables, read_notables
-from playbooks.hosts.outcome import EXIT_BAD_INPUT, EXIT_FAILED, complain
+from playbooks.hosts.outcome import EXIT_BAD_INPUT, EXIT_FAILED
 from playbooks.hosts.output_folder import BEFORE, OutputFolder
 from playbooks.hosts.splunk_intake import Intake, intake_of, notables_by_id
 from playbooks.hosts.terminal_output import (
-    Screen,
     chosen_profiles,
     chosen_semantics,
     note,
     progress,
     screen,
     tell_problems,
-    write,
     write_json,
 )
 from playbooks.logs import LogRun, check_something_was_read, read_logs
-from playbooks.report import detection as detection_report
-from playbooks.report import terminal
-from playbooks.report.display import visible
-from playbooks.report.document import summary_row
 from playbooks.report.run_document import run_document
 from playbooks.report.wording import count
 from playbooks.reputation import Reputation, reputation_of
@@ -49,9 +44,6 @@ from playbooks.settings import Settings, load_settings
 from playbooks.siem import splunk_of, told_with_remedy
 from playbooks.steps import InProcess
 from playbooks.write_back import write_back
-
-#: Reports printed in full; the table lists all cases, and --out writes all.
-SHOWN_IN_FULL = 10
 
 #: Hosts named of what was not worked.
 HOSTS_NAMED = 5
@@ -149,12 +141,12 @@ def run(
             )
         )
     else:
-        _print(reports, log_run, screen(), folder, notes)
+        print_cases(reports, log_run, screen(), folder, notes)
     for each in notes:
         note(each)
     failed = tell_not_written(reports)
     if given is not None:
-        _tell(given, kept=folder is not None, new=splunk.new)
+        tell_given(given, kept=folder is not None, new=splunk.new)
     if log_run is not None:
         check_something_was_read(log_run.report)
     sys.stdout.flush()
@@ -283,28 +275,6 @@ def _telemetry(
     return nullcontext(log_run.edr if log_run is not None else None)
 
 
-def _tell(given: GivenNotables, *, kept: bool, new: bool) -> None:
-    """What could not be used, on stderr.
-
-    Raises:
-        SystemExit: 2, when anything could not.
-    """
-    for missing in given.not_found:
-        complain(missing)
-    if not given.errors:
-        if not given.notables and not given.not_found:
-            note("no new notable is in Splunk" if new else "no notable was in the input")
-        return
-    for error in given.errors:
-        complain(error)
-    if not kept:
-        note("rejected notables are kept only with --out DIR")
-    elif given.too_large:
-        note(f"{count(given.too_large, 'input')} over the limit not kept")
-    sys.stdout.flush()
-    sys.exit(EXIT_BAD_INPUT)
-
-
 def _left(
     raised: Sequence[Notable],
     reports: Sequence[CaseReport],
@@ -323,29 +293,3 @@ def _left(
     given = "--new" if splunk.new else "--event-id" if splunk.event_ids else "--notable"
     remedy = f"run without {given} to work what the log raises"
     return [f"not worked: {detections}, beside the notables that were given; {remedy}"]
-
-
-def _print(
-    reports: Sequence[CaseReport],
-    log_run: LogRun | None,
-    how: Screen,
-    folder: OutputFolder | None,
-    notes: Sequence[str],
-) -> None:
-    if log_run is not None:
-        write(detection_report.as_text(log_run.detection, log_run.report))
-    shown = sorted(reports, key=lambda report: -report.risk.score)[:SHOWN_IN_FULL]
-    for report in shown:
-        write("\n" + terminal.render(report, width=how.width, color=how.color, unicode=how.unicode))
-    if len(reports) > len(shown):
-        further = count(len(reports) - len(shown), "further case is", "further cases are")
-        note(f"{further} in the table; --out DIR writes all")
-    if reports:
-        rows = [summary_row(report) for report in reports]
-        write("\n" + terminal.render_table(rows, width=how.width, color=how.color, unicode=how.unicode))
-    if lines := write_back_lines(reports):
-        write("\n" + "\n".join(visible(each) for each in lines))
-    for each in notes:
-        write(f"\n{visible(each)}")
-    if folder is not None:
-        note(f"{count(len(reports), 'report')} written to {folder.path}")
