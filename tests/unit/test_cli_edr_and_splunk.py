@@ -1,4 +1,4 @@
-"""`run --event-id`: a notable from Splunk and its process from each EDR give the case of the notable's file."""
+"""`run --event-id`: a notable from Splunk, its process from each EDR, and the case of the notable's file."""
 
 from __future__ import annotations
 
