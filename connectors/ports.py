@@ -193,11 +193,13 @@ class SiemConnector(Protocol):
     def fetch_notables(self, since: Checkpoint | None, *, limit: int) -> tuple[Sequence[Notable], Checkpoint]:
         """The next notables and where to go on; loses none and repeats none."""
 
-    def get_notable(self, event_id: str) -> Notable:
-        """One notable by its event_id.
+    def notables_of(self, event_id: str) -> Sequence[Notable]:
+        """The notables of one event: one for each destination that it names, in most cases a single one.
 
         Raises:
             NotFound: there is none.
+            Ambiguous: the id stands for several events.
+            NotableError: it is there and unusable.
         """
 
     def update_notable(self, event_id: str, update: NotableUpdate) -> NotableWritten:

@@ -6,15 +6,12 @@ from actions.profile import Profile
 from actions.risk import score_of
 from connectors.errors import InputError
 from connectors.siem.splunk.escu import EscuAnalytic
-from connectors.siem.splunk.saved_search import Detection
-
-#: How ESCU names the saved search of a detection (splunk/contentctl, the correlation search label).
-_NAME = "ESCU - {} - Rule"
+from connectors.siem.splunk.saved_search import Detection, escu_name
 
 
 def saved_search_name(profile: Profile) -> str:
     """The name under which ESCU has the profile's saved search."""
-    return _NAME.format(profile.title)
+    return escu_name(profile.title)
 
 
 def detection_of(profile: Profile, *, enterprise_security: bool) -> Detection:

@@ -7,6 +7,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from connectors.edr.crowdstrike import search_jobs as falcon_jobs
+from connectors.http import client
+from connectors.siem.splunk import jobs as splunk_jobs
+from connectors.siem.splunk import risk_sending
+
 settings.register_profile("default", deadline=None, derandomize=True)
 settings.load_profile("default")
 
@@ -26,3 +31,20 @@ def shared_data() -> Path:
 def examples() -> Path:
     """The examples that ship with the project."""
     return ROOT / "examples"
+
+
+#: Tests of whole commands, actions and playbooks, which have no clock to inject.
+_ON_THE_REAL_CLOCK = ("test_cli_", "test_soar_", "test_playbook_")
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the clock is the real one, let nobody wait between polls and attempts."""
+    if request.module.__name__.rpartition(".")[2].startswith(_ON_THE_REAL_CLOCK):
+        for module, name in (
+            (falcon_jobs, "FIRST_PAUSE_S"),
+            (splunk_jobs, "FIRST_PAUSE_S"),
+            (risk_sending, "_FIRST_PAUSE_S"),
+            (client, "FIRST_PAUSE_S"),
+        ):
+            monkeypatch.setattr(module, name, 0.001)

@@ -61,14 +61,14 @@ def notables_by_id(
     given = GivenNotables()
     for event_id in dict.fromkeys(event_ids):
         try:
-            notable = siem.get_notable(event_id)
+            notables = siem.notables_of(event_id)
         except (NotFound, Ambiguous) as error:
             given.not_found.append(error)
         except NotableError as error:
             named = NotableError(f"--event-id {event_id}", f"{error.field}: {error.problem}", error.remedy)
             given.errors.append(named)
         else:
-            _take(given, of_profiles(ParsedInput((notable,), ()), profiles))
+            _take(given, of_profiles(ParsedInput(tuple(notables), ()), profiles))
     return given
 
 

@@ -391,7 +391,7 @@ def test_a_group_that_makes_no_notable_is_kept_aside_once() -> None:
 
 def test_without_enterprise_security_there_is_nothing_to_write_to(at: Bench) -> None:
     for ask in (
-        lambda: at.siem.get_notable("escu:1"),
+        lambda: at.siem.notables_of("escu:1"),
         lambda: at.siem.update_notable("escu:1", NotableUpdate("x")),
     ):
         with pytest.raises(NotSupported):

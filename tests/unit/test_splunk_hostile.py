@@ -128,7 +128,7 @@ def test_answers_of_any_shape_over_the_wire_raise_nothing_but_our_errors(items: 
         at.fake._context = lambda *_: answer(given_body)  # type: ignore[method-assign]
         for ask in (
             lambda: at.siem.fetch_notables(None, limit=5),
-            lambda: at.siem.get_notable("x"),
+            lambda: at.siem.notables_of("x"),
             lambda: at.siem.update_notable("x", NotableUpdate("x", status="New")),
             at.siem.check,
         ):
@@ -151,7 +151,7 @@ def test_any_event_id_is_searched_for_or_refused(text: str) -> None:
 def test_an_id_without_end_is_refused_before_anything_is_asked() -> None:
     with bench() as at:
         for ask in (
-            lambda: at.siem.get_notable("x" * 10**6),
+            lambda: at.siem.notables_of("x" * 10**6),
             lambda: at.siem.update_notable("x" * 10**6, NotableUpdate("x")),
         ):
             with pytest.raises(InputError, match="event_id") as refused:
@@ -278,7 +278,7 @@ def test_no_token_in_reprs_or_errors_of_any_part(caplog: pytest.LogCaptureFixtur
         at.fake._collect = lambda *_: answer({"text": f"bad {HEC_TOKEN}", "code": 4}, 403)  # type: ignore[method-assign]
         for ask in (
             lambda: at.siem.fetch_notables(None, limit=5),
-            lambda: at.siem.get_notable("x"),
+            lambda: at.siem.notables_of("x"),
             lambda: at.siem.add_risk(NOTABLE, score=95, message="m", case_id="c"),
         ):
             with pytest.raises(ConnectorError) as refused:

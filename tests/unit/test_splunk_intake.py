@@ -38,7 +38,7 @@ class Siem:
     def check(self) -> Health:
         raise AssertionError
 
-    def get_notable(self, event_id: str) -> Notable:
+    def notables_of(self, event_id: str) -> Sequence[Notable]:
         raise AssertionError(event_id)
 
     def update_notable(self, event_id: str, update: NotableUpdate) -> NotableWritten:

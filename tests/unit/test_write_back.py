@@ -38,7 +38,7 @@ class Siem:
     def fetch_notables(self, since: Checkpoint | None, *, limit: int) -> tuple[Sequence[Notable], Checkpoint]:
         raise AssertionError
 
-    def get_notable(self, event_id: str) -> Notable:
+    def notables_of(self, event_id: str) -> Sequence[Notable]:
         raise AssertionError
 
     def update_notable(self, event_id: str, update: NotableUpdate) -> NotableWritten:

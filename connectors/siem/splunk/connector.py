@@ -178,16 +178,19 @@ class SplunkSiem:
             self._on_rejected(rejected)
         return page.notables, Checkpoint(checkpoint.token_of(page.progress))
 
-    def get_notable(self, event_id: str) -> Notable:
-        """One notable, by event_id, finding id or SID+RID.
+    def notables_of(self, event_id: str) -> Sequence[Notable]:
+        """The notables of one event, by event_id, finding id or SID+RID: one for each destination.
 
         Raises:
             NotFound: there is none.
-            Ambiguous: the id stands for several.
+            Ambiguous: the id stands for several events.
+            NotableError: it is there and unusable.
             NotSupported: there is no Enterprise Security here.
         """
         self._need_es()
-        return notables.get(self._jobs, self._store, event_id, now=self._clock(), deadline=self._deadline())
+        return notables.of_event(
+            self._jobs, self._store, event_id, now=self._clock(), deadline=self._deadline()
+        )
 
     def update_notable(self, event_id: str, update: NotableUpdate) -> NotableWritten:
         """Write to a notable; where a person has set owner or status, the comment alone, which says so.

@@ -229,27 +229,21 @@ def find_row(
     return next(iter(rows.values()))
 
 
-def get(
+def of_event(
     searches: SearchJobs, store: NotableStore, event_id: str, *, now: datetime, deadline: Deadline
-) -> Notable:
-    """One notable, by event_id, finding id or SID+RID; its event_id is that of ES in each case.
+) -> tuple[Notable, ...]:
+    """The notables of one event, by event_id, finding id or SID+RID.
 
     Raises:
         NotFound: there is none.
-        Ambiguous: it has several destinations, each a notable of its own.
+        Ambiguous: a SID+RID made several events.
         NotableError: it is there and unusable.
     """
     row = find_row(searches, store, event_id, now=now, deadline=deadline)
     notables, rejected = _read([row], store.reading)
     if rejected:
         raise rejected[0].error
-    if len(notables) > 1:
-        raise Ambiguous(
-            CONNECTOR,
-            f"{event_id[:_SHOWN]!a} has {len(notables)} destinations",
-            candidates=tuple(each.dest_ip or "no destination" for each in notables),
-        )
-    return notables[0]
+    return notables
 
 
 def refuse_partial(found: Rows, most: int) -> None:

@@ -90,6 +90,11 @@ class Difference(NamedTuple):
     enabled: bool = False
 
 
+def escu_name(title: str) -> str:
+    """How ESCU names the saved search of a detection, and its label (splunk/contentctl)."""
+    return f"ESCU - {title} - Rule"
+
+
 def wanted_settings(detection: Detection) -> dict[str, str]:
     """The settings of the saved search, as ESCU ships them.
 
@@ -123,7 +128,7 @@ def wanted_settings(detection: Detection) -> dict[str, str]:
     return settings | {
         "actions": "notable,risk",
         "action.correlationsearch.enabled": "1",
-        "action.correlationsearch.label": detection.analytic.title,
+        "action.correlationsearch.label": escu_name(detection.analytic.title),
         "action.correlationsearch.annotations": orjson.dumps(annotations).decode(),
         "action.notable": "1",
         "action.notable.param.rule_title": "%name%",

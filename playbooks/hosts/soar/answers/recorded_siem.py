@@ -59,9 +59,9 @@ class RecordedSiem:
         """As the SIEM's."""
         return self._siem.fetch_notables(since, limit=limit)
 
-    def get_notable(self, event_id: str) -> Notable:
+    def notables_of(self, event_id: str) -> Sequence[Notable]:
         """As the SIEM's."""
-        return self._siem.get_notable(event_id)
+        return self._siem.notables_of(event_id)
 
     def update_notable(self, event_id: str, update: NotableUpdate) -> NotableWritten:
         """As the SIEM's, and kept."""
