@@ -6,26 +6,27 @@ from collections.abc import Callable, Iterator
 
 from actions.case_facts import Destination, DestinationVerdict, Unknown
 from actions.case_users import users_of
-from actions.host_addresses import Holding, own_address
+from actions.host_addresses import foreign_addresses, known_as
 from actions.indicators.case_view import CaseView, is_creator
 from actions.indicators.finding import named
 from actions.indicators.injection import is_source_known
 from actions.reputation_wording import STATUS_WORDS, title_of
+from actions.source_words import SourceWords, source_words
 from actions.windows_paths import is_full_path, is_known_image
 from connectors.facts.notable import Direction
 from connectors.facts.process import CoverageState, EvidenceKind, Process, SignatureState
 from connectors.facts.reputation import SourceStatus
 
-#: Per kind of evidence: what it would show, and the Sysmon event that carries it.
+#: Per kind of evidence: what it would show.
 _KINDS = {
-    EvidenceKind.CONNECTION: ("network connections of the process", 3),
-    EvidenceKind.DNS: ("names the process looked up", 22),
-    EvidenceKind.TAMPERING: ("tampering with the process image", 25),
-    EvidenceKind.REMOTE_THREAD: ("remote threads in the process", 8),
-    EvidenceKind.PROCESS_ACCESS: ("write access to the process", 10),
-    EvidenceKind.MODULE: ("modules and their signatures", 7),
-    EvidenceKind.FILE: ("files written", 11),
-    EvidenceKind.TERMINATION: ("when processes ended", 5),
+    EvidenceKind.CONNECTION: "network connections of the process",
+    EvidenceKind.DNS: "names the process looked up",
+    EvidenceKind.TAMPERING: "tampering with the process image",
+    EvidenceKind.REMOTE_THREAD: "remote threads in the process",
+    EvidenceKind.PROCESS_ACCESS: "write access to the process",
+    EvidenceKind.MODULE: "modules and their signatures",
+    EvidenceKind.FILE: "files written",
+    EvidenceKind.TERMINATION: "when processes ended",
 }
 
 _FAILED = frozenset(
@@ -43,12 +44,8 @@ NO_SOURCE_REMEDY = "Set REGSVCS_RESPONSE_VIRUSTOTAL_KEY, or run `feeds update`"
 #: A contradiction about the machine itself.
 ANOTHER_HOST = "whether the notable is about this host"
 
-_ADDRESSES_NAMED = 4
-
 #: Of addresses that nobody was asked about, for whatever reason.
 UNASKED_REMEDY = "Look those that matter up by hand"
-
-_SIGNATURE_REMEDY = "Collect Sysmon event 7 (image loaded), or look the file's hash up"
 
 
 def case_unknowns(view: CaseView) -> tuple[Unknown, ...]:
@@ -89,42 +86,37 @@ def _host(view: CaseView) -> Iterator[Unknown]:
 def _address(view: CaseView) -> Iterator[Unknown]:
     """A notable that gives the host an address which is not that host's may be of another machine."""
     host = view.facts.host
-    for notable in view.facts.notables:
-        ip, holding = own_address(host, notable)
-        if host is None or holding not in {Holding.NOT_ITS_OWN, Holding.AT_ANOTHER_TIME}:
-            continue
-        known = sorted({each.ip for each in host.addresses})
-        named_ips = ", ".join(known[:_ADDRESSES_NAMED]) + (" and more" if known[_ADDRESSES_NAMED:] else "")
-        knows = "had it at another time" if ip in known else f"is known by {named_ips}"
-        yield Unknown(
-            what=ANOTHER_HOST,
-            why=f"the notable says that it had {ip}, and {host.hostname} {knows} ({host.connector})",
-            remedy=f"Find out which machine had {ip} then, before {host.hostname} is touched",
-        )
+    for each in foreign_addresses(host, view.facts.notables):
+        if host is not None:
+            yield Unknown(
+                what=ANOTHER_HOST,
+                why=f"the notable says that it had {each.ip}, and {known_as(host, each)} ({host.connector})",
+                remedy=f"Find out which machine had {each.ip} then, before {host.hostname} is touched",
+            )
 
 
 def _lineage(view: CaseView) -> Iterator[Unknown]:
-    lineage = view.facts.lineage
+    lineage, words = view.facts.lineage, source_words(view.facts)
     if lineage is None:
         if not view.facts.not_looked_up:  # else the problems say it
             yield Unknown(
                 what="process lineage",
                 why="the process was not found in any telemetry",
-                remedy="Collect Sysmon event 1 (process creation), or search the EDR around that time",
+                remedy=words.find_process(),
             )
         return
     for gap in lineage.gaps:
         yield Unknown(
             what=f"lineage at {gap.at}",
             why=gap.detail,
-            remedy="Search for the creation event (Sysmon event 1) over a longer time, or in the EDR",
+            remedy=words.find_creation(),
         )
     if lineage.truncated:
         yield Unknown(what="the rest of the lineage", why="a cap on its size cut it off")
 
 
 def _process(view: CaseView) -> Iterator[Unknown]:
-    target = view.target
+    target, words = view.target, source_words(view.facts)
     if target is None:
         return
     if view.facts.profile.expects_arguments and view.arguments is None:
@@ -143,11 +135,11 @@ def _process(view: CaseView) -> Iterator[Unknown]:
             remedy="Look the file's hash up",
         )
     if view.signature.state is SignatureState.UNKNOWN:
-        yield Unknown(what=f"signature of {named(target)}", why="no event says", remedy=_SIGNATURE_REMEDY)
-    yield from _parent(view.parent)
+        yield Unknown(what=f"signature of {named(target)}", why="no event says", remedy=words.signature())
+    yield from _parent(view.parent, words)
 
 
-def _parent(parent: Process | None) -> Iterator[Unknown]:
+def _parent(parent: Process | None, words: SourceWords) -> Iterator[Unknown]:
     if parent is None or not is_known_image(parent.ref.image):
         yield Unknown(
             what="the parent process",
@@ -156,27 +148,24 @@ def _parent(parent: Process | None) -> Iterator[Unknown]:
             " show a parent that has ended",
         )
     elif parent.signature.state is SignatureState.UNKNOWN:
-        yield Unknown(what=f"signature of {named(parent)}", why="no event says", remedy=_SIGNATURE_REMEDY)
+        yield Unknown(what=f"signature of {named(parent)}", why="no event says", remedy=words.signature())
 
 
 def _evidence(view: CaseView) -> Iterator[Unknown]:
+    words = source_words(view.facts)
     if view.facts.evidence is None:
         yield Unknown(
             what="what else the process did",
             why="no evidence was obtained for it",
-            remedy="Collect Sysmon events 7, 8, 10, 11, 22 and 25, or ask the EDR",
+            remedy=words.everything(),
         )
         return
-    for kind, (what, number) in _KINDS.items():
+    for kind, what in _KINDS.items():
         state = view.evidence.state_of(kind)
         if state is CoverageState.NOT_COLLECTED:
-            yield Unknown(
-                what=what,
-                why=f"nothing of the kind was logged on this host (Sysmon event {number})",
-                remedy=f"Collect Sysmon event {number}",
-            )
+            yield Unknown(what=what, why=words.none_recorded(kind), remedy=words.collect(kind))
         elif state is CoverageState.NOT_SUPPORTED:
-            yield Unknown(what=what, why="this source can never know it", remedy="Ask another source")
+            yield Unknown(what=what, why=words.never(), remedy="Ask another source")
     if view.evidence.truncated:
         yield Unknown(what="the rest of the evidence", why="a cap on its size cut it off")
     yield from _injection(view)
@@ -207,13 +196,14 @@ def _destinations(view: CaseView) -> Iterator[Unknown]:
     if not view.facts.destinations:
         yield Unknown(what="the destination", why="no usable peer address was given")
     yield from _reputation(view)
+    words = source_words(view.facts)
     for destination in view.facts.destinations:
         ip = destination.ip
         if not destination.dns_names:
             yield Unknown(
                 what=f"the name behind {ip}",
                 why="no look-up by the process gave this address",
-                remedy="Collect Sysmon event 22, or read the proxy's log",
+                remedy=words.names_looked_up(),
             )
         if not destination.ports:
             yield Unknown(what=f"port at {ip}", why="neither the notable nor an event names it")
@@ -221,7 +211,7 @@ def _destinations(view: CaseView) -> Iterator[Unknown]:
             yield Unknown(
                 what=f"who opened the connection with {ip}",
                 why="the notable does not say, and no event was found",
-                remedy="Read Initiated in Sysmon event 3",
+                remedy=words.opener(),
             )
         if destination.check.organisation_owned:
             yield Unknown(

@@ -8,7 +8,7 @@ neither is picked.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from pydantic import Field
@@ -16,11 +16,12 @@ from pydantic import Field
 from actions.bounded_process import bounded_evidence, bounded_lineage
 from actions.case_facts import Unknown
 from actions.long_text import LONGEST_KEPT, shortened
+from actions.source_words import SourceKind, words_for
 from connectors.errors import AmbiguousHost, ConnectorError, HostNotFound
 from connectors.facts.base import EARLIEST_INSTANT, LATEST_INSTANT, Fact
 from connectors.facts.host import HostRef
 from connectors.facts.notable import Notable
-from connectors.facts.process import Lineage, ProcessEvidence, ProcessRef
+from connectors.facts.process import EvidenceKind, Lineage, ProcessEvidence, ProcessRef
 from connectors.ports import EdrConnector, Window
 
 _REMEDY_LOGS = "Give the host's Sysmon log or an EDR connector"
@@ -85,7 +86,7 @@ def locate_process(edr: EdrConnector | None, notable: Notable, settings: Lineage
         problem = _unknown("host", why, "Tell which one is meant, by its full name")
         return Located(host_candidates=error.candidates, problems=(problem,))
     except HostNotFound as error:
-        return Located(problems=(_unknown("host", error.message, _REMEDY_LOGS),))
+        return Located(problems=(_unknown("host", error.message, _elsewhere(edr)),))
     except ConnectorError as error:
         return Located(problems=(_unknown("host", str(error)),), failed=True)
     try:
@@ -133,11 +134,17 @@ def search_window(notable: Notable, settings: LineageSettings) -> Window:
     A notable without times is searched over everything.
     """
     skew = timedelta(seconds=settings.skew_s)
+    times = _times(notable)
+    if times is None:
+        return Window(EARLIEST_INSTANT, LATEST_INSTANT)
+    return Window(min(times) - skew, max(times) + skew)
+
+
+def _times(notable: Notable) -> tuple[datetime, datetime] | None:
+    """First and last time; None where the notable has neither, so that all times are searched."""
     first = notable.first_time or notable.last_time
     last = notable.last_time or notable.first_time
-    if first is None or last is None:
-        return Window(EARLIEST_INSTANT, LATEST_INSTANT)
-    return Window(min(first, last) - skew, max(first, last) + skew)
+    return None if first is None or last is None else (first, last)
 
 
 def _host(edr: EdrConnector, notable: Notable) -> HostRef:
@@ -163,22 +170,16 @@ def _find(edr: EdrConnector, host: HostRef, notable: Notable, settings: LineageS
     if not found:
         found = edr.find_process(host, name=notable.process_name, window=window)
         if found:
-            problems.append(
-                _unknown(
-                    "the connection itself",
-                    f"no connection of {notable.process_name} to {peer or 'the destination'} is in the "
-                    "telemetry; the process was found by name and time only",
-                    "Collect Sysmon EID 3 for this process",
-                )
-            )
+            problems.append(_connection_unproved(edr, notable))
     if not found:
-        why = f"no {notable.process_name} is recorded on {host.hostname} at that time"
+        when = "" if _times(notable) is None else " at that time"
+        why = f"no {notable.process_name} is recorded on {host.hostname}{when}"
         why += _earlier_one(edr, host, notable, window)
-        return Located(host=host, problems=(_unknown("process", why, _REMEDY_LOGS),))
+        return Located(host=host, problems=(_unknown("process", why, _elsewhere(edr)),))
     if notable.process_guids:
         how = "what fits was looked for by name, peer and time instead"
         if len(found) == 1:
-            how = f"it was found by {'name and time' if problems or not peer else 'name, peer and time'}"
+            how = f"it was found by {_found_by(notable, peer_seen=not problems)}"
         why = f"{edr.name} has process ids of its own and does not know Sysmon's ProcessGuids; {how}"
         problems.insert(0, _unknown("the process that the notable names by ProcessGuid", why))
     if len(found) > 1:
@@ -197,6 +198,34 @@ def _find(edr: EdrConnector, host: HostRef, notable: Notable, settings: LineageS
     return Located(host=host, processes=tuple(found), problems=tuple(problems))
 
 
+def _elsewhere(edr: EdrConnector) -> str:
+    """Where else to look for what the connector does not have."""
+    vendor = words_for(edr.name).kind is SourceKind.VENDOR
+    return "Give the host's Sysmon log, or ask another EDR" if vendor else _REMEDY_LOGS
+
+
+def _connection_unproved(edr: EdrConnector, notable: Notable) -> Unknown:
+    """The process fits, and no connection of it was seen, or none was asked for."""
+    by = _found_by(notable, peer_seen=False)
+    if notable.peer_ip:
+        why = (
+            f"no connection of {notable.process_name} to {notable.peer_ip} is in the telemetry; the process"
+            f" was found by {by} only"
+        )
+        return _unknown("the connection itself", why, words_for(edr.name).collect(EvidenceKind.CONNECTION))
+    return _unknown(
+        "the connection itself",
+        f"no peer address was given, so none was looked for; the process was found by {by} only",
+    )
+
+
+def _found_by(notable: Notable, *, peer_seen: bool) -> str:
+    """What the process was found by: `name`, `name and time`, `name, peer and time`."""
+    parts = ["name", *(["peer"] if peer_seen and notable.peer_ip else [])]
+    parts += ["time"] if _times(notable) is not None else []
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
 def _by_guid(edr: EdrConnector, host: HostRef, notable: Notable, window: Window) -> Located:
     found: list[ProcessRef] = []
     problems: list[Unknown] = []
@@ -206,7 +235,7 @@ def _by_guid(edr: EdrConnector, host: HostRef, notable: Notable, window: Window)
             found.append(fitting[0])
         else:
             why = f"{len(fitting)} processes have the ProcessGuid {guid}"
-            problems.append(_unknown("process", why, _REMEDY_LOGS))
+            problems.append(_unknown("process", why, _elsewhere(edr)))
     return Located(host=host, processes=tuple(found), problems=tuple(problems))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -25,6 +26,12 @@ class Holding(StrEnum):
     """It is the host's; when, or when the notable means, is not known."""
     NOT_KNOWN = "not_known"
     """The notable names no address of the host, or the host's addresses are not known."""
+
+
+#: A notable that gives the host such an address may be of another machine.
+_FOREIGN = frozenset({Holding.NOT_ITS_OWN, Holding.AT_ANOTHER_TIME})
+
+_ADDRESSES_NAMED = 4
 
 
 class OwnAddress(NamedTuple):
@@ -54,6 +61,21 @@ def own_address(host: HostRef | None, notable: Notable) -> OwnAddress:
     if any(address.first_seen is None or address.last_seen is None for address in seen):
         return OwnAddress(ip, Holding.TIME_UNKNOWN)
     return OwnAddress(ip, Holding.AT_ANOTHER_TIME)
+
+
+def foreign_addresses(host: HostRef | None, notables: Iterable[Notable]) -> tuple[OwnAddress, ...]:
+    """Addresses that notables give the host and that were not its own then, each once, in their order."""
+    found = (own_address(host, notable) for notable in notables)
+    return tuple(dict.fromkeys(each for each in found if each.holding in _FOREIGN))
+
+
+def known_as(host: HostRef, address: OwnAddress) -> str:
+    """What is known of the host instead, as in `ws01.corp.example is known by 10.1.2.3`."""
+    if address.holding is Holding.AT_ANOTHER_TIME:
+        return f"{host.hostname} had it at another time"
+    known = sorted({each.ip for each in host.addresses})
+    more = " and more" if known[_ADDRESSES_NAMED:] else ""
+    return f"{host.hostname} is known by {', '.join(known[:_ADDRESSES_NAMED])}{more}"
 
 
 def _held(address: AddressSeen, at: datetime) -> bool:

@@ -14,6 +14,7 @@ from actions.steps.case import StepCase
 
 #: In order of urgency.
 _STEPS: tuple[Callable[[StepCase], Iterator[str]], ...] = (
+    respond.another_machine,
     respond.volatile,
     respond.containment,
     respond.look_up,

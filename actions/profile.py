@@ -11,15 +11,23 @@ from pydantic import Field
 
 from connectors.facts.base import Fact
 
+#: Text that is shown and sent on one line: no control, format or line-separating character.
+Line = Annotated[str, Field(pattern=r"^[^\p{C}\p{Zl}\p{Zp}]*$", max_length=4_000)]
+
+#: A line that is not blank, short enough to be the name of a saved search.
+Title = Annotated[
+    str, Field(pattern=r"^[^\p{C}\p{Zl}\p{Zp}]*[^\p{C}\p{Z}][^\p{C}\p{Zl}\p{Zp}]*$", max_length=240)
+]
+
 Percent = Annotated[int, Field(ge=0, le=100)]
 
 
 class Schedule(Fact):
     """When the saved search runs and what it looks at, in Splunk's notation."""
 
-    cron: str = "0 * * * *"
-    earliest: str = "-70m@m"
-    latest: str = "-10m@m"
+    cron: Line = "0 * * * *"
+    earliest: Line = "-70m@m"
+    latest: Line = "-10m@m"
 
 
 class Profile(Fact):
@@ -44,17 +52,17 @@ class Profile(Fact):
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-    title: str
+    title: Title
     detection_id: str = ""
     process_names: Annotated[tuple[str, ...], Field(min_length=1)]
-    message: str = (
+    message: Line = (
         "An instance of $process_name$ contacting a remote destination was identified on endpoint $dest$ "
         "by user $user$. This behavior is not normal for $process_name$."
     )
     impact: Percent = 80
     confidence: Percent = 100
-    techniques: tuple[str, ...] = ()
-    tactic: str = ""
+    techniques: tuple[Line, ...] = ()
+    tactic: Line = ""
     original_file_names: tuple[str, ...] = ()
     expected_directories: tuple[str, ...] = ()
     unusual_directories: tuple[str, ...] = ("winsxs",)

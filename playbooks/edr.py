@@ -29,6 +29,12 @@ def named_edr(name: str, settings: Settings) -> EdrName | None:
         raise ConfigError("--edr", f"{name!r} is no EDR connector", f"There are {known}") from error
 
 
+def remedy_of(name: EdrName) -> str:
+    """What to do where the EDR fails. The address first: where nobody answers, no secret was looked at."""
+    own = f"Check the addresses in [edr.{name.value}] and the proxy"
+    return f"{own}; where the credential is refused, {CATALOGUE[name].variable}"
+
+
 @contextmanager
 def edr_of(
     name: EdrName,

@@ -100,6 +100,18 @@ def write_back(
     return report.model_copy(update={"steps": (*report.steps, *outcomes)})
 
 
+def left_alone(report: CaseReport, why: str) -> CaseReport:
+    """The report where nothing is written back although it was asked for; that counts as a failure.
+
+    Args:
+        report: of the case.
+        why: one sentence.
+    """
+    return report.model_copy(
+        update={"steps": (*report.steps, StepOutcome(step=COMMENT, ok=False, detail=why))}
+    )
+
+
 def is_of_siem(notable: Notable) -> bool:
     """Whether the SIEM knows the notable: it came with an id, and no log or search of ours raised it."""
     return not notable.event_id.startswith(DERIVED) and notable.source is not NotableSource.DETECTION
@@ -156,12 +168,40 @@ def _comments(
 
 def _commented(siem: SiemConnector, event_id: str, update: NotableUpdate) -> tuple[StepOutcome, bool]:
     """How it went, and whether the SIEM answered at all."""
-    try:
-        done = siem.update_notable(event_id, update)
-    except ResponseError as error:
-        told = StepOutcome(step=COMMENT, ok=False, detail=f"{event_id}: {_reason(error)}")
-        return told, not isinstance(error, Transient)
-    return StepOutcome(step=COMMENT, ok=True, detail=f"{event_id}: {_words(done)}"), True
+    refused = ""
+    while True:
+        try:
+            done = siem.update_notable(event_id, update)
+        except ResponseError as error:
+            without = _without_refused(update, error)
+            if without is not None:
+                # A label of the settings that the SIEM does not know must not cost the comment.
+                refused += f". Not written: {_reason(error)}. See the section [write_back]"
+                update = without
+                continue
+            told = StepOutcome(step=COMMENT, ok=False, detail=f"{event_id}: {_reason(error)}{refused}")
+            return told, not isinstance(error, Transient)
+        detail = (
+            f"{event_id}: {_words(done).rstrip('.')}{refused}" if refused else f"{event_id}: {_words(done)}"
+        )
+        return StepOutcome(step=COMMENT, ok=not refused, detail=detail), True
+
+
+def _without_refused(update: NotableUpdate, error: ResponseError) -> NotableUpdate | None:
+    """The update without the field that cannot be written; None where that is none of the settings'."""
+    if not isinstance(error, InputError):
+        return None
+    match error.field:
+        case "status" if update.status is not None:
+            return update._replace(status=None)
+        case "urgency" if update.urgency is not None:
+            return update._replace(urgency=None)
+        case "owner" if update.owner is not None:
+            return update._replace(owner=None)
+        case "disposition" if update.disposition is not None:
+            return update._replace(disposition=None)
+        case _:
+            return None
 
 
 def _words(written: NotableWritten) -> str:

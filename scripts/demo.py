@@ -169,6 +169,14 @@ def at_work() -> list[Outcome]:
             f"\nThe {name} example, just raised, from stand-ins for Splunk and Defender on 127.0.0.1\n"
             f"$ regsvcs-response {shlex.join(arguments)} --config settings.toml\n"
         )
+        sys.stdout.write(
+            "settings.toml, whose addresses are those of the stand-ins; name your own at work:\n"
+        )
+        for line in at.config.read_text(encoding="utf-8").splitlines():
+            sys.stdout.write(f"  {line}\n".replace("  \n", "\n"))
+        sys.stdout.write(
+            f"secrets, in the environment or in a file that NAME_FILE names: {', '.join(at.environ)}\n"
+        )
         sys.stdout.flush()
         out = f"out/demo/{name}-at-work"
         given = (*arguments, "--config", str(at.config), "--out", out)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from connectors.clock import utc_now
+from playbooks.hosts.soar.splunk import ONCE
 from tests.fakes.splunk_server import HEC_TOKEN, TOKEN, FakeSplunk
 from tests.fakes.splunk_spl import Row
+from tests.soar_app import app
 
 GUID = "3F8B0A52-8D6E-4C11-9D3E-5F2A7C1B9E04"
 NAME = "ESCU - Detect Regsvcs with Network Connection - Rule"
@@ -26,9 +29,16 @@ def policy_of(fake: FakeSplunk, more: str = "", *, splunk: str = "") -> str:
 def splunk_asset(
     fake: FakeSplunk, more: str = "", *, splunk: str = "", **fields: object
 ) -> dict[str, object]:
-    """An asset with the Splunk's tokens and policy."""
+    """An asset with the Splunk's tokens and policy, that may write to it."""
     policy = policy_of(fake, more, splunk=splunk)
-    return {"policy": policy, "splunk_token": TOKEN, "splunk_hec_token": HEC_TOKEN, **fields}
+    tokens = {"splunk_token": TOKEN, "splunk_hec_token": HEC_TOKEN}
+    return {"policy": policy, **tokens, "write_to_splunk": True, **fields}
+
+
+def forget_writes() -> None:
+    """Remove what the app noted as written: a later fake may have the port of an earlier one."""
+    for path in Path(app.actions_manager.get_state_dir()).glob(f"{ONCE}*"):
+        path.unlink()
 
 
 def notable_row(number: int, *, seconds_ago: int = 3600, **changes: Any) -> Row:

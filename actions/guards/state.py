@@ -66,7 +66,11 @@ def not_isolated(q: Question) -> Answer:
     limit = IsolationState.NOT_ISOLATED.value
     status = q.request.isolation
     if status is None:
-        return unknown(limit, "The isolation state of the host was not read.")
+        return unknown(
+            limit,
+            "The isolation state of the host was not read: it is read when isolation is asked for, which is"
+            " for a later version.",
+        )
     value = f"{status.state.value} ({status.how_known.value})"
     age = judge_age(
         "The isolation state was read",

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from actions import destination_roles
 from actions.case_facts import CaseFacts, Destination
+from actions.host_addresses import OwnAddress, foreign_addresses
 from actions.indicators.case_view import CaseView, roles_known
 from actions.indicators.finding import named
 from actions.isolation import IsolationDecision
@@ -33,6 +34,11 @@ class StepCase(NamedTuple):
     def host(self) -> str:
         """Name of the host: as resolved, else as the notable has it."""
         return self.facts.host.hostname if self.facts.host else self.notable.dest
+
+    @property
+    def foreign(self) -> tuple[OwnAddress, ...]:
+        """Addresses that notables give the host and that were not its own: it may be another machine."""
+        return foreign_addresses(self.facts.host, self.facts.notables)
 
     @property
     def process(self) -> str:

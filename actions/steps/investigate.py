@@ -10,18 +10,19 @@ from actions.destination_roles import is_sinkhole
 from actions.indicators.case_view import inbound_only, roles_known
 from actions.indicators.finding import named
 from actions.ip_facts import IpCategory
+from actions.source_words import INJECTION_KINDS, SYSMON_EVENT, SourceKind, source_words
 from actions.steps.case import StepCase, cut, in_order, name_of, utc
 from actions.windows_paths import system_root
 from connectors.facts.destination_role import RoleEffect, RoleKind
 from connectors.facts.notable import Direction
 from connectors.facts.process import CoverageState, EvidenceKind, GapKind, Process, SignatureState
 
-#: Kinds of evidence whose absence leaves an injection open, with their Sysmon events, the most telling first.
-_INJECTION_EVENTS = (
-    (EvidenceKind.TAMPERING, 25),
-    (EvidenceKind.REMOTE_THREAD, 8),
-    (EvidenceKind.PROCESS_ACCESS, 10),
-)
+#: How a step names them.
+_IN_WORDS = {
+    EvidenceKind.TAMPERING: "tampering with the image",
+    EvidenceKind.REMOTE_THREAD: "remote threads",
+    EvidenceKind.PROCESS_ACCESS: "write access to the process",
+}
 
 #: Ranges in which somebody of the organisation, or of its provider, answers at an address.
 _OWNED = frozenset({IpCategory.PRIVATE, IpCategory.SHARED, IpCategory.UNIQUE_LOCAL, IpCategory.LINK_LOCAL})
@@ -122,7 +123,10 @@ def direction(case: StepCase) -> Iterator[str]:
     guard = next((g for g in case.decision.guards if g.id == "direction_outbound"), None)
     known = {n.direction for n in case.facts.notables} - {Direction.UNKNOWN}
     if guard is not None and guard.value == "unknown" and not known:
-        yield f"Find out who opened the connection (Initiated in Sysmon event 3 on {case.host})."
+        where = "Initiated in Sysmon event 3 on"
+        if source_words(case.facts).kind is SourceKind.VENDOR:
+            where = "in the firewall's or the proxy's log for"
+        yield f"Find out who opened the connection ({where} {case.host})."
 
 
 def collect(case: StepCase) -> Iterator[str]:
@@ -130,12 +134,21 @@ def collect(case: StepCase) -> Iterator[str]:
     if case.facts.evidence is None:
         return
     missing = [
-        str(number)
-        for kind, number in _INJECTION_EVENTS
-        if case.view.evidence.state_of(kind) is CoverageState.NOT_COLLECTED
+        kind for kind in INJECTION_KINDS if case.view.evidence.state_of(kind) is CoverageState.NOT_COLLECTED
     ]
-    if missing:
-        yield f"Collect EID {'/'.join(missing)} on {case.host}: not logged there, so injection stays open."
+    if not missing:
+        return
+    words = source_words(case.facts)
+    if words.kind is SourceKind.VENDOR:
+        *before, last = (_IN_WORDS[kind] for kind in missing)
+        kinds = f"{', '.join(before)} and {last}" if before else last
+        yield (
+            f"Look for {kinds} in another source than {words.short}, which recorded none on {case.host}:"
+            " injection stays open."
+        )
+    else:
+        events = "/".join(str(SYSMON_EVENT[kind]) for kind in missing)
+        yield f"Collect EID {events} on {case.host}: not logged there, so injection stays open."
 
 
 def unsigned_unknown(case: StepCase) -> Iterator[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from actions.case_users import users_of
+from actions.guard_words import why_not
+from actions.host_addresses import known_as
 from actions.indicators.case_view import inbound_only
 from actions.indicators.places import PARENT_PLACES, place_of
 from actions.isolation import IsolationVerdict
@@ -16,16 +18,29 @@ from connectors.facts.process import SignatureState
 _IN_MEMORY = frozenset({"tampering", "remote_thread", "no_arguments", "write_access"})
 
 
+def another_machine(case: StepCase) -> Iterator[str]:
+    """Which machine it was, before the one that was resolved is touched."""
+    host = case.facts.host
+    if host is None or not case.foreign:
+        return
+    first = case.foreign[0]
+    ips = ", ".join(sorted({each.ip for each in case.foreign}))
+    yield (
+        f"Find out which machine had {cut(ips)} at the time of the notable, before {case.host} is touched:"
+        f" {known_as(host, first)}."
+    )
+
+
 def volatile(case: StepCase) -> Iterator[str]:
     """What is lost when the host is isolated, restarted or left alone."""
     target = case.view.target
     if not case.is_bad or target is None or target.end_time is not None:
         return
     if case.found & _IN_MEMORY:
-        yield (
-            f"Get the memory of {case.process} on {case.host} before isolating or restarting: the code that"
-            " connected may be nowhere on disk."
-        )
+        get = f"Get the memory of {case.process} on {case.host}"
+        if case.foreign:
+            get += ", once it is clear that the notable is about it,"
+        yield f"{get} before isolating or restarting: the code that connected may be nowhere on disk."
 
 
 def containment(case: StepCase) -> Iterator[str]:
@@ -38,9 +53,9 @@ def containment(case: StepCase) -> Iterator[str]:
         case IsolationVerdict.SHADOW | IsolationVerdict.REFUSE if (
             case.risk.case_verdict is CaseVerdict.MALICIOUS and "connection_inbound" not in case.found
         ):
-            ids = [guard.id for guard in case.decision.obstacles] or ["mode shadow"]
-            more = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
-            yield f"Contain {case.host} by hand; the playbook will not ({ids[0]}{more})."
+            clear = " once it is clear that the notable is about it" if case.foreign else ""
+            ids = [guard.id for guard in case.decision.obstacles]
+            yield f"Contain {case.host} by hand{clear}; the playbook will not: {why_not(ids)}."
         case _:
             return
 

@@ -77,7 +77,7 @@ def parent_not_recorded(at: str) -> Gap:
         at: the parent.
     """
     detail = (
-        "telemetry ends here: its creation is not in the log; image and command line are as its "
+        "telemetry ends here: its creation was not found; image and command line are as its "
         "child recorded them, and what started it is unknown"
     )
     return Gap(kind=GapKind.PARENT_NOT_RECORDED, at=at, detail=detail)
@@ -91,7 +91,7 @@ def parent_by_pid(at: str) -> Gap:
 
 def target_not_recorded(at: str) -> Gap:
     """The process itself is known by what it did, or by a child."""
-    detail = "telemetry ends here: its creation is not in the log; command line and parent are unknown"
+    detail = "telemetry ends here: its creation was not found; command line and parent are unknown"
     return Gap(kind=GapKind.TARGET_NOT_RECORDED, at=at, detail=detail)
 
 

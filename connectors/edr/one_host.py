@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address, ip_address
 from typing import NamedTuple
 
 from connectors.addresses import canonical_ip
@@ -19,6 +20,8 @@ ADDRESS_SLACK = timedelta(hours=12)
 
 #: Why a present address is not taken for one of the past: addresses are given to other machines again.
 NOT_TOLD = "The vendor tells who has the address, or when it was last seen, and not who had it at that time"
+
+_BROADCAST = IPv4Address("255.255.255.255")
 
 #: Candidates named in an error; further ones are counted.
 MOST_NAMED = 20
@@ -55,11 +58,13 @@ def one_host(
         now: timezone-aware.
 
     Raises:
-        HostNotFound: none fits.
+        HostNotFound: none fits, or the address is one that names no host.
         AmbiguousHost: several do.
     """
     address = canonical_ip(asked.strip())
     records = _distinct(candidates)
+    if address and not names_a_host(address):
+        raise HostNotFound(connector, f"{address} names no host: many machines have it, or none")
     if address:
         found = [each for each in records if _had_address(each.host, address, at or now, now=now)]
     else:
@@ -78,6 +83,18 @@ def one_host(
             candidates=_described([each.host for each in found]),
         )
     return found[0].host
+
+
+def names_a_host(address: str) -> bool:
+    """Whether an address can be that of one machine.
+
+    Loopback, link-local, unspecified, multicast and broadcast addresses are those of every machine or of
+    none, whoever reports them.
+    """
+    ip = ip_address(address)
+    return not (
+        ip.is_loopback or ip.is_link_local or ip.is_unspecified or ip.is_multicast or ip == _BROADCAST
+    )
 
 
 def _distinct(candidates: Iterable[Candidate]) -> list[Candidate]:

@@ -85,6 +85,7 @@ class Call(NamedTuple):
         max_body_bytes: largest answer that is read, decompressed; None takes that of the settings.
         refused: reads a 4xx or 5xx answer and gives the error to raise at once; None leaves it to the
             default meaning (see Http.send), with further attempts after a 5xx to a repeatable call.
+        unsaid: secrets that are not sent with this call and that its answer may not tell either.
         cache_s: seconds for which an answer is good; 0 is never kept.
         cache_not_found: True where a 404 says "not known" of what was asked: it is kept like an answer. Any
             other error is never kept.
@@ -111,11 +112,12 @@ class Call(NamedTuple):
     account: str = ""
     max_body_bytes: int | None = None
     refused: Callable[[Refused], ConnectorError | None] | None = None
+    unsaid: tuple[SecretStr, ...] = ()
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The values that are sent and that nothing may tell, as they are."""
-        given = (*self.secret_headers.values(), *self.secret_form.values())
+        """The values that nothing may tell, as they are: those that are sent, and `unsaid`."""
+        given = (*self.secret_headers.values(), *self.secret_form.values(), *self.unsaid)
         return tuple(secret.get_secret_value() for secret in given)
 
 

@@ -19,6 +19,9 @@ _SHORTEST_SECRET = 6
 #: What stands in place of a secret; it may stand in a JSON string.
 _MARK = b"[secret]"
 
+#: An escape of a JSON string; 1 is the number of a printable ASCII character.
+_ESCAPE = re.compile(rb"\\(?:u00([2-7][0-9a-fA-F])|.)", re.DOTALL)
+
 _QUERY = re.compile(r"\?[^\s\"']*")
 
 
@@ -39,14 +42,34 @@ def holds_secret(text: bytes, secrets: Iterable[str]) -> bool:
 
     Of "Bearer <token>", "Basic <base64>" and "user:password" the bare parts are looked for as well.
     """
-    return any(form in text for form in secret_forms(secrets))
+    spelt = _spelt(text)
+    return any(form in text or form in spelt for form in secret_forms(secrets))
 
 
 def cleaned(text: bytes, secrets: Iterable[str]) -> bytes:
-    """The text with every form of the secrets that `holds_secret` finds replaced, the longest first."""
-    for form in sorted(secret_forms(secrets), key=len, reverse=True):
+    """The text with every form of the secrets that `holds_secret` finds replaced, the longest first.
+
+    Where a secret shows only once the escapes of a JSON string are read, they are read in the whole text.
+    """
+    forms = secret_forms(secrets)
+    spelt = _spelt(text)
+    if spelt != text and any(form in spelt for form in forms):
+        text = spelt
+    for form in sorted(forms, key=len, reverse=True):
         text = text.replace(form, _MARK)
     return text
+
+
+def _spelt(text: bytes) -> bytes:
+    """JSON with the ASCII characters that its strings escape by number written plainly: it means the same."""
+    return _ESCAPE.sub(_plainly, text) if b"\\u00" in text else text
+
+
+def _plainly(escape: re.Match[bytes]) -> bytes:
+    if escape[1] is None:
+        return escape[0]
+    character = bytes([int(escape[1], 16)])
+    return b"\\" + character if character in b'"\\' else character
 
 
 def secret_forms(secrets: Iterable[str]) -> set[bytes]:

@@ -84,7 +84,10 @@ Reading = Annotated[
         "Examples: regsvcs-response run --sysmon Sysmon.evtx | "
         "regsvcs-response run --notable notable.json --sysmon logs/ --out out | "
         "regsvcs-response run --notable - --json < notable.json | "
-        "regsvcs-response run --new --edr defender --out out --write-back"
+        "regsvcs-response run --new --edr defender --out out --write-back. "
+        "Exit code 1: a notable is not in Splunk, one of --new could not be worked (the EDR fails; the next "
+        "run takes it again) or something could not be written back. An EDR that fails for a named notable "
+        "costs the lineage alone, is told, and ends with 0."
     )
 )
 def run(
@@ -133,7 +136,7 @@ def run(
         typer.Option(
             "--new",
             help="Take the next notables of Splunk since the last run with this --out DIR, which keeps them "
-            "and how far it came.",
+            "and how far it came; with those of the last 7 days that could not be worked.",
         ),
     ] = False,
     limit: Annotated[
@@ -145,7 +148,7 @@ def run(
         typer.Option(
             "--write-back",
             help="Comment on each case's notables in Splunk and add its risk; without it nothing is written "
-            "there.",
+            "there. With --new also for those of the last 7 days that earlier runs only showed.",
         ),
     ] = False,
     as_json: AsJson = False,
@@ -259,7 +262,7 @@ def feeds_list(config: Config = None, as_json: AsJson = False) -> None:
     )
 )
 def doctor(config: Config = None, as_json: AsJson = False) -> None:
-    """Check settings, keys, sources and folders. Asks each source for no more than whether the key works."""
+    """Check settings, keys, sources, EDRs, Splunk and folders. Asks each whether it works, and no more."""
     from playbooks.hosts.commands import doctor as command
 
     command.run(config=config, as_json=as_json)

@@ -106,9 +106,10 @@ class NotableJournal:
                 self._tell(f"{left} earlier notables of {process} on {host} were left out of its case")
         return [*notables, *(each for others in found.values() for each in others[-MOST_JOINED:])]
 
-    def of_ids(self, event_ids: frozenset[str]) -> list[Notable]:
-        """The notables of these ids, fetched in the last JOINS_FOR days."""
-        return [each for each in self._recent if each.event_id in event_ids]
+    @property
+    def recent(self) -> Sequence[Notable]:
+        """The notables that were fetched in the last JOINS_FOR days, the earliest first."""
+        return tuple(self._recent)
 
 
 def key_of(notable: Notable) -> tuple[str | None, ...]:

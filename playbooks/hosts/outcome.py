@@ -15,6 +15,10 @@ EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
 
+class Interrupted(KeyboardInterrupt):
+    """Interrupted by a person; the text says what becomes of the work."""
+
+
 class OutputClosed(Exception):
     """Whoever read standard output (head, less) has gone. Not an OSError: Typer would call it a failure."""
 
@@ -36,13 +40,29 @@ def run_app(app: typer.Typer) -> NoReturn:
         # Its right. Keep the interpreter from complaining when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; nothing further was done\n")
-        sys.exit(EXIT_INTERRUPTED)
+    except KeyboardInterrupt as stop:
+        _end_interrupted(stop)
+    except SystemExit as ending:
+        # Typer catches the interrupt itself and ends with this code, without a word.
+        if ending.code == EXIT_INTERRUPTED:
+            _end_interrupted(ending)
+        raise
     except OSError as error:
         complain(error)
         sys.exit(EXIT_FAILED)
     sys.exit(0)
+
+
+def _end_interrupted(ending: BaseException) -> NoReturn:
+    said = "interrupted; nothing further was done"
+    below: BaseException | None = ending
+    while below is not None:
+        if isinstance(below, Interrupted):
+            said = str(below)
+            break
+        below = below.__cause__ or below.__context__
+    sys.stderr.write(f"{said}\n")
+    sys.exit(EXIT_INTERRUPTED)
 
 
 def complain(error: Exception) -> None:

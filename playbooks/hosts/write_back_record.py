@@ -6,7 +6,7 @@ findings have changed, and what failed is tried again by the next run.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -19,6 +19,9 @@ from playbooks.hosts.notable_journal import JOINS_FOR
 
 #: The file's name.
 RECORD = "written_back.ndjson"
+
+#: The step of a notable that was in a case which was written back, without anything being written to itself.
+_PASSED = "passed"
 
 
 class _Line(Fact):
@@ -64,7 +67,29 @@ class WriteBackRecord:
         self._file.append([line.model_dump(mode="json")])
         self._last[step, event_id] = line
 
-    def failed(self) -> frozenset[str]:
-        """Notables to which something could not be written in the last days, and has not been since."""
+    def passed(self, event_ids: Iterable[str]) -> None:
+        """Keep that the case of these notables was written back; those that have an outcome keep it.
+
+        Raises:
+            OSError: it could not be kept.
+        """
+        known = {each.event_id for each in self._last.values()}
+        lines = [
+            _Line(at=self._clock(), step=_PASSED, event_id=each, findings="", ok=True)
+            for each in dict.fromkeys(event_ids)
+            if each not in known
+        ]
+        self._file.append([each.model_dump(mode="json") for each in lines])
+        self._last.update({(each.step, each.event_id): each for each in lines})
+
+    def due(self, event_ids: Iterable[str]) -> tuple[str, ...]:
+        """Those of the ids to which nothing was written yet, then those where something failed.
+
+        Of the latter those of the last days, the one first that was tried the longest ago.
+        """
         since = self._clock() - JOINS_FOR
-        return frozenset(each.event_id for each in self._last.values() if not each.ok and each.at > since)
+        known = {each.event_id for each in self._last.values()}
+        failed = {each.event_id: each.at for each in self._last.values() if not each.ok and each.at > since}
+        asked = dict.fromkeys(event_ids)
+        again = sorted((each for each in asked if each in failed), key=lambda each: failed[each])
+        return (*(each for each in asked if each not in known), *again)

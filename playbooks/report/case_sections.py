@@ -10,14 +10,13 @@ from playbooks.report import wording
 from playbooks.report.content import Row, View
 from playbooks.report.evidence_table import FindingRow, coverage_rows, finding_rows
 from playbooks.report.process_nodes import ProcessTree, process_tree
+from playbooks.report.source_queries import Query, queries
 from playbooks.report.story import chain, story
 from playbooks.report.svg_tree import Picture, Size, picture
 from playbooks.report.timeline import Timeline, timeline
 from playbooks.report.tree import no_tree, tree_day
 from playbooks.report.view import view_of
 from playbooks.report.waterfall import Waterfall, waterfall
-
-_SOURCES_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +45,7 @@ class CaseSections:
     generated: str
     view: View
     subject: str
+    warning: str
     verdict: str
     verdict_reason: str
     tone: str
@@ -60,7 +60,7 @@ class CaseSections:
     timeline: Timeline
     findings: tuple[FindingRow, ...]
     coverage: tuple[Row, ...]
-    sources: tuple[str, ...]
+    sources: tuple[Query, ...]
 
 
 def sections_of(report: CaseReport) -> CaseSections:
@@ -75,6 +75,7 @@ def sections_of(report: CaseReport) -> CaseSections:
         generated=wording.moment(report.generated_at),
         view=view,
         subject=view.subject,
+        warning=view.warning,
         verdict=view.verdict.capitalize(),
         verdict_reason=wording.sentence(risk.verdict_reason),
         tone=view.verdict_tone.value,
@@ -89,7 +90,7 @@ def sections_of(report: CaseReport) -> CaseSections:
         timeline=timeline(facts),
         findings=finding_rows(risk.indicators, tree_day(facts.lineage) if facts.lineage else None),
         coverage=coverage_rows(facts.evidence),
-        sources=source_words(facts.lineage),
+        sources=queries(facts.lineage),
     )
 
 
@@ -99,9 +100,3 @@ def tree_section(lineage: Lineage | None) -> TreeSection | None:
         return None
     tree = process_tree(lineage)
     return TreeSection(tree, tuple(picture(tree, size) for size in Size))
-
-
-def source_words(lineage: Lineage | None) -> tuple[str, ...]:
-    """What was read or asked for the lineage."""
-    queries = lineage.source_queries if lineage else ()
-    return tuple(wording.sentence(each) for each in queries[:_SOURCES_SHOWN])

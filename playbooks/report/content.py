@@ -128,11 +128,16 @@ class DestinationBlock:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The whole report in words. The process tree is laid out by tree.layout."""
+    """The whole report in words. The process tree is laid out by tree.layout.
+
+    Attributes:
+        warning: what puts the whole case in doubt, one sentence; "" as a rule.
+    """
 
     verdict: str
     verdict_tone: Tone
     subject: str
+    warning: str
     score: str
     glance: tuple[Row, ...]
     message: str

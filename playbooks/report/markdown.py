@@ -27,6 +27,7 @@ def render(report: CaseReport) -> str:
     blocks = [
         f"# {prose(view.verdict.capitalize())}: {prose(view.subject)}",
         f"**{prose(view.score)}**",
+        *([f"**{prose(view.warning)}**"] if view.warning else []),
         _table(("Field", "Value"), _cells(view.glance, prose)),
         "## Risk message",
         f"> {prose(view.message)}",

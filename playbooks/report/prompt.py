@@ -20,7 +20,7 @@ from actions.verdict_table import DESTINATION_RANK
 from playbooks.case import CaseReport
 from playbooks.report import wording
 from playbooks.report.safe_prose import safe_prose
-from playbooks.report.story import chain, host_of, process_of, user_words
+from playbooks.report.story import another_machine, chain, host_of, process_of, user_words
 from playbooks.report.talk import ONLY_SAID, Talk, talks
 
 #: Characters of a whole prompt at most.
@@ -97,6 +97,7 @@ def prompt(report: CaseReport, question: ContainmentQuestion) -> str:
     lines = [
         asked.format(host=safe(host_of(report.facts))),
         state,
+        *([safe(warning)] if (warning := another_machine(report.facts)) else []),
         "",
         f"Verdict: {verdict}, score {risk.score:g} of 100. {safe(risk.verdict_reason)}",
         *_subject(report, safe),

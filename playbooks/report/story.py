@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from actions.case_facts import CaseFacts, NamedCase
 from actions.case_users import users_of
+from actions.host_addresses import foreign_addresses, known_as
 from connectors.facts.notable import Direction
 from connectors.facts.process import Lineage
 from playbooks.report import wording
@@ -75,6 +76,17 @@ def story(facts: CaseFacts) -> str:
     if said:
         text += f"; the notable also names {_peers(said)} ({_how_often(said)}), not in the telemetry"
     return f"{text}."
+
+
+def another_machine(facts: CaseFacts) -> str:
+    """One sentence where a notable gives the host an address that was not its own then, else ""."""
+    host = facts.host
+    foreign = foreign_addresses(host, facts.notables)
+    if host is None or not foreign:
+        return ""
+    ips = wording.names(sorted({each.ip for each in foreign}))
+    known = wording.sentence(known_as(host, foreign[0]))
+    return f"May be about another machine: the notable says that it had {ips}, and {known}."
 
 
 def _peers(found: Sequence[Talk]) -> str:

@@ -28,6 +28,7 @@ from playbooks.report.evidence_words import evidence_rows
 from playbooks.report.iocs import Ioc
 from playbooks.report.page import Page
 from playbooks.report.reputation_words import text_rows
+from playbooks.report.source_queries import queries
 from playbooks.report.tree import Part, TreeLine, layout, no_tree, tree_day
 from playbooks.report.view import view_of
 
@@ -91,10 +92,13 @@ def render_lineage(
     _tree(page, lineage)
     page.section("Evidence", wording.process_label(lineage.target))
     _rows(page, evidence_rows(evidence))
-    page.section("Read")
-    for query in lineage.source_queries:
-        page.hang(f"{_INDENT}- ", wording.sentence(query))
-    if not lineage.source_queries:
+    asked = queries(lineage)
+    page.section("Read", "each query whole with --json" if any(each.whole for each in asked) else "")
+    for query in asked:
+        page.hang(f"{_INDENT}- ", query.named)
+    if (more := len(lineage.source_queries) - len(asked)) > 0:
+        page.hang(f"{_INDENT}- ", f"and {more} more, with --json")
+    if not asked:
         page.hang(_INDENT, "the source does not say what it read")
     return page.text().lstrip("\n")
 
@@ -150,6 +154,8 @@ def _headline(page: Page, view: View) -> None:
     style = _STYLES[view.verdict_tone]
     banner = page.styled(f" {view.verdict.upper()} ", f"{style} reverse" if style else "reverse")
     page.hang("", Text.assemble(banner, page.styled(f" {view.score}", "bold")))
+    if view.warning:
+        page.hang("", view.warning, _STYLES[Tone.WARN])
     page.blank()
     _rows(page, view.glance, indent="")
     page.section("Risk message")

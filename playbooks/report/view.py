@@ -19,7 +19,7 @@ from playbooks.report.destination_words import destination_blocks, destination_n
 from playbooks.report.display import visible
 from playbooks.report.iocs import iocs
 from playbooks.report.score_words import not_seen, score_rows, score_total, unweighted
-from playbooks.report.story import host_of, process_of, subject_of
+from playbooks.report.story import another_machine, host_of, process_of, subject_of
 from playbooks.report.talk import ONLY_SAID, Talk, talks
 
 #: Characters shown of the risk message: ESCU's sentence and one for each strong finding.
@@ -57,6 +57,7 @@ def view_of(report: CaseReport) -> View:
         verdict=wording.CASE_VERDICT[risk.case_verdict],
         verdict_tone=VERDICT_TONE[risk.case_verdict],
         subject=subject_of(report.facts),
+        warning=another_machine(report.facts),
         score=f"score {risk.score:g} of 100 (ESCU alone: {risk.base_score:g})",
         glance=_glance(report),
         message=visible(risk.message, limit=MESSAGE_LIMIT),

@@ -21,7 +21,7 @@ from playbooks.case_findings import CaseFindings
 from playbooks.case_steps import AssessedCase
 from playbooks.lineage_status import LineageStatus, status_of, status_words
 from playbooks.report import wording
-from playbooks.report.case_sections import CaseSections, TreeSection, sections_of, source_words, tree_section
+from playbooks.report.case_sections import CaseSections, TreeSection, sections_of, tree_section
 from playbooks.report.content import VERDICT_TONE, DestinationBlock, Row, UnknownRow
 from playbooks.report.destination_words import destination_blocks, reputation_block
 from playbooks.report.evidence_table import (
@@ -32,7 +32,8 @@ from playbooks.report.evidence_table import (
     unknown_rows,
 )
 from playbooks.report.ip_words import ip_row
-from playbooks.report.story import chain, story, subject_of
+from playbooks.report.source_queries import Query, queries
+from playbooks.report.story import another_machine, chain, story, subject_of
 from playbooks.report.timeline import Timeline, timeline_of
 from playbooks.report.tree import NO_TREE, tree_day
 from playbooks.report.waterfall import Waterfall, waterfall
@@ -113,7 +114,7 @@ class LineageCase:
     timeline: Timeline
     coverage: tuple[Row, ...]
     unknowns: tuple[UnknownRow, ...]
-    sources: tuple[str, ...]
+    sources: tuple[Query, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,7 @@ class RiskCase:
     """Score and verdict of one case. All text is safe to show."""
 
     subject: str
+    warning: str
     verdict: str
     verdict_reason: str
     tone: str
@@ -252,7 +254,7 @@ def _lineage_case(found: CaseFindings) -> LineageCase:
         timeline=timeline_of(lineage, found.evidence),
         coverage=coverage_rows(found.evidence),
         unknowns=unknown_rows(lineage_unknowns(found.problems, lineage, found.evidence)),
-        sources=source_words(lineage),
+        sources=queries(lineage),
     )
 
 
@@ -260,6 +262,7 @@ def _risk_case(case: AssessedCase) -> RiskCase:
     facts, risk = case.facts, case.risk
     return RiskCase(
         subject=subject_of(facts),
+        warning=another_machine(facts),
         verdict=wording.CASE_VERDICT[risk.case_verdict].capitalize(),
         verdict_reason=wording.sentence(risk.verdict_reason),
         tone=VERDICT_TONE[risk.case_verdict].value,

@@ -28,6 +28,22 @@ NOTE_SPLUNK = """
         # rows: (target, event_id, outcome, written, left, detail); problem: why the action failed, or "".
         outcomes = {row[2] for row in rows}
         failed = bool(problem) or "failed" in outcomes
+        if not failed and "not_switched_on" in outcomes:
+            # Told once: a note for each state would say nothing new.
+            name = f"Nothing written to Splunk: not switched on ({case_id})"
+            if name not in [each for _, each in notes_of(case)]:
+                phantom.add_note(
+                    container=case,
+                    note_type="general",
+                    note_format="markdown",
+                    title=name,
+                    content=(
+                        "The asset does not let a case be written to Splunk (`write_to_splunk` is off), so "
+                        "its notables have no comment and its host no risk of it.\\n\\nTo write it, switch "
+                        "`write_to_splunk` on and run `regsvcs_network_connection` on this container again."
+                    ),
+                )
+            return
         if not failed and outcomes.isdisjoint(("written", "already_there")):
             return  # Splunk is not configured, or there was nothing to write: no note claims a write.
         lines = [f"- **update notable** failed: {quoted(problem, 1000)}."] if problem else []

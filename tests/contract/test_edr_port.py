@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from actions.check_ip import OrganisationRanges
 from actions.detection import Semantics
 from actions.profile_catalog import shipped_profiles
+from connectors.edr.catalogue import EdrName
 from connectors.edr.comment import LONGEST_COMMENT
 from connectors.errors import (
     AmbiguousHost,
@@ -30,7 +31,7 @@ from connectors.errors import (
     Transient,
 )
 from connectors.facts.health import HealthState
-from connectors.facts.host import HostRef, HostType
+from connectors.facts.host import AddressSeen, HostRef, HostType
 from connectors.facts.isolation import ActionHandle, IsolationState
 from connectors.facts.notable import Notable
 from connectors.facts.process import Connection, CoverageState, EvidenceKind, Lineage, ProcessRef, image_name
@@ -42,6 +43,7 @@ from playbooks.settings import Settings
 from playbooks.steps import InProcess
 from tests.edr_backends import BACKENDS, Backend, Running, running
 from tests.estate import Estate, EstateHost, estate_of, host_id_of
+from tests.fakes import elastic_server
 from tests.fakes.http_server import Answer, Seen
 
 NAME = "regsvcs.exe"
@@ -97,6 +99,43 @@ def test_a_wrong_secret_is_told_without_it(backend: Backend, estate: Estate) -> 
     assert wrong not in f"{health!r}{caught.value!r}{found.edr!r}"
 
 
+#: What each vendor's fake can withhold, and whether nothing can be read without it.
+WITHHELD = {
+    EdrName.CROWDSTRIKE: {"Hosts: read": True, "NGSIEM: write": True, "Hosts: write": False},
+    EdrName.DEFENDER: {"Machine.Read.All": True, "ThreatHunting.Read.All": True, "Machine.Isolate": False},
+    EdrName.ELASTIC: {elastic_server.HOSTS: True, elastic_server.EVENTS: True, elastic_server.ACTIONS: False},
+    EdrName.SYSMON_SPLUNK: {"search": True},
+}
+
+
+def _withhold(found: Running, scopes: Iterable[str]) -> None:
+    if hasattr(found.fake, "missing"):
+        found.fake.missing = set(scopes)
+    else:
+        found.fake.capable = "search" not in scopes
+
+
+def test_check_fails_only_where_reading_does_not_work_and_names_all_it_sees_missing(
+    backend: Backend, estate: Estate
+) -> None:
+    needed = WITHHELD[backend.name]
+    for scopes in ([each] for each in needed):
+        with running(backend, estate) as found:
+            _withhold(found, scopes)
+            health = found.edr.check()
+            reads = not any(needed[each] for each in scopes)
+            assert health.state is (HealthState.OK if reads else HealthState.FAILED), (scopes, health)
+            assert all(each in health.detail for each in health.missing_scopes)
+            assert health.missing_scopes or scopes == ["Hosts: write"]  # cannot be seen without containing
+            if reads:
+                assert found.edr.resolve_host(hostname=estate.hosts[0].name)
+    with running(backend, estate) as found:
+        _withhold(found, needed)
+        health = found.edr.check()
+        assert health.state is HealthState.FAILED
+        assert len(health.missing_scopes) >= sum(needed.values())
+
+
 # --- hosts -----------------------------------------------------------------------------------
 
 
@@ -139,6 +178,24 @@ def test_what_a_rebuilt_machine_left_behind_is_not_meant(backend: Backend, estat
     new = EstateHost(host_id_of("new"), "APP1.corp.example", last_seen=now)
     with running(backend, estate.with_hosts(old, new)) as found:
         assert found.edr.resolve_host(hostname="APP1").last_seen == new.last_seen
+
+
+@pytest.mark.parametrize(
+    "ip",
+    [
+        *("127.0.0.1", "0.0.0.0", "169.254.7.7", "255.255.255.255", "224.0.0.251"),  # noqa: S104
+        *("::1", "::", "fe80::1"),
+    ],
+)
+def test_an_address_that_every_machine_has_or_none_names_no_host(
+    backend: Backend, estate: Estate, ip: str
+) -> None:
+    after = _after(estate)
+    seen = AddressSeen(ip=ip, first_seen=after - timedelta(hours=2), last_seen=after)
+    host = estate.hosts[0]
+    reported = estate.with_host_as(host.host_id, addresses=(*host.addresses, seen), last_seen=after)
+    with running(backend, reported, at=after) as found, pytest.raises(HostNotFound):
+        found.edr.resolve_host(ip=ip, at=after - timedelta(minutes=5))
 
 
 def test_an_address_of_today_does_not_prove_who_had_it_long_ago(backend: Backend, estate: Estate) -> None:

@@ -41,15 +41,17 @@ class Bench(NamedTuple):
             options: settings, and what SplunkSiem takes by name.
         """
         settings = {name: options.pop(name) for name in SplunkSettings.model_fields if name in options}
+        timed: dict[str, Any] = {
+            "clock": self.clock,
+            "sleep": self.clock.sleep,
+            "monotonic": self.clock.monotonic,
+        }
         return SplunkSiem(
             self.http,
             self.fake.settings(hec=hec, **settings),
             SecretStr(TOKEN),
             SecretStr(HEC_TOKEN) if hec else None,
-            clock=self.clock,
-            sleep=self.clock.sleep,
-            monotonic=self.clock.monotonic,
-            **options,
+            **timed | options,
         )
 
 

@@ -136,6 +136,8 @@ class SiemSide:
             NotSpl: it cannot be parsed.
         """
         first, *commands = pipeline(form["search"], macros=True)
+        if not first and commands[:2] == ["makeresults", "eval splunk_now=now()"]:
+            return finished([{"splunk_now": int(self._clock().timestamp())}], commands[2:])
         if not first and commands and commands[0] == REVIEWS:
             if self.reviews is None:
                 raise NotSpl("The search specifies a macro 'incident_review' that cannot be found.")

@@ -52,6 +52,13 @@ def rendered(request: pytest.FixtureRequest) -> str:
     return case_page.render(CASES[request.param]())
 
 
+def with_queries(report: CaseReport, *queries: str) -> CaseReport:
+    lineage = report.facts.lineage
+    assert lineage is not None
+    lineage = lineage.model_copy(update={"source_queries": queries})
+    return report.model_copy(update={"facts": report.facts.model_copy(update={"lineage": lineage})})
+
+
 def with_command(report: CaseReport, command: str) -> CaseReport:
     lineage = report.facts.lineage
     assert lineage is not None
@@ -115,8 +122,9 @@ class TestSafety:
         def wrapped(old: str) -> str:
             return f"{' '.join(BREAKERS)} {old}"
 
-        clean = html_reading.read(case_page.render(malicious()))
-        page = html_reading.read(case_page.render(report_cases.every_text(malicious(), wrapped)))
+        report = with_queries(malicious(), "let P = 1;\nP | take 1")
+        clean = html_reading.read(case_page.render(report))
+        page = html_reading.read(case_page.render(report_cases.every_text(report, wrapped)))
         assert {each.tag for each in page.elements} <= {each.tag for each in clean.elements}
         assert {name for each in page.elements for name in each.attributes} <= {
             name for each in clean.elements for name in each.attributes
@@ -131,6 +139,22 @@ class TestSafety:
     def test_a_reversed_file_name_is_told_and_not_obeyed(self) -> None:
         page = html_reading.read(case_page.render(with_command(malicious(), "a\u202egnp.exe\x1b[2J")))
         assert "a\\u202egnp.exe\\x1b[2J" in page.text
+
+
+class TestQueries:
+    def test_a_query_of_many_lines_is_there_whole_and_line_by_line(self) -> None:
+        lines = ["let P = materialize(DeviceProcessEvents", *(f"| where A{n} != '<{n}>'" for n in range(99))]
+        page = html_reading.read(
+            case_page.render(with_queries(malicious(), "\n".join(lines), "Sysmon event 1"))
+        )
+        (whole,) = page.of("pre")
+        assert whole.text == "\n".join(lines)
+        assert "let P = materialize(DeviceProcessEvents (100 lines, " in page.text
+        assert "\\n" not in page.text
+
+    def test_one_that_is_too_long_says_how_much_is_left_out(self) -> None:
+        text = case_page.render(with_queries(malicious(), "\n".join(["x" * 99] * 500)))
+        assert "[... 420 more lines, in the JSON report ...]" in text
 
 
 class TestTemplates:

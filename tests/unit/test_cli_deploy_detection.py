@@ -53,6 +53,13 @@ def test_the_difference_is_shown_and_nothing_written(
     assert "+ cron_schedule = '0 * * * *'" in result.out
     assert "nothing was written" in result.err
     assert splunk.saved == {}
+    # For reading each command of the search has a line of its own; the document has it as it is.
+    lines = result.out.splitlines()
+    assert max(len(each) for each in lines) < 300
+    assert any(each.startswith("    | ") for each in lines)
+    document = json.loads(invoke("deploy-detection", "--config", config, "--json").out)
+    (search,) = (each["after"] for each in document["changes"] if each["setting"] == "search")
+    assert search == shipped_spl()
 
 
 def test_what_was_shown_is_written_disabled_and_then_nothing_is_to_change(

@@ -207,17 +207,62 @@ class TestSplunk:
             lacking = invoke("doctor", "--config", config, "--json")
             monkeypatch.setenv(TOKEN_VARIABLE, "planted-wrong-0123456789")
             wrong = invoke("doctor", "--config", config)
-            assert [*fake.updates, *fake.risk, *fake.queries] == []
+            assert [*fake.updates, *fake.risk] == []
         states = [checks(each.out)["splunk"]["state"] for each in (unset, good, lacking)]
-        assert states == ["failed", "ok", "failed"]
-        assert [each.code for each in (unset, good, lacking, wrong)] == [1, 0, 1, 1]
+        # Reading needs no more: a token that may only search is told what it cannot do, and is no failure.
+        assert states == ["failed", "ok", "ok"]
+        assert [each.code for each in (unset, good, lacking, wrong)] == [1, 0, 0, 1]
         assert TOKEN_VARIABLE in checks(unset.out)["splunk"]["detail"]
-        assert checks(lacking.out)["splunk"]["remedy"] == "Grant edit_notable_events"
+        assert "edit_notable_events" in checks(lacking.out)["splunk"]["detail"]
+        assert checks(lacking.out)["splunk"]["remedy"] == "Grant edit_notable_events, where that is wanted"
         assert "Splunk " in wrong.out
         assert TOKEN_VARIABLE in wrong.out
         for each in (unset, good, lacking, wrong):
             assert TOKEN not in each.out + each.err
             assert "planted-wrong" not in each.out + each.err
+
+    def test_a_token_that_may_not_search_fails(
+        self, invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
+        with FakeSplunk((), utc_now) as fake:
+            fake.capabilities.remove("search")
+            result = invoke("doctor", "--config", self.config(tmp_path, fake.url), "--json")
+        found = checks(result.out)["splunk"]
+        assert (result.code, found["state"], "search" in found["remedy"]) == (1, "failed", True)
+
+    @pytest.mark.parametrize(
+        ("status", "state"), [("In Progress", "ok"), ("in progress", "ok"), ("Being Looked At", "failed")]
+    )
+    def test_the_status_that_is_written_back_is_one_of_splunks(
+        self, status: str, state: str, invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
+        with FakeSplunk((), utc_now) as fake:
+            config = self.config(tmp_path, fake.url)
+            with config.open("a") as file:
+                file.write(f'\n[write_back]\nstatus = "{status}"\n')
+            result = invoke("doctor", "--config", config, "--json")
+            text = invoke("doctor", "--config", config)
+        found = checks(result.out)["write_back"]
+        assert (found["state"], result.code) == (state, int(state == "failed"))
+        assert ("Known: " in found["detail"]) is (state == "failed")
+        assert "[write_back]" in text.out
+
+    def test_where_nobody_answers_the_address_is_named_first(
+        self, invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
+        monkeypatch.setenv("REGSVCS_RESPONSE_ELASTIC_KEY", KEY)
+        config = self.config(tmp_path, "http://127.0.0.1:9")
+        lines = [f'{name} = "http://127.0.0.1:9"' for name in ("kibana_url", "elasticsearch_url")]
+        more = ["[edr.elastic]", *lines, "[edr.http]", "retries = 0", "[write_back]", 'status = "New"']
+        config.write_text("\n".join([config.read_text(), *more]))
+        found = checks(invoke("doctor", "--config", config, "--json").out)
+        assert found["splunk"]["remedy"].startswith("Check splunk.base_url")
+        assert found["elastic"]["remedy"].startswith("Check the addresses in [edr.elastic]")
+        assert "REGSVCS_RESPONSE_ELASTIC_KEY" in found["elastic"]["remedy"]
+        assert "write_back" not in found, "nothing to say where Splunk cannot be read"
 
     def test_a_collector_without_its_token_is_named(
         self, invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

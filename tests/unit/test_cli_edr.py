@@ -110,6 +110,25 @@ def test_doctor_says_what_works_and_a_wrong_secret_without_telling_it(
     assert backend.isolated(fake) == 0
 
 
+@over_each
+def test_lineage_over_an_edr_that_refuses_names_it_once_and_what_to_do(
+    backend: Backend, invoke: Invoke, examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (secret,) = environ_of(backend)
+    monkeypatch.setenv(secret, "planted-wrong-0123456789")
+    with backend.fake(estate_of(examples / "stealer/sysmon.xml"), utc_now) as fake:
+        config = config_of(tmp_path, backend.settings(fake))
+        options = ("--config", config, "--host", "WS01", "--process", "regsvcs.exe")
+        result = invoke("lineage", "--edr", backend.name.value, *options)
+    assert (result.code, result.out) == (1, "")
+    prefix, own = "regsvcs-response: ", result.err.split(": ")[1]
+    assert result.err.startswith(prefix)
+    assert f"{own}: {own}: " not in result.err
+    assert f"[edr.{backend.name.value}]" in result.err
+    assert secret in result.err
+    assert "planted-wrong" not in result.err
+
+
 def test_an_edr_that_is_none_and_one_beside_a_log_are_named(invoke: Invoke, examples: Path) -> None:
     notable = examples / "stealer/notable.json"
     wrong = invoke("run", "--notable", notable, "--edr", "falcon")

@@ -202,11 +202,11 @@ def test_a_crash_before_the_checkpoint_gives_the_same_notables_again(
         raise Crash
 
     with monkeypatch.context() as patched:
-        name = {"journal": "respond", "reports": "write_back"}.get(step)
+        name = {"journal": "run.respond", "reports": "run_splunk.write_back"}.get(step)
         if step == "comment":
             patched.setattr(WriteBackRecord, "add", crash)
         elif name:
-            patched.setattr(f"playbooks.hosts.commands.run.{name}", crash)
+            patched.setattr(f"playbooks.hosts.commands.{name}", crash)
         else:
             patched.setattr(OutputFolder, "keep", crash)
         with pytest.raises(Crash):

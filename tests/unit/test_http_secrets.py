@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import logging
 import re
@@ -114,6 +115,43 @@ def test_a_cleaned_text_holds_no_form_of_a_secret(secret: str, around: bytes) ->
     for form in (raw, quote(secret, safe="").encode(), base64.b64encode(around + raw + around)):
         assert not holds_secret(cleaned(around + form + b" " + form + around, [secret]), [secret])
     assert cleaned(around, [secret]) == around or holds_secret(around, [secret])
+
+
+def escaped(text: str, which: list[bool]) -> str:
+    """JSON's text of a string with some of its characters as \\uXXXX."""
+    signs = zip(text, itertools.cycle(which), strict=False)
+    return "".join(f"\\u{ord(sign):04x}" if odd else json.dumps(sign)[1:-1] for sign, odd in signs)
+
+
+@given(
+    st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=6, max_size=40),
+    st.lists(st.booleans(), min_size=1, max_size=7),
+    st.text(max_size=8),
+)
+def test_a_secret_that_json_escapes_is_cleaned_and_nothing_else_is_changed(
+    secret: str, which: list[bool], around: str
+) -> None:
+    for _ in range(2):
+        text = f'["{escaped(secret, which)}", {json.dumps(around)}]'.encode()
+        assert holds_secret(text, [secret])
+        read = json.loads(cleaned(text, [secret]))
+        assert secret not in read[0]
+        assert secret in around or read[1] == around
+        which = [not each for each in which]
+
+
+def test_a_backslash_that_is_text_stays_text() -> None:
+    text = json.dumps(["\\u0041 is no A", KEY]).encode()
+    assert json.loads(cleaned(text, [KEY])) == ["\\u0041 is no A", "[secret]"]
+
+
+def test_no_answer_tells_another_secret_of_the_connector() -> None:
+    other = "planted-other-0123456789"
+    body = ("[" + json.dumps(escaped(other, [True])).replace("\\\\", "\\") + "]").encode()
+    with FakeServer(decide=lambda _: Answer(200, body)) as server, client(Clock()) as http:
+        asked = Call("a", f"{server.url}/x", unsaid=(SecretStr(other),))
+        assert http.send(asked, deadline=Clock().deadline()).json() == ["[secret]"]
+        assert other not in repr(asked)
 
 
 def test_a_key_in_a_title_does_not_reach_the_reader() -> None:

@@ -162,7 +162,7 @@ def test_a_parent_without_a_record_is_known_from_its_child() -> None:
     assert (last.known_from, last.command_line, last.ref.image) == (KnownFrom.CHILD, "a -x", "C:\\a.exe")
     assert last.ref.pid == 4
     assert gaps(lineage) == [(GapKind.PARENT_NOT_RECORDED, "a.exe (pid 4)")]
-    assert "its creation is not in the log" in lineage.gaps[0].detail
+    assert "its creation was not found" in lineage.gaps[0].detail
     assert len(records.keys) == len(lineage.ancestors) + 1
 
 

@@ -114,6 +114,26 @@ def test_without_its_connection_by_name_and_time_and_says_so() -> None:
     assert [each.guid for each in missing.processes] == [bare(3)]
 
 
+def test_only_what_was_asked_is_told() -> None:
+    edr = sysmon([created(3, None, REGSVCS, second=1)])
+    no_times = {"first_time": None, "last_time": None}
+    (asked,) = locate_process(edr, notable(dest_ip=None), SETTINGS).problems
+    assert asked.why == (
+        "no peer address was given, so none was looked for; the process was found by name and time only"
+    )
+    assert asked.remedy == ""
+    (asked,) = locate_process(edr, notable(dest_ip=None, **no_times), SETTINGS).problems
+    assert asked.why.endswith("; the process was found by name only")
+    (asked,) = locate_process(edr, notable(**no_times), SETTINGS).problems
+    assert asked.why == (
+        "no connection of RegSvcs.exe to 149.154.167.220 is in the telemetry; the process was found by name"
+        " only"
+    )
+    assert asked.remedy == "Collect Sysmon event 3"
+    (absent,) = locate_process(sysmon([created(3, None)]), notable(**no_times), SETTINGS).problems
+    assert "at that time" not in absent.why
+
+
 def test_nothing_fits() -> None:
     found = locate_process(sysmon([created(3, None)]), notable(), SETTINGS)
     assert found.processes == ()

@@ -21,6 +21,7 @@ from tests.case_builders import (
     EXPLORER,
     HOST,
     LOADER,
+    OWN_IP,
     PEER_IP,
     REGSVCS,
     SCHTASKS,
@@ -71,7 +72,10 @@ def test_stealer() -> None:
             f"Get the memory of RegSvcs.exe (pid 4711) on {HOST} before isolating or restarting: the code"
             " that connected may be nowhere on disk."
         ),
-        f"Contain {HOST} by hand; the playbook will not (mode and 10 more).",
+        (
+            f"Contain {HOST} by hand; the playbook will not: isolation is switched off, and other guards"
+            " stand in the way too."
+        ),
         f"Secure {LOADER} on {HOST} even though it has ended, and look for its hash on other hosts.",
         (
             f"Treat the passwords and sessions of CORP\\ann on {HOST} as stolen until shown otherwise:"
@@ -109,7 +113,10 @@ def test_nothing_known() -> None:
             IsolationMode.AUTO,
             f"Check that {HOST} is verified as isolated; an accepted request is not an isolation.",
         ),
-        (IsolationMode.SHADOW, f"Contain {HOST} by hand; the playbook will not (mode shadow)."),
+        (
+            IsolationMode.SHADOW,
+            f"Contain {HOST} by hand; the playbook will not: mode shadow only records it.",
+        ),
     ],
 )
 def test_isolation_comes_after_the_memory(mode: IsolationMode, second: str) -> None:
@@ -133,8 +140,36 @@ def test_several_names_in_one_notable() -> None:
 
 def test_missing_events_are_named_together() -> None:
     facts = plain_case().model_copy(update={"evidence": evidence(coverage=CoverageState.NOT_COLLECTED)})
-    assert f"Collect EID 25/8/10 on {HOST}: not logged there, so injection stays open." in steps_of(facts)
-    assert not any(step.startswith("Collect EID") for step in steps_of(plain_case()))
+    by_sysmon = facts.model_copy(update={"host": host(connector="sysmon_file")})
+    assert f"Collect EID 25/8/10 on {HOST}: not logged there, so injection stays open." in steps_of(by_sysmon)
+    assert (
+        "Look for tampering with the image, remote threads and write access to the process in another source"
+        f" than Defender, which recorded none on {HOST}: injection stays open." in steps_of(facts)
+    )
+    assert not any("injection" in step for step in steps_of(plain_case()))
+
+
+def test_a_vendors_case_is_not_told_to_collect_sysmons_events() -> None:
+    facts = to(destination(), notables=(notable(direction=Direction.UNKNOWN),))
+    facts = facts.model_copy(update={"evidence": evidence(coverage=CoverageState.NOT_COLLECTED)})
+    for connector in ("crowdstrike", "defender", "elastic"):
+        told = " ".join(steps_of(facts.model_copy(update={"host": host(connector=connector)})))
+        assert "EID" not in told
+        assert "Sysmon" not in told
+
+
+def test_a_notable_that_may_be_of_another_machine_comes_first() -> None:
+    facts = stealer_case()
+    strange = facts.notables[0].model_copy(update={"src_ip": "10.99.0.5"})
+    steps = steps_of(facts.model_copy(update={"notables": (strange,)}))
+    assert steps[0] == (
+        f"Find out which machine had 10.99.0.5 at the time of the notable, before {HOST} is touched: {HOST}"
+        f" is known by {OWN_IP}."
+    )
+    clear = "once it is clear that the notable is about it"
+    assert steps[1].startswith(f"Get the memory of RegSvcs.exe (pid 4711) on {HOST}, {clear}, before")
+    assert steps[2].startswith(f"Contain {HOST} by hand {clear}; the playbook will not: ")
+    assert not any(clear in step for step in steps_of(facts))
 
 
 def test_shared_service_by_name_and_by_verdict() -> None:
@@ -193,9 +228,9 @@ def test_an_own_address_may_be_a_proxy() -> None:
 
 def test_direction_unknown() -> None:
     silent = (notable(direction=Direction.UNKNOWN),)
-    wanted = f"Find out who opened the connection (Initiated in Sysmon event 3 on {HOST})."
-    assert wanted in steps_of(to(destination(), notables=silent))
-    assert wanted not in steps_of(to(destination()))
+    facts = to(destination(), notables=silent).model_copy(update={"host": host(connector="sysmon_splunk")})
+    assert f"Find out who opened the connection (Initiated in Sysmon event 3 on {HOST})." in steps_of(facts)
+    assert not any("who opened" in step for step in steps_of(to(destination())))
 
 
 def test_command_line_and_parent_unknown() -> None:
@@ -290,7 +325,7 @@ def test_a_benign_case_is_confirmed_before_anything_is_collected() -> None:
         facts.model_copy(update={"evidence": facts.evidence.model_copy(update={"coverage": coverage})})
     )
     assert steps[0].startswith(f"Confirm the installation on {HOST}")
-    assert any(step.startswith("Collect EID 8") for step in steps[1:])
+    assert any(step.startswith("Look for remote threads in another source") for step in steps[1:])
 
 
 @pytest.mark.parametrize(
@@ -312,7 +347,7 @@ def test_the_owner_of_an_internal_address_is_asked_before_anything_is_collected(
     )
     steps = steps_of(facts)
     assert steps[0] == wanted
-    assert any(step.startswith("Collect EID") for step in steps[1:])
+    assert any("injection stays open" in step for step in steps[1:])
     for other in (destination("224.0.0.251"), destination()):
         assert not any("owner" in step or "which program" in step for step in steps_of(to(other)))
 

@@ -26,6 +26,10 @@ def test_it_names_verdict_score_why_what_is_not_known_and_what_to_do() -> None:
     assert lines[0] == f"regsvcs-response, case {report.case_id}: malicious, score 100 of 100."
     assert lines[1] == f"Why: {report.risk.verdict_reason}"
     assert "api.telegram[.]org" in lines[2]
+    assert lines[3].startswith("Score: 80 by ESCU itself, +")
+    assert "document or script ancestor" in lines[3]
+    assert lines[4] == "Telemetry: Sysmon, from a log file (host, process and its lineage, what it did)."
+    assert lines[5].startswith("Reputation: ")
     strong = [each.sentence for each in report.risk.indicators if each.strength is Strength.STRONG]
     assert all(f"- {each}" in lines for each in strong)
     assert [each for each in PARTS if each not in text] == []
@@ -53,8 +57,8 @@ def test_hostile_text_is_not_live_makes_no_line_and_pushes_nothing_out() -> None
     assert [each for each in PARTS if each not in text] == []
     assert controls(text) == set()
     assert LIVE.search(text) is None
-    heads = [each for each in text.splitlines()[3:] if not each.startswith("- ")]
-    assert heads == ["Strong findings:", "Not known:", "Do next:"]
+    heads = [each.partition(":")[0] for each in text.splitlines()[3:] if not each.startswith("- ")]
+    assert heads == ["Score", "Telemetry", "Reputation", "Strong findings", "Not known", "Do next"]
 
 
 @hypothesis_settings(max_examples=30, deadline=None)
@@ -79,4 +83,5 @@ def test_many_findings_are_counted() -> None:
     risk = report.risk.model_copy(update={"indicators": (strong,) * 8, "unknowns": unknowns})
     steps = tuple(f"Step {each}." for each in range(7))
     text = comment(report.model_copy(update={"risk": risk, "next_steps": steps}))
-    assert re.findall(r"and (\d) more", text) == ["2", "6", "3"]
+    more = re.findall(r"and (\d) more, in the report of (\S+)", text)
+    assert more == [(number, report.case_id) for number in ("2", "6", "3")]

@@ -36,7 +36,7 @@ def test_each_event_is_kept_once_over_runs_and_read_back(tmp_path: Path) -> None
     again = opened(tmp_path)
     assert again.append([two, one]) == 0
     assert again.joined([notable("3")]) == [notable("3"), one, two]
-    assert again.of_ids(frozenset({"2", "9"})) == [two]
+    assert again.recent == (one, two)
 
 
 def test_earlier_notables_of_the_host_and_process_join_for_a_week(tmp_path: Path) -> None:
@@ -162,9 +162,12 @@ def test_the_record_tells_what_was_written_and_what_failed(tmp_path: Path) -> No
     assert record().holds("update_notable", "1", "same")
     assert not record().holds("update_notable", "1", "other")
     assert not record().holds("update_notable", "2", "same")
-    assert record().failed() == {"2"}
+    assert record().due(["1", "2", "3"]) == ("3", "2"), "what was never written, then what failed"
     record().add("update_notable", "2", "same", ok=True)
-    assert record().failed() == frozenset()
+    record().passed(["1", "3"])
+    assert record().holds("update_notable", "1", "same")
+    assert record().due(["1", "2", "3"]) == ()
     first.add("add_risk", "1", "case", ok=False)
+    assert record().due(["1", "2", "3"]) == ("1",)
     now[0] += JOINS_FOR
-    assert record().failed() == frozenset()
+    assert record().due(["1", "2", "3"]) == ()

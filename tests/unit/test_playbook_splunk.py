@@ -25,7 +25,7 @@ from tests.playbook_runs import (
     titles,
 )
 from tests.soar_app import ActionAnswer, run_action
-from tests.soar_splunk import GUID, notable_row, splunk_asset
+from tests.soar_splunk import GUID, forget_writes, notable_row, splunk_asset
 from tests.unit.test_playbook_reenrich import row, timer
 
 EVENT = f"{GUID}@@notable@@{1:032x}"
@@ -34,20 +34,22 @@ WRITE_BACK = '[write_back]\nstatus = "In Progress"\nowner = "soar"\n'
 STEALER = "Regsvcs response: malicious, score 100 (case-7d2678510007df6c)"
 ASKED = "malicious, score 100 (case-7d2678510007df6c)"
 WRITTEN, NOT_WRITTEN = f"Written to Splunk: {STEALER}", f"Not written to Splunk: {STEALER}"
+NOT_ON = "Nothing written to Splunk: not switched on (case-7d2678510007df6c)"
 
 
 @pytest.fixture
 def splunk() -> Iterator[FakeSplunk]:
+    forget_writes()
     with FakeSplunk([], utc_now) as fake:
         fake.notables = [notable_row(n, dest="WS01.corp.example") for n in (1, 2)]
         yield fake
 
 
-def setting(splunk: FakeSplunk | None, *event_ids: str) -> tuple[Platform, int]:
+def setting(splunk: FakeSplunk | None, *event_ids: str, writing: bool = True) -> tuple[Platform, int]:
     """A platform whose app reads the stealer's logs and writes to the Splunk, and a case of its notables."""
     asset = asset_of("stealer")
     if splunk is not None:
-        asset |= splunk_asset(splunk, APPROVE + WRITE_BACK)
+        asset |= splunk_asset(splunk, APPROVE + WRITE_BACK, write_to_splunk=writing)
 
     def act(action: str, parameters: list[Json], container_id: int) -> Sequence[ActionAnswer]:
         return run_action(action, parameters, asset=asset, container_id=container_id)
@@ -176,6 +178,20 @@ def test_without_a_splunk_no_note_claims_a_write_and_the_question_comes() -> Non
     assert asked(platform) == 1
 
 
+def test_where_writing_is_not_switched_on_it_is_told_once_and_made_up_for_later(splunk: FakeSplunk) -> None:
+    platform, case = setting(splunk, writing=False)
+    play(platform, case, Answer("Decline"))
+    play(platform, case)
+    assert titles(platform, case) == [STEALER, NOT_ON, f"Question: {ASKED}", f"Declined: {ASKED}"]
+    assert "`write_to_splunk` is off" in note(platform, case, NOT_ON)
+    assert (splunk.updates, splunk.risk) == ([], [])
+    allowed, _ = setting(splunk)
+    platform.run_action = allowed.run_action
+    play(platform, case)
+    assert titles(platform, case)[-1] == WRITTEN
+    assert comments(splunk) == [(EVENT, True)]
+
+
 def test_a_case_without_a_decision_writes_nothing_to_splunk(splunk: FakeSplunk) -> None:
     platform, case = setting(splunk)
     play(platform, case, fail=["decide isolation"])
@@ -187,13 +203,13 @@ def test_a_case_without_a_decision_writes_nothing_to_splunk(splunk: FakeSplunk) 
 # --- re-enrichment
 
 
-def rounds(splunk: FakeSplunk | None = None) -> tuple[dict[str, Any], Platform, int]:
+def rounds(splunk: FakeSplunk | None = None, *, writing: bool = True) -> tuple[dict[str, Any], Platform, int]:
     """Rows that re-enrichment gives, the platform, and a case; what is written goes to the Splunk."""
     answers: dict[str, Any] = {}
     looked = canned(answers)
     asset = asset_of("stealer")
     if splunk is not None:
-        asset |= splunk_asset(splunk, WRITE_BACK)
+        asset |= splunk_asset(splunk, WRITE_BACK, write_to_splunk=writing)
 
     def act(action: str, parameters: list[Json], container_id: int) -> Sequence[Any]:
         if action == "update notable":
@@ -257,6 +273,19 @@ def test_what_could_not_be_written_back_is_tried_in_the_next_round(splunk: FakeS
     looked_again(platform)
     assert titles(platform, case)[-1] == WRITTEN
     assert len(splunk.updates) == 1
+
+
+def test_rounds_tell_once_that_writing_is_not_switched_on(splunk: FakeSplunk, decided: Json) -> None:
+    answers, platform, case = rounds(splunk, writing=False)
+    answers["reenrich case"] = [row(case, **decided, **CHANGES)]
+    looked_again(platform)
+    answers["reenrich case"] = [row(case, **decided)]
+    looked_again(platform)  # nothing changed, so nothing is tried
+    answers["reenrich case"] = [row(case, **{**decided, "note_title": f"{STEALER} again"}, **CHANGES)]
+    looked_again(platform)
+    assert titles(platform, case).count(NOT_ON) == 1
+    assert [action for action, _ in platform.actions].count("update notable") == 2
+    assert splunk.updates == []
 
 
 def test_a_state_that_comes_back_is_written_again(splunk: FakeSplunk, decided: Json) -> None:

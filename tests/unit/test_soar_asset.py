@@ -43,6 +43,7 @@ def test_the_form_is_explained_and_nothing_is_demanded() -> None:
         "sysmon_path": "string",
         "edr_secret": "password",
         "splunk_token": "password",
+        "write_to_splunk": "boolean",
         "splunk_hec_token": "password",
         "virustotal_key": "password",
         "abuseipdb_key": "password",

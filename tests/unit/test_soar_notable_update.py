@@ -13,14 +13,15 @@ from connectors.clock import utc_now
 from connectors.facts.notable import NotableSource
 from playbooks.hosts.soar.facts_json import pack
 from playbooks.hosts.soar.outputs import Outcome
+from playbooks.hosts.soar.splunk import ONCE
 from tests.estate import estate_of
 from tests.fakes.splunk_events import events_of
 from tests.fakes.splunk_server import HEC_TOKEN, TOKEN, FakeSplunk
 from tests.playbook_runs import notable_of
 from tests.report_cases import malicious
-from tests.soar_app import ActionAnswer, run_action
+from tests.soar_app import ActionAnswer, app, run_action
 from tests.soar_platform import Json
-from tests.soar_splunk import GUID, notable_row, splunk_asset
+from tests.soar_splunk import GUID, forget_writes, notable_row, splunk_asset
 from tests.unit.test_soar_views import rendered
 
 #: In the risk index it stands beside what the correlation search gives.
@@ -30,6 +31,7 @@ WRITE_BACK = '[write_back]\nstatus = "In Progress"\nowner = "soar"\nurgency = { 
 
 @pytest.fixture
 def splunk() -> Iterator[FakeSplunk]:
+    forget_writes()
     with FakeSplunk([], utc_now) as fake:
         fake.notables = [notable_row(1, dest="WS01.corp.example")]
         yield fake
@@ -105,6 +107,17 @@ def test_again_nothing_is_doubled(splunk: FakeSplunk, facts: str) -> None:
     assert again.message == "0 of 1 notable written to, 1 had it before; risk added for 0 cases."
     assert len(comments(splunk)) == 1
     assert len(splunk.risk) == 1
+
+
+def test_what_splunk_does_not_show_yet_is_not_doubled_by_another_process(
+    splunk: FakeSplunk, facts: str
+) -> None:
+    asset = splunk_asset(splunk)
+    written(asset, case_facts=facts)
+    splunk.risk.clear()  # accepted, and not indexed yet
+    assert outcomes(written(asset, case_facts=facts))[1] == ("risk", "already_there")
+    assert splunk.risk == []
+    assert list(Path(app.actions_manager.get_state_dir()).glob(ONCE))
 
 
 def test_what_a_person_owns_keeps_owner_and_status(splunk: FakeSplunk, facts: str) -> None:
@@ -188,6 +201,26 @@ def test_without_a_splunk_it_is_a_success_that_claims_no_write(facts: str) -> No
     assert all(not row["written"] for row in answer.data)
     assert outcomes(written({}, event_id=EVENT, comment="x")) == [("notable", "not_configured")]
     assert not written({}, case_facts="{").status, "what is given is checked all the same"
+
+
+def test_a_case_is_written_only_where_the_asset_says_so(splunk: FakeSplunk, facts: str) -> None:
+    """The token alone, which polling needs, allows no playbook to write."""
+    asset = splunk_asset(splunk, WRITE_BACK)
+    del asset["write_to_splunk"]
+    answer = written(asset, case_facts=facts)
+    assert outcomes(answer) == [("notable", "not_switched_on"), ("risk", "not_switched_on")]
+    assert answer.message == (
+        "Writing to Splunk is not switched on: write_to_splunk is off on the asset. Nothing was written."
+    )
+    assert (answer.summary["written"], answer.summary["risks_added"]) == (0, 0)
+    assert answer.summary["configured"] is True
+    assert not any(row["written"] for row in answer.data)
+    given = written(asset, case_facts=facts, status="Resolved")
+    assert outcomes(given)[0] == ("notable", "not_switched_on")
+    assert (splunk.updates, splunk.risk) == ([], [])
+    # By hand it is an analyst's own will.
+    assert outcomes(written(asset, event_id=EVENT, comment="Seen.")) == [("notable", "written")]
+    assert len(splunk.updates) == 1
 
 
 def test_a_missing_token_is_a_failure_that_names_it(splunk: FakeSplunk, facts: str) -> None:
@@ -281,10 +314,21 @@ def test_test_connectivity_has_a_line_for_splunk(
     status, line = told(splunk_asset(splunk))
     assert status
     assert "Splunk: ok; Splunk answers" in line
+    status, line = told(splunk_asset(splunk, write_to_splunk=False))
+    assert status
+    assert "that are needed; write_to_splunk is off, so no playbook writes to it" in line
     splunk.capabilities.remove("edit_notable_events")
     status, line = told(splunk_asset(splunk))
     assert not status
-    assert "Splunk: wrong; the token's user lacks edit_notable_events" in line
+    assert "Splunk: wrong; Splunk can be searched; without edit_notable_events no notable" in line
+    status, line = told(splunk_asset(splunk, write_to_splunk=False))
+    assert status, "to poll, it need not be able to write"
+    assert "Splunk: ok; Splunk answers; write_to_splunk is off" in line
+    assert "lacks edit_notable_events for writing by hand" in line
+    splunk.capabilities.remove("search")
+    status, line = told(splunk_asset(splunk, write_to_splunk=False))
+    assert not status
+    assert "Splunk: wrong; the token's user lacks search" in line
     status, line = told({"splunk_token": TOKEN})
     assert not status
     assert "splunk_token is filled, but the policy has no section [splunk]" in line

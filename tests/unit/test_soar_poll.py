@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import httpx
@@ -16,12 +17,21 @@ from soar_sdk.webhooks.models import WebhookRequest
 from connectors.clock import utc_now
 from connectors.facts.notable import Notable, NotableSource
 from connectors.siem.notable import NotableSettings, notables_from_object
+from connectors.siem.splunk.settings import NotablesFrom, SplunkSettings
 from playbooks.hosts.soar import poll as poll_module
 from playbooks.hosts.soar import webhook
 from playbooks.hosts.soar.asset import Asset
 from playbooks.hosts.soar.container_notables import container_notables
 from playbooks.hosts.soar.notable_artifact import notable_parcel
 from playbooks.hosts.soar.poll import candidate_of
+from playbooks.hosts.soar.poll_checkpoints import (
+    MOST_OTHERS,
+    STATE,
+    begun_anew,
+    keep_checkpoint,
+    read_checkpoints,
+)
+from playbooks.hosts.splunk_intake import KeptCheckpoint
 from tests.fakes.splunk_server import HEC_TOKEN, TOKEN, FakeSplunk
 from tests.soar_app import ActionAnswer, app, run_action
 from tests.soar_platform import BASE, Platform, soar_client
@@ -55,7 +65,7 @@ def event_ids(platform: Platform) -> list[str]:
 
 
 def checkpoint() -> object:
-    return app.asset.ingest_state.get("splunk_notables")
+    return app.asset.ingest_state.get(STATE)
 
 
 def test_each_notable_is_kept_once_over_several_polls(splunk: FakeSplunk, platform: Platform) -> None:
@@ -141,6 +151,127 @@ def test_when_the_platform_fails_nothing_moves_on_and_nothing_is_doubled(
     assert len(platform.artifacts) == 3
 
 
+def refusing(*texts: str, status: int = 400) -> Callable[[httpx.Request], httpx.Response | None]:
+    """A platform that refuses for good what holds one of the texts."""
+
+    def fails(request: httpx.Request) -> httpx.Response | None:
+        if request.method == "POST" and any(each.encode() in request.content for each in texts):
+            return httpx.Response(status, json={"failed": True, "message": "invalid artifact"})
+        return None
+
+    return fails
+
+
+def test_what_the_platform_refuses_is_kept_as_text_and_stepped_over(
+    splunk: FakeSplunk, platform: Platform
+) -> None:
+    splunk.notables = [notable_row(n, seconds_ago=900 - n) for n in range(4)]
+    refused = str(splunk.notables[1]["event_id"])
+    platform.fails = lambda request: (
+        httpx.Response(400, json={"failed": True, "message": "invalid artifact"})
+        if request.method == "POST"
+        and refused.encode() in request.content
+        and b"regsvcs_rejected" not in request.content
+        else None
+    )
+    answer = polled(splunk_asset(splunk))
+    assert answer.status
+    assert answer.message == (
+        "3 new notables kept, 0 there already, 1 notable kept as text, since the platform refused it"
+        " (the platform answered 400: 'invalid artifact')."
+    )
+    assert checkpoint()
+    (text,) = [each for each in platform.artifacts.values() if each["label"] == "regsvcs_rejected"]
+    assert refused in text["data"]["text"]
+    assert "invalid artifact" in text["cef"]["regsvcsProblem"]
+    assert not text["run_automation"]
+    # A person can work it all the same: the text is read again.
+    (read,) = container_notables(soar_client(), text["container"], NotableSettings()).notables
+    assert read.event_id == refused
+    # Begun anew, nothing is doubled, also where a person has taken it meanwhile.
+    app.actions_manager.save_state({})
+    splunk.notables[1]["owner"] = "kim"
+    assert polled(splunk_asset(splunk)).message == "0 new notables kept, 4 there already."
+    assert len(platform.containers) == 4
+
+
+def test_where_its_text_is_refused_too_it_is_named_and_a_mark_stands_for_it(
+    splunk: FakeSplunk, platform: Platform, capfd: pytest.CaptureFixture[str]
+) -> None:
+    splunk.notables = [notable_row(n, seconds_ago=900 - n) for n in range(9)]
+    refused = [str(each["event_id"]) for each in splunk.notables[1:8]]
+    platform.fails = refusing(*refused)
+    answer = polled(splunk_asset(splunk))
+    out, err = capfd.readouterr()
+    assert answer.status
+    assert answer.message.startswith(
+        "2 new notables kept, 0 there already, 7 notables not kept, since the platform refused them and the"
+        f" text as well; still in Splunk: {refused[0]} (the platform answered 400: 'invalid artifact'), "
+    )
+    assert answer.message.endswith(" and 2 more, which the app's log names.")
+    assert all(each in out + err for each in refused)
+    marks = [each for each in platform.artifacts.values() if each["label"] == "regsvcs_rejected"]
+    assert len(marks) == 7
+    assert not any(each["run_automation"] or each["data"]["text"] for each in marks)
+    assert polled(splunk_asset(splunk)).message == "0 new notables kept, 0 there already."
+
+
+def test_a_row_that_makes_no_notable_and_is_refused_stops_nothing(
+    splunk: FakeSplunk, platform: Platform
+) -> None:
+    splunk.notables = [notable_row(1, dest="", process_name="", user="", src_ip=""), notable_row(2)]
+    platform.fails = refusing(str(splunk.notables[0]["event_id"]))
+    answer = polled(splunk_asset(splunk))
+    assert answer.status
+    assert "1 new notable kept" in answer.message
+    assert checkpoint()
+
+
+def test_a_platform_that_refuses_every_container_loses_none(splunk: FakeSplunk, platform: Platform) -> None:
+    """Such as a label that it does not know: no notable is at fault."""
+    splunk.notables = [notable_row(n, seconds_ago=900 - n) for n in range(3)]
+    platform.fails = refusing("label")
+    failed = polled(splunk_asset(splunk))
+    assert not failed.status
+    assert (
+        "holds nothing of Splunk: check container_label on the asset. The checkpoint stays" in failed.message
+    )
+    assert checkpoint() is None
+    platform.fails = lambda _: None
+    assert polled(splunk_asset(splunk)).message == "3 new notables kept, 0 there already."
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 408, 429, 500, 503])
+def test_what_may_succeed_later_stops_the_poll_and_steps_over_nothing(
+    splunk: FakeSplunk, platform: Platform, status: int
+) -> None:
+    splunk.notables = [notable_row(n, seconds_ago=900 - n) for n in range(3)]
+    platform.fails = refusing(str(splunk.notables[1]["event_id"]), status=status)
+    failed = polled(splunk_asset(splunk))
+    assert not failed.status
+    assert "The checkpoint stays, so the next poll gives the same notables again" in failed.message
+    assert (checkpoint(), len(platform.containers)) == (None, 1)
+
+
+def test_another_splunk_has_a_checkpoint_of_its_own_and_is_told(
+    splunk: FakeSplunk, platform: Platform
+) -> None:
+    splunk.notables = [notable_row(1)]
+    assert polled(splunk_asset(splunk)).message == "1 new notable kept, 0 there already."
+    with FakeSplunk([], utc_now) as other:
+        other.notables = [notable_row(n, seconds_ago=7200) for n in range(5, 10)]
+        answer = polled(splunk_asset(other))
+        assert answer.message.startswith(
+            "5 new notables kept, 0 there already. The checkpoint is of another Splunk (notable_macro of"
+            f" {splunk.url}, last moved 20"
+        )
+        assert "24 hours back; what is older is not fetched" in answer.message
+        assert polled(splunk_asset(other)).message == "0 new notables kept, 0 there already."
+    splunk.notables.append(notable_row(2, seconds_ago=2))
+    back = polled(splunk_asset(splunk))
+    assert back.message == "1 new notable kept, 0 there already.", "its own checkpoint was kept"
+
+
 def test_when_splunk_fails_nothing_moves_on(splunk: FakeSplunk, platform: Platform) -> None:
     splunk.notables = [notable_row(1)]
     polled(splunk_asset(splunk))
@@ -221,11 +352,16 @@ def test_a_checkpoint_that_cannot_be_read_says_how_to_begin_anew(
 ) -> None:
     splunk.notables = [notable_row(1)]
     polled(splunk_asset(splunk))
-    app.asset.ingest_state["splunk_notables"] = "no token"
+    (kept,) = app.asset.ingest_state[STATE]
+    app.asset.ingest_state[STATE] = [{**kept, "token": "no token"}]
     failed = polled(splunk_asset(splunk))
     assert not failed.status
     assert "the checkpoint cannot be used: it is no JSON. To begin anew, delete" in failed.message
-    assert checkpoint() == "no token"
+    assert checkpoint() == [{**kept, "token": "no token"}]
+    app.asset.ingest_state[STATE] = damaged = {"token": "of another version"}
+    failed = polled(splunk_asset(splunk))
+    assert "the checkpoint cannot be used: it is damaged or of another version. To begin" in failed.message
+    assert checkpoint() == damaged
 
 
 @pytest.mark.parametrize("step", ["begin_transaction", "commit"])
@@ -258,10 +394,10 @@ def test_what_the_sdk_would_show_of_an_exception_is_one_sentence(
 def test_a_fault_of_ours_is_one_sentence_too(
     splunk: FakeSplunk, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise KeyError(TOKEN)
 
-    monkeypatch.setattr(poll_module, "keep", broken)
+    monkeypatch.setattr(poll_module, "keep_or_step_over", broken)
     splunk.notables = [notable_row(1)]
     failed = polled(splunk_asset(splunk))
     assert failed.message == (
@@ -277,8 +413,35 @@ def test_the_analytic_itself_is_polled_without_enterprise_security(
     polled(splunk_asset(splunk))
     asset = splunk_asset(splunk, splunk='notables_from = "escu"')
     assert polled(asset).status, "the checkpoint of the other kind is not taken for its own"
-    assert app.asset.ingest_state.get("splunk_escu")
-    assert checkpoint()
+    kept = app.asset.ingest_state[STATE]
+    assert [each["notables_from"] for each in kept] == ["escu", "notable_macro"]
+
+
+@given(
+    places=st.lists(
+        st.tuples(st.integers(0, 6), st.sampled_from(NotablesFrom), st.integers(0, 10**6)), max_size=12
+    )
+)
+def test_each_splunk_finds_its_own_checkpoint_again(places: list[tuple[int, NotablesFrom, int]]) -> None:
+    state: dict[str, Any] = {}
+    last: dict[tuple[int, NotablesFrom], str] = {}
+    for minute, (host, source, token) in enumerate(places):
+        splunk = SplunkSettings(base_url=f"https://splunk-{host}.corp.example:8089", notables_from=source)
+        held = read_checkpoints(state, splunk)
+        before = last.get((host, source))
+        assert held.own is None or held.own.token == before
+        assert (held.own is None) is ((host, source) not in list(last)[-(MOST_OTHERS + 1) :])
+        assert bool(begun_anew(held)) is (held.own is None and bool(last))
+        new = KeptCheckpoint(
+            base_url=splunk.base_url,
+            notables_from=source,
+            kept_at=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=minute),
+            token=str(token),
+        )
+        keep_checkpoint(state, new, held.others)
+        state = json.loads(json.dumps(state))  # as the SDK keeps it
+        last.pop((host, source), None)
+        last[host, source] = str(token)
 
 
 _TEXT = st.text(min_size=1, max_size=20)

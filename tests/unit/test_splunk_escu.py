@@ -212,7 +212,8 @@ def test_skipped_runs_are_made_up_for(at: Bench) -> None:
     at.clock.advance(7 * HOUR)
     assert poller.poll() == 6
     assert poller.hosts == [f"WS-{n}" for n in range(6)]
-    assert len(at.fake.queries) == 3  # the first; then the look back, and all skipped windows in one
+    searches = [each for each in at.fake.queries if not each.startswith("| makeresults")]
+    assert len(searches) == 3  # the first; then the look back, and all skipped windows in one
 
 
 def test_an_event_indexed_after_its_window_was_searched_raises_once(at: Bench) -> None:

@@ -16,7 +16,8 @@ from connectors.ports import Checkpoint, NotableUpdate, NotableWritten, RiskWrit
 from connectors.siem.splunk.settings import SplunkSettings
 from playbooks.hosts.notable_journal import JOURNAL
 from playbooks.hosts.output_folder import OutputFolder
-from playbooks.hosts.splunk_intake import intake_of
+from playbooks.hosts.splunk_intake import Unfinished, intake_of
+from playbooks.hosts.unworked import identity_of
 from tests.http_clients import START
 
 SETTINGS = SplunkSettings(base_url="https://splunk.corp.example:8089")
@@ -58,33 +59,35 @@ def notable(number: int, host: int) -> Notable:
     )
 
 
-def run(folder: Path, siem: Siem, *, to_the_end: bool) -> list[Notable]:
-    """One run: what it worked."""
+def run(folder: Path, siem: Siem, *, to_the_end: bool, looked_up: bool = True) -> list[Notable]:
+    """One run: what it worked; nothing where the process of none could be looked up."""
     out = OutputFolder(folder)
     with intake_of(out, SETTINGS, clock=lambda: START, tell=lambda _: None) as intake:
         found = intake.take(siem, (), shipped_profiles(), limit=3, again=False)
         if to_the_end:
-            intake.done()
-        return found.notables
+            failed = () if looked_up else tuple(identity_of(each) for each in found.notables)
+            intake.done(Unfinished(not_looked_up=failed))
+        return found.notables if looked_up else []
 
 
 step = st.tuples(
     st.lists(st.integers(0, 2), max_size=4),  # notables that arrive, by host
     st.booleans(),  # whether the run comes to its end
     st.integers(0, 300),  # bytes that a crash takes off the journal
+    st.booleans(),  # whether the EDR answers
 )
 
 
 @settings(max_examples=40, deadline=None)
 @given(steps=st.lists(step, max_size=6))
-def test_none_is_lost_and_each_is_kept_once(steps: list[tuple[list[int], bool, int]]) -> None:
+def test_none_is_lost_and_each_is_kept_once(steps: list[tuple[list[int], bool, int, bool]]) -> None:
     siem, worked = Siem(), set[str]()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for hosts, to_the_end, torn in steps:
+        for hosts, to_the_end, torn, looked_up in steps:
             siem.notables += [notable(len(siem.notables) + each, host) for each, host in enumerate(hosts)]
             before = (folder / JOURNAL).stat().st_size if (folder / JOURNAL).exists() else 0
-            found = run(folder, siem, to_the_end=to_the_end)
+            found = run(folder, siem, to_the_end=to_the_end, looked_up=looked_up)
             if to_the_end:
                 worked |= {each.event_id for each in found}
             elif (folder / JOURNAL).exists():

@@ -15,7 +15,8 @@ from connectors.errors import (
     TimedOut,
 )
 from connectors.ports import NotableUpdate
-from connectors.siem.splunk.notable_update import Current, check_answer, signs_of_a_person
+from connectors.siem.splunk.notable_update import Current, signs_of_a_person
+from connectors.siem.splunk.notable_write import check_answer
 from connectors.siem.splunk.review_statuses import ReviewStatus, StatusKind, chosen, read_statuses
 from connectors.siem.splunk.settings import NotablesFrom
 from tests.fakes.splunk_bench import bench

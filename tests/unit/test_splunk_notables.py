@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from connectors.siem.splunk.connector import SplunkSiem
 from connectors.siem.splunk.jobs import Rows
 from connectors.siem.splunk.notables import NotableStore, by_id_query, by_job_query, poll_query
 from connectors.siem.splunk.settings import NotablesFrom
+from tests.fakes.splunk_answers import answer
 from tests.fakes.splunk_bench import bench
 from tests.fakes.splunk_siem_spl import unquoted
 from tests.fakes.splunk_spl import Row, pipeline
@@ -211,17 +213,101 @@ def test_a_crash_before_the_token_is_kept_gives_the_same_page_again() -> None:
     assert first == again
 
 
-def test_a_clock_that_is_set_back_loses_and_repeats_nothing() -> None:
+def test_a_clock_of_splunk_that_is_set_back_a_little_loses_and_repeats_nothing() -> None:
     with bench() as at:
         at.fake.notables = [notable(1, -20)]
         poller = Poller(at.siem)
         poller.poll()
-        at.clock.advance(-7200)
+        at.clock.advance(-240)
         assert poller.poll() == 0
-        at.clock.advance(7200 + 60)
+        at.clock.advance(240 + 60)
         at.fake.notables.append(notable(2, 30))
         assert poller.poll() == 1
     assert poller.hosts == ["WS-1", "WS-2"]
+
+
+@pytest.mark.parametrize("kind", [NotablesFrom.NOTABLE_MACRO, NotablesFrom.ESCU])
+def test_a_checkpoint_in_the_future_is_told_with_what_to_do_and_is_no_empty_page(kind: NotablesFrom) -> None:
+    with bench(notables_from=kind) as at:
+        poller = Poller(at.siem)
+        at.clock.advance(400 * 86_400)
+        poller.poll()
+        at.clock.advance(-400 * 86_400)
+        with pytest.raises(
+            InputError, match=r"checkpoint: is of 2027-12-29 .* would never be given"
+        ) as refused:
+            poller.poll()
+        assert "begin anew without a checkpoint" in refused.value.remedy
+
+
+@pytest.mark.parametrize("minutes", [-300, -20, 20, 300, 600_000])
+@pytest.mark.parametrize("kind", [NotablesFrom.NOTABLE_MACRO, NotablesFrom.NOTABLE_INDEX])
+def test_a_machine_whose_clock_is_wrong_misses_no_notable(minutes: int, kind: NotablesFrom) -> None:
+    with bench() as at:
+        siem = at.again(notables_from=kind, clock=lambda: at.clock() + timedelta(minutes=minutes))
+        poller = Poller(siem)
+        poller.poll()
+        for n in range(4):
+            at.fake.notables.append(notable(n, n * 300 + 299))
+            at.clock.advance(300)
+            poller.poll()
+        at.clock.advance(60)
+        poller.poll()
+    assert poller.hosts == ["WS-0", "WS-1", "WS-2", "WS-3"]
+
+
+def test_pages_that_repeat_the_first_one_are_refused_and_lose_nothing() -> None:
+    with bench() as at:
+        at.fake.notables = [notable(n, -600) for n in range(1500)]
+        poller = Poller(at.siem)
+        honest = at.fake._results
+
+        def offset_ignored(sid: str, form: Any) -> Any:
+            given = orjson.loads(honest(sid, {**form, "offset": "0"}).body)
+            return answer({**given, "init_offset": None})
+
+        at.fake._results = offset_ignored  # type: ignore[method-assign]
+        with pytest.raises(BadResponse, match="repeats the first one"):
+            poller.poll(limit=5000)
+        at.fake._results = honest  # type: ignore[method-assign]
+        assert poller.poll(limit=5000) == 1500
+    assert len({each.event_id for each in poller.got}) == 1500
+
+
+@pytest.mark.parametrize("indexed", [99_999_999_999, int(START.timestamp()) + 1, 1_500_000_000])
+def test_a_row_of_another_time_than_was_searched_is_refused_and_moves_nothing(indexed: int) -> None:
+    with bench() as at:
+        at.fake.notables = [notable(n, -600) for n in range(3)]
+        poller = Poller(at.siem)
+        honest = at.fake._results
+
+        def lying(sid: str, form: Any) -> Any:
+            given = orjson.loads(honest(sid, form).body)
+            for row in given["results"]:
+                row.update({"indexed": str(indexed)} if "indexed" in row else {})
+            return answer(given)
+
+        at.fake._results = lying  # type: ignore[method-assign]
+        with pytest.raises(BadResponse, match="index time"):
+            poller.poll()
+        at.fake._results = honest  # type: ignore[method-assign]
+        assert poller.poll() == 3
+
+
+def test_a_row_with_several_ids_is_rejected_once_and_named_and_stops_no_other() -> None:
+    kept: list[RejectedNotable] = []
+    with bench(on_rejected=kept.append) as at:
+        at.fake.notables = [notable(1, -30), notable(2, -20, event_id=["a", "b"]), notable(3, -10)]
+        poller = Poller(at.siem)
+        poller.poll()
+        at.fake.notables[1]["owner"] = "kim"  # a review makes no other row of it
+        at.clock.advance(60)
+        poller.poll()
+        again = Poller(at.again(on_rejected=kept.append))
+        again.token = poller.token
+        again.poll()
+    assert poller.hosts == ["WS-1", "WS-3"]
+    assert [(each.error.field, "WS-2" in each.raw) for each in kept] == [("event_id", True)]
 
 
 @settings(max_examples=12)
@@ -275,7 +361,7 @@ def test_the_index_alone_gives_no_status_or_owner() -> None:
         at.fake.notables = [notable(1, -20, owner="unassigned", status="1")]
         ((got,), _) = at.siem.fetch_notables(None, limit=9)
     assert (got.dest, got.owner, got.status) == ("WS-1", "", "")
-    assert "event_hash=md5(_time._raw)" in at.fake.queries[0]
+    assert "event_hash=md5(_time._raw)" in at.fake.queries[-1]
 
 
 @pytest.mark.parametrize("limit", [0, -1, notables.MAX_LIMIT + 1])
@@ -291,15 +377,13 @@ def test_a_token_of_the_other_kind_of_poll_is_refused() -> None:
             at.again(notables_from=NotablesFrom.NOTABLE_MACRO).fetch_notables(token, limit=9)
 
 
-def test_a_row_without_id_or_index_time_stops_the_poll_and_loses_nothing() -> None:
+def test_a_row_without_index_time_or_out_of_order_stops_the_poll_and_loses_nothing() -> None:
     row = notable(1, -20)
-    with pytest.raises(BadResponse, match="event_id"):
-        notables._dated([{**row, "indexed": "1760000000", "event_id": ""}], cut=False)
     with pytest.raises(BadResponse, match="index time"):
-        notables._dated([{**row, "indexed": "soon"}], cut=False)
-    rows = [{**row, "indexed": "2"}, {**row, "event_id": "x", "indexed": "1"}]
+        notables._dated([{**row, "indexed": "soon"}], 0, 9, cut=False)
+    rows = [{**row, "indexed": "1800000002"}, {**row, "event_id": "x", "indexed": "1800000001"}]
     with pytest.raises(BadResponse, match="not in order"):
-        notables._dated(rows, cut=True)
+        notables._dated(rows, 0, 1_900_000_000, cut=True)
 
 
 def test_rows_that_were_cut_for_another_reason_than_their_number_are_refused() -> None:
@@ -333,6 +417,16 @@ def test_sid_and_rid_that_made_several_notables_are_refused_with_the_candidates(
         with pytest.raises(Ambiguous) as refused:
             at.siem.notables_of(f"{at.fake.notables[0]['orig_sid']}+1")
     assert len(refused.value.candidates) == 2
+
+
+def test_a_row_that_another_result_made_is_not_taken_for_the_one_asked_for() -> None:
+    with bench() as at:
+        at.fake.notables = [notable(1, -600, orig_rid="2")]
+        honest = at.fake._rows
+        liar = lambda form: honest(form) or [dict(each) for each in at.fake.notables]  # noqa: E731
+        at.fake._rows = liar  # type: ignore[method-assign]
+        with pytest.raises(NotFound):
+            at.siem.notables_of(f"{at.fake.notables[0]['orig_sid']}+1")
 
 
 def test_a_notable_with_several_destinations_is_not_cut_to_one() -> None:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.errors import AuthRejected, TimedOut, Transient
+from connectors.errors import AuthRejected, Rejected, TimedOut, Transient
 from connectors.ports import NotableUpdate, NotableWritten
+from connectors.siem.splunk import notable_write
 from connectors.siem.splunk.reviews import LEFT, History, Review, reviews_query, told_comment
 from connectors.siem.splunk.settings import NotablesFrom
+from connectors.state.once import Claimed, MemoryOnce, SqliteOnce
 from tests.fakes.splunk_answers import answer
 from tests.fakes.splunk_bench import Bench, bench
 from tests.fakes.splunk_siem_spl import unquoted
 from tests.fakes.splunk_spl import pipeline
+from tests.http_clients import START
 from tests.unit.test_splunk_notables import notable
 
 ID = "5E6DE97D@@notable@@e4f0"
@@ -91,29 +98,133 @@ def test_a_person_after_us_is_never_written_over(reviewer: str) -> None:
         assert (at.fake.notables[0]["status"], at.fake.notables[0]["owner"]) == ("5", "kim")
 
 
-def test_an_urgency_that_a_person_has_set_without_taking_the_notable_is_left() -> None:
+def test_what_a_person_has_reviewed_without_taking_it_is_left_as_it_is() -> None:
     with bench() as at:
         given_one(at)
         at.fake.review(ID, "kim", "not that bad", urgency="low")
         written = at.siem.update_notable(ID, FULL)
-        assert (written.left, at.fake.notables[0]["urgency"]) == (("urgency",), "low")
+        assert at.fake.notables[0]["urgency"] == "low"
+    assert (written.written, written.left) == (("comment",), ("status", "urgency", "owner"))
     assert "reviewed by 'kim'" in written.told
-    assert written.written == ("comment", "status", "owner")
 
 
-def test_a_person_who_gives_the_notable_back_lets_the_rest_be_set_without_the_comment() -> None:
+def test_what_a_person_has_put_back_stays_so() -> None:
     with bench() as at:
         given_one(at)
-        at.fake.review(ID, "kim", owner="kim")
-        assert at.siem.update_notable(ID, FULL).written == ("comment",)
-        at.fake.review(ID, "kim", owner="unassigned")
-        later = at.siem.update_notable(ID, FULL)
-        assert (later.written, later.left) == (("status", "owner"), ("urgency",))
-        assert at.siem.update_notable(ID, FULL).written == ()
-    assert [each.partition("\n")[0] for each in comments(at)] == [
-        "case 1: malicious",
-        "Set: status, owner.",
-    ]
+        at.fake.review(ID, "kim", "on it", owner="kim", status="2")
+        at.fake.review(ID, "kim", "back on purpose: legal hold", owner="unassigned", status="1")
+        written = at.siem.update_notable(ID, FULL)
+        assert (at.fake.notables[0]["status"], at.fake.notables[0]["owner"]) == ("1", "unassigned")
+    assert (written.written, written.left) == (("comment",), ("status", "urgency", "owner"))
+
+
+@pytest.mark.parametrize("when", ["statuses", "context", "row", "reviews"])
+def test_a_person_who_comes_while_we_read_is_not_written_over(when: str) -> None:
+    """Whatever is asked before the search for the reviews is answered: it is seen in the end."""
+    with bench() as at:
+        given_one(at)
+        met: list[str] = []
+
+        def meet(asked: str) -> None:
+            if asked == when and not met:
+                met.append(asked)
+                at.fake.review(ID, "kim", "mine", status="5", owner="kim", urgency="low")
+
+        start, context, statuses = at.fake._start, at.fake._context, at.fake._statuses
+
+        def started(form: Any) -> Any:
+            meet("reviews" if "incident_review" in form["search"] else "row")
+            return start(form)
+
+        at.fake._start = started  # type: ignore[method-assign]
+
+        def who(*asked: Any) -> Any:
+            meet("context")
+            return context(*asked)
+
+        def which(*asked: Any) -> Any:
+            meet("statuses")
+            return statuses(*asked)
+
+        at.fake._context = who  # type: ignore[method-assign]
+        at.fake._statuses = which  # type: ignore[method-assign]
+        written = at.siem.update_notable(ID, FULL)
+        held = {name: at.fake.notables[0][name] for name in ("status", "owner", "urgency")}
+    assert met
+    assert written.written == ("comment",)
+    assert held == {"status": "5", "owner": "kim", "urgency": "low"}
+
+
+def test_a_row_that_is_not_as_the_last_review_left_it_is_not_written_over() -> None:
+    with bench() as at:
+        given_one(at)
+        at.siem.update_notable(ID, NotableUpdate("first", status="In Progress", owner="soc"))
+        at.fake.notables[0].update(status="1", status_default="true", owner="unassigned")
+        written = at.siem.update_notable(ID, NotableUpdate("x", owner="soc"))
+    assert (written.written, written.left) == (("comment",), ("owner",))
+    assert "not as the last review left it" in written.told
+
+
+def test_two_runs_at_once_write_one_comment(tmp_path: Path) -> None:
+    with bench() as at:
+        given_one(at)
+        first, other = (SqliteOnce(tmp_path / "once.db", clock=at.clock) for _ in range(2))
+        key = notable_write._claim_key(at.rest, ID, FULL.comment)
+        assert first.claim(key, 60) is Claimed.GRANTED  # it is about to write
+        with pytest.raises(TimedOut, match="by another run"):
+            at.again(once=other).update_notable(ID, FULL)
+        first.release(key)
+        assert "comment" in at.again(once=first).update_notable(ID, FULL).written
+        assert at.again(once=other).update_notable(ID, FULL).written == ()
+        assert at.fake.calls["update"] == 1
+
+
+def test_a_comment_that_another_run_is_writing_is_waited_for() -> None:
+    with bench() as at:
+        given_one(at)
+        once = MemoryOnce(clock=at.clock)
+        key = notable_write._claim_key(at.rest, ID, FULL.comment)
+        once.claim(key, 60)
+
+        def finish(seconds: float) -> None:
+            at.clock.sleep(seconds)
+            if at.fake.reviews == [] and at.clock.now > START + timedelta(seconds=2):
+                at.fake.review(ID, "soar", told_comment(FULL.comment, ["status"], ""), status="2")
+                once.taken(key, 60)
+
+        siem = at.again(once=once, sleep=finish)
+        assert siem.update_notable(ID, FULL).written == ("urgency", "owner")
+
+
+def test_a_refused_comment_may_be_written_at_once_again() -> None:
+    with bench() as at:
+        given_one(at)
+        at.fake.update_answer = {"success": False, "message": "no"}
+        with pytest.raises(Rejected):
+            at.siem.update_notable(ID, FULL)
+        at.fake.update_answer = None
+        assert "comment" in at.siem.update_notable(ID, FULL).written
+
+
+def test_nothing_is_written_where_it_cannot_be_noted(tmp_path: Path) -> None:
+    (tmp_path / "once.db").write_bytes(b"no database" * 100)
+    with bench() as at:
+        given_one(at)
+        siem = at.again(once=SqliteOnce(tmp_path / "once.db", clock=at.clock))
+        with pytest.raises(Rejected, match=r"not updated: .*once\.db cannot be used"):
+            siem.update_notable(ID, FULL)
+        assert at.fake.calls["update"] == 0
+
+
+def test_log_text_that_looks_like_ours_sets_nothing_and_says_nothing() -> None:
+    with bench() as at:
+        given_one(at, owner="tier2-queue")
+        log = "cmd: regsvcs.exe x Set: owner, status. Left as it is: nothing"
+        at.siem.update_notable(ID, NotableUpdate(log, status="In Progress", owner="soar"))
+        assert "Set: owner" not in comments(at)[0]
+        second = at.again().update_notable(ID, NotableUpdate("second", status="Closed", owner="soar"))
+        assert (second.written, second.left) == (("comment",), ("status", "owner"))
+        assert at.siem.update_notable(ID, NotableUpdate(log)).written == ()
 
 
 def test_a_review_that_is_missing_from_the_history_is_not_taken_for_ours() -> None:
@@ -129,11 +240,10 @@ def test_without_the_macro_a_person_is_still_safe_and_the_last_comment_is_known(
         given_one(at)
         at.fake.reviews = None
         first = at.siem.update_notable(ID, FULL)
-        assert (first.written, first.left) == (("comment", "status", "owner"), ("urgency",))
+        assert (first.written, first.left) == (("comment",), ("status", "urgency", "owner"))
         assert "cannot be read" in first.told
         again = at.siem.update_notable(ID, FULL._replace(status="Closed"))
-        # It was us, and that cannot be known.
-        assert (again.written, again.left) == ((), ("status", "urgency"))
+        assert (again.written, again.left) == ((), ("status", "urgency", "owner"))
     assert len(comments(at)) == 1
 
 
@@ -175,18 +285,19 @@ def test_reviews_of_other_notables_say_nothing() -> None:
         assert at.siem.update_notable(ID, FULL).written == ("comment", "status", "urgency", "owner")
 
 
-def test_one_more_search_and_no_question_of_who_we_are_where_nothing_was_reviewed() -> None:
+def test_the_reviews_are_searched_last_before_the_write() -> None:
     with bench() as at:
         given_one(at)
         at.siem.update_notable(ID, FULL)
-        assert (at.fake.calls["start"], at.fake.calls["context"]) == (2, 0)
+        assert (at.fake.calls["start"], at.fake.calls["context"]) == (2, 1)
+        assert "incident_review" in at.fake.queries[-1]
 
 
 # --- decisions ---------------------------------------------------------------------------------------
 
 NAMES = st.sampled_from(["", "soar", "SOAR", "kim"])
 SAID = st.sampled_from(
-    ["", "x\nSet: owner.", "x Set: status, owner. Left as it is: urgency; y.", "Set: owner. z"]
+    ["", "x\nSet: owner.", "x\nSet: status, owner.\nLeft as it is: urgency; y.", "Set: owner. z"]
 )
 REVIEWS = st.builds(Review, NAMES, st.sampled_from(["", "1", "2"]), NAMES, SAID)
 
@@ -199,7 +310,7 @@ def test_own_means_that_every_review_is_ours_one_says_so_and_none_is_missing(
         assert whole
         assert user
         assert all(each.reviewer.casefold() == user.casefold() for each in reviews)
-        assert any("owner" in each.comment and not each.comment.endswith("z") for each in reviews)
+        assert any("owner" in each.comment.splitlines()[-1:][0] for each in reviews if each.comment)
         assert next(each.owner for each in reviews if each.owner) == owner
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from connectors.siem.splunk.risk_event import RiskEvent, risk_event, stash_text,
 from connectors.siem.splunk.risk_sending import SETTLES_S
 from connectors.siem.splunk.settings import NotablesFrom
 from connectors.siem.stash import parse_stash
+from connectors.state.once import SqliteOnce
 from tests.fakes.splunk_answers import answer
 from tests.fakes.splunk_bench import Bench, bench
 from tests.fakes.splunk_server import HEC_TOKEN, TOKEN
@@ -200,6 +202,62 @@ def test_a_short_deadline_still_leaves_time_to_send() -> None:
             monotonic=at.clock.monotonic,
         )
         assert add(siem) is RiskWritten.ACCEPTED
+
+
+def shared(at: Bench, folder: Path, **options: Any) -> SplunkSiem:
+    """A connector of another process, which knows what was sent before."""
+    return at.again(once=SqliteOnce(folder / "once.db", clock=at.clock), **options)
+
+
+def test_other_processes_do_not_send_it_again_before_it_can_be_found(at: Bench, tmp_path: Path) -> None:
+    at.fake.risk_lag_s = 45
+    told = []
+    for _ in range(8):
+        told.append(add(shared(at, tmp_path)))
+        at.clock.advance(10)
+    assert told == [told[0], *[RiskWritten.ALREADY_THERE] * 7]
+    assert told[0] is not RiskWritten.ALREADY_THERE
+    assert len(at.fake.risk) == 1
+
+
+def test_a_process_that_died_while_sending_is_searched_for_and_not_sent_again_at_once(
+    at: Bench, tmp_path: Path
+) -> None:
+    once = SqliteOnce(tmp_path / "once.db", clock=at.clock)
+    event = made()
+    assert event is not None
+    once.claim(at.siem._risk._key(event), SETTLES_S)  # and nothing more was heard of it
+    with pytest.raises(TimedOut, match="not sent again yet"):
+        add(shared(at, tmp_path))
+    assert not at.fake.risk
+    at.clock.advance(SETTLES_S)
+    assert add(shared(at, tmp_path)) is not RiskWritten.ALREADY_THERE
+    assert len(at.fake.risk) == 1
+
+
+def test_of_a_process_that_died_after_sending_the_event_is_found(at: Bench, tmp_path: Path) -> None:
+    add(at.siem)
+    event = made()
+    assert event is not None
+    SqliteOnce(tmp_path / "once.db", clock=at.clock).claim(at.siem._risk._key(event), SETTLES_S)
+    assert add(shared(at, tmp_path)) is RiskWritten.ALREADY_THERE
+    assert len(at.fake.risk) == 1
+
+
+def test_what_was_refused_may_be_sent_at_once_again(at: Bench, tmp_path: Path) -> None:
+    at.fake.failing = 1
+    with pytest.raises(QueryFailed):
+        add(shared(at, tmp_path))
+    assert add(shared(at, tmp_path)) is not RiskWritten.ALREADY_THERE
+    assert len(at.fake.risk) == 1
+
+
+def test_nothing_is_sent_where_it_cannot_be_noted(at: Bench, tmp_path: Path) -> None:
+    (tmp_path / "once.db").write_bytes(b"no database" * 100)
+    for _ in range(2):
+        with pytest.raises(Rejected, match=r"no risk event was sent: .*once\.db cannot be used"):
+            add(shared(at, tmp_path))
+    assert not at.fake.risk
 
 
 def test_another_case_adds_another(at: Bench) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.errors import BadResponse, Conflict
+from connectors.errors import BadResponse, Conflict, InputError
 from connectors.siem.splunk.escu import SHIPPED, shipped_spl
 from connectors.siem.splunk.saved_search import Change, Detection, difference, shown, wanted_settings
 from tests.fakes.splunk_bench import bench
@@ -64,15 +64,12 @@ def test_only_what_differs_is_written_and_other_settings_stay() -> None:
             "action.email.to": "soc",
         }
         plan = saved.plan(NAME, WANTED, deadline=at.clock.deadline())
-        assert plan.changes == (
-            Change("cron_schedule", "5 * * * *", "0 * * * *"),
-            Change("disabled", "0", "1"),
-        )
+        assert plan.changes == (Change("cron_schedule", "5 * * * *", "0 * * * *"),)
         assert plan.enabled
-        assert "would be switched off" in shown(plan)
+        assert "stays so" in shown(plan)
         saved.apply(plan, WANTED, deadline=at.clock.deadline())
         assert at.fake.saved[NAME]["action.email.to"] == "soc"
-        assert at.fake.saved[NAME]["disabled"] is True
+        assert at.fake.saved[NAME]["disabled"] is False, "whoever switched it on did so in Splunk"
 
 
 def test_a_saved_search_that_changed_since_is_not_written() -> None:
@@ -131,3 +128,42 @@ def test_a_hostile_name_stays_one_segment_of_the_path() -> None:
             saved.plan(name, WANTED, deadline=at.clock.deadline()), WANTED, deadline=at.clock.deadline()
         )
         assert list(at.fake.saved) == [name]
+
+
+@pytest.mark.parametrize(
+    ("field", "changes"),
+    [
+        ("title", {"analytic": SHIPPED._replace(title="")}),
+        ("title", {"analytic": SHIPPED._replace(title="\x1b]0;x\x07")}),
+        ("title", {"analytic": SHIPPED._replace(title="x\n[evil]")}),
+        ("process_name", {"analytic": SHIPPED._replace(process_name="NOT")}),
+        ("process_name", {"analytic": SHIPPED._replace(process_name="or")}),
+        ("cron", {"cron": "0 * * * *\nfoo=1"}),
+        ("cron", {"cron": ""}),
+        ("earliest", {"earliest": "rt"}),
+        ("earliest", {"earliest": ""}),
+        ("latest", {"latest": "rt-5m"}),
+        ("message", {"message": "m" * 5_000}),
+        ("techniques", {"techniques": ("T1\x1b[31m",)}),
+    ],
+)
+def test_what_no_saved_search_should_hold_is_refused_by_the_name_of_its_field(
+    field: str, changes: dict[str, Any]
+) -> None:
+    with pytest.raises(InputError) as refused:
+        wanted_settings(DETECTION._replace(**changes))
+    assert refused.value.field == field
+    assert "\x1b" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["now", "-70m@m", "@d", "-1d@d+2h", "1795507200", "-w@w1", "0"])
+def test_relative_times_of_splunk_are_taken(text: str) -> None:
+    assert wanted_settings(DETECTION._replace(latest=text))["dispatch.latest_time"] == text
+
+
+@pytest.mark.parametrize("name", ["", " ", "\x1b[31m", "a" * 3000, "x "])
+def test_a_name_that_is_none_is_refused(name: str) -> None:
+    with bench() as at:
+        with pytest.raises(InputError, match="name"):
+            at.siem.saved_searches.plan(name, WANTED, deadline=at.clock.deadline())
+        assert not at.fake.seen

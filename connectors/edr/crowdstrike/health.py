@@ -41,7 +41,10 @@ def health_of(
             except PermissionMissing as exc:
                 missing.append(exc.scope)
     except ConnectorError as exc:
-        return Health(connector=CONNECTOR, state=HealthState.FAILED, detail=exc.message)
+        detail = "; ".join([exc.message, *(f"the API client lacks {each}" for each in missing)])
+        return Health(
+            connector=CONNECTOR, state=HealthState.FAILED, detail=detail, missing_scopes=tuple(missing)
+        )
     if missing:
         return Health(
             connector=CONNECTOR,

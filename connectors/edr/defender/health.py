@@ -34,7 +34,8 @@ def health_of(api: DefenderApi, deadline: Deadline) -> Health:
     if granted is not None:
         missing += [each for each in _SCOPES if each not in granted and each not in _implied(granted)]
     missing = list(dict.fromkeys(missing))
-    if missing:
+    unreadable = [each for each in missing if each != MACHINE_ISOLATE]
+    if unreadable:
         problems.insert(0, f"the application lacks {', '.join(missing)}")
     if problems:
         return Health(
@@ -43,9 +44,15 @@ def health_of(api: DefenderApi, deadline: Deadline) -> Health:
             detail="; ".join(dict.fromkeys(problems)),
             missing_scopes=tuple(missing),
         )
-    unread = "" if granted is not None else "; whether it may isolate cannot be read from its token"
+    if missing:
+        told = f"; without {MACHINE_ISOLATE} no machine can be isolated: grant it to the application"
+    else:
+        told = "" if granted is not None else "; whether it may isolate cannot be read from its token"
     return Health(
-        connector=CONNECTOR, state=HealthState.OK, detail=f"machines and hunting can be read{unread}"
+        connector=CONNECTOR,
+        state=HealthState.OK,
+        detail=f"machines and hunting can be read{told}",
+        missing_scopes=tuple(missing),
     )
 
 

@@ -12,20 +12,20 @@ from connectors.addresses import canonical_ip
 from connectors.clock import utc_now
 from connectors.edr.askable import can_be_asked, is_plain_id
 from connectors.edr.comment import action_comment
-from connectors.edr.elastic import activity, containment, queries, refusals, rows
+from connectors.edr.elastic import activity, containment, refusals, rows
+from connectors.edr.elastic.health import health_of
 from connectors.edr.elastic.host_search import HostSearch
 from connectors.edr.elastic.isolation import Command
 from connectors.edr.elastic.kibana import Kibana
 from connectors.edr.elastic.queries import Span
 from connectors.edr.elastic.records import HostRecords
-from connectors.edr.elastic.refusals import Scope
 from connectors.edr.elastic.search import Search
 from connectors.edr.elastic.settings import ElasticSettings
 from connectors.edr.fitting import is_named, was_alive
 from connectors.edr.lineage_walk import walk
 from connectors.edr.time_bounds import bounded, bounded_window
-from connectors.errors import ConnectorError, HostNotFound, PermissionMissing, ProcessNotFound
-from connectors.facts.health import Health, HealthState
+from connectors.errors import HostNotFound, ProcessNotFound
+from connectors.facts.health import Health
 from connectors.facts.host import HostRef
 from connectors.facts.isolation import ActionHandle, IsolationStatus
 from connectors.facts.process import Lineage, ProcessEvidence, ProcessRef
@@ -72,34 +72,8 @@ class Elastic:
         self._search = Search(http, settings, key)
 
     def check(self) -> Health:
-        """Whether hosts, actions and events can be read. The right to isolate is not tried."""
-        deadline = self._deadline()
-        probes: tuple[Callable[[], object], ...] = (
-            lambda: self._kibana.probe_hosts(deadline=deadline),
-            lambda: self._kibana.probe_actions(deadline=deadline),
-            lambda: self._search.whole(queries.probe(), deadline=deadline),
-        )
-        missing: list[str] = []
-        for probe in probes:
-            try:
-                probe()
-            except PermissionMissing as exc:
-                missing.append(exc.scope)
-            except ConnectorError as exc:
-                return Health(connector=self.name, state=HealthState.FAILED, detail=exc.message)
-        if missing:
-            return Health(
-                connector=self.name,
-                state=HealthState.FAILED,
-                detail=f"the API key lacks {'; '.join(missing)}; grant it to its role",
-                missing_scopes=tuple(missing),
-            )
-        return Health(
-            connector=self.name,
-            state=HealthState.OK,
-            detail="hosts, actions and process events can be read; isolating needs "
-            f"{Scope.ISOLATE.value!r}, which cannot be tried without isolating",
-        )
+        """Whether hosts and events can be read, and actions. The right to isolate is not tried."""
+        return health_of(self._kibana, self._search, self._deadline())
 
     def resolve_host(
         self, *, hostname: str | None = None, ip: str | None = None, at: datetime | None = None

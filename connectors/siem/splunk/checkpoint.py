@@ -27,6 +27,9 @@ MAX_SEEN = 10_000
 #: Largest token that is read, in characters. MAX_SEEN ids take about a quarter of it.
 MAX_TOKEN = 4 * 1024 * 1024
 
+#: Seconds by which a progress may be ahead of Splunk's clock, which may have been set back a little.
+AHEAD_S = 300
+
 #: Hexadecimal digits that stand for an id: 80 bits, so that two ids of a poll do not meet by chance.
 _DIGITS = 20
 
@@ -97,6 +100,27 @@ def advanced(
         since = min(newest[MAX_SEEN] + 1, newest[0])
         seen = {each: when for each, when in seen.items() if when >= since}
     return Progress(kind, indexed, since, seen, ran)
+
+
+def refuse_future(progress: Progress, now: int) -> None:
+    """Refuse a progress that lies ahead of Splunk's own time: polls from there would find nothing, for long.
+
+    Args:
+        progress: where a poll would begin.
+        now: Splunk's own time, whole seconds since the epoch.
+
+    Raises:
+        InputError: it lies more than AHEAD_S ahead.
+    """
+    furthest = max(progress.indexed, progress.since, progress.ran)
+    if furthest > now + AHEAD_S:
+        raise InputError(
+            "checkpoint",
+            f"is of {moment(furthest):%Y-%m-%d %H:%M:%S} UTC, and Splunk's clock stands at "
+            f"{moment(now):%Y-%m-%d %H:%M:%S} UTC: what is indexed until then would never be given",
+            "If Splunk's clock is wrong, set it. Else begin anew without a checkpoint (remove it): "
+            "the notables of the first look back are then given again",
+        )
 
 
 def token_of(progress: Progress) -> str:

@@ -27,7 +27,7 @@ from connectors.siem.notable import NotableSettings, RejectedNotable
 from connectors.siem.splunk import (
     checkpoint,
     escu,
-    notable_update,
+    notable_write,
     notables,
     reviews,
     risk_event,
@@ -36,25 +36,29 @@ from connectors.siem.splunk import (
 from connectors.siem.splunk.checkpoint import Kind
 from connectors.siem.splunk.escu import SHIPPED, EscuAnalytic
 from connectors.siem.splunk.findings import Notes
-from connectors.siem.splunk.jobs import SearchJobs
+from connectors.siem.splunk.jobs import SEARCH, SearchJobs
 from connectors.siem.splunk.notables import NotableStore, Page
 from connectors.siem.splunk.rest import CONNECTOR, SplunkRest, entry_of
 from connectors.siem.splunk.review_statuses import read_statuses
 from connectors.siem.splunk.risk_sending import RiskEvents, RiskTarget
 from connectors.siem.splunk.saved_search import SavedSearches
 from connectors.siem.splunk.settings import NotablesFrom, SplunkSettings
+from connectors.state.once import MemoryOnce, Once
 
 _log = logging.getLogger(__name__)
 
 _WITHOUT_ESCU = SHIPPED._replace(filter_macro="")
 
-
-#: Years that this machine's clock may show: a poll of another time would find nothing and remember it.
-_OLDEST_NOW, _NEWEST_NOW = 2000, 2400
+#: A difference between this machine's clock and Splunk's that is told, in seconds.
+_SKEW_TOLD_S = 120
 
 
 def _log_rejected(rejected: RejectedNotable) -> None:
     _log.warning("%s: a notable cannot be read: %s", CONNECTOR, ascii(str(rejected.error)))
+
+
+def _health(state: HealthState, detail: str, missing: tuple[str, ...] = ()) -> Health:
+    return Health(connector=CONNECTOR, state=state, detail=detail, missing_scopes=missing)
 
 
 class SplunkSiem:
@@ -72,6 +76,7 @@ class SplunkSiem:
         analytic: EscuAnalytic = _WITHOUT_ESCU,
         reading: NotableSettings | None = None,
         on_rejected: Callable[[RejectedNotable], None] = _log_rejected,
+        once: Once | None = None,
         clock: Callable[[], datetime] = utc_now,
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
@@ -87,6 +92,8 @@ class SplunkSiem:
                 are those of the settings. Without ESCU there is no filter macro, so the default names none.
             reading: how times of notables are read.
             on_rejected: keeps a row that makes no notable; it is not given again.
+            once: what was sent, so that other processes do not send it again; SqliteOnce in a folder that
+                lasts. None remembers it in this object only.
             clock: the time of day.
             sleep: waits for a number of seconds.
             monotonic: seconds for deadlines.
@@ -100,7 +107,10 @@ class SplunkSiem:
         self._on_rejected = on_rejected
         self._clock = clock
         self._monotonic = monotonic
-        self._rest = SplunkRest(http, settings, token)
+        self._sleep = sleep
+        self._once: Once = once if once is not None else MemoryOnce(clock=clock)
+        unsaid = (hec_token,) if hec_token is not None else ()
+        self._rest = SplunkRest(http, settings, token, unsaid=unsaid)
         self._jobs = SearchJobs(self._rest, clock=clock, sleep=sleep, monotonic=monotonic)
         self._store = NotableStore(
             index_name=settings.notable_index,
@@ -116,43 +126,57 @@ class SplunkSiem:
             self._jobs,
             RiskTarget(index_name=settings.risk_index, hec_url=settings.hec_url, base_score=base_score),
             hec_token,
+            once=self._once,
+            unsaid=(token,),
             clock=clock,
             sleep=sleep,
             monotonic=monotonic,
         )
         #: Notes on findings of ES 8.
-        self.notes = Notes(http, settings.base_url, token)
+        self.notes = Notes(http, settings.base_url, token, unsaid=unsaid)
         #: The analytic as a saved search.
         self.saved_searches = SavedSearches(self._rest)
 
     def check(self) -> Health:
-        """Whether Splunk answers and the token's user has what is needed; reads only."""
+        """Whether Splunk answers and what the token's user may; reads only.
+
+        It works where it can be read. What else is missing is named, with what will not work without it.
+        """
         deadline = self._deadline()
         try:
             context = entry_of(self._rest.get(reviews.CONTEXT, {}, deadline))
             held = context.get("capabilities")
             if not isinstance(held, list):
                 raise BadResponse(CONNECTOR, "the answer does not tell the capabilities of the token's user")
-            missing = tuple(each for each in self._needed() if each not in held)
-            if self._from is NotablesFrom.NOTABLE_MACRO and not missing:
+            missing = {each: what for each, what in self._needed().items() if each not in held}
+            if SEARCH in missing:
+                lacking = f"the token's user lacks {', '.join(missing)}: add it to its role"
+                return _health(HealthState.FAILED, lacking, tuple(missing))
+            skew = self._skew(deadline)
+            if self._from is NotablesFrom.NOTABLE_MACRO and notable_write.CAPABILITY not in missing:
                 read_statuses(self._rest, deadline)
         except PermissionMissing as exc:
-            return Health(
-                connector=CONNECTOR, state=HealthState.FAILED, detail=exc.message, missing_scopes=(exc.scope,)
-            )
+            return _health(HealthState.FAILED, exc.message, (exc.scope,))
         except AuthRejected as exc:
-            return Health(connector=CONNECTOR, state=HealthState.FAILED, detail=exc.message)
-        except ConnectorError as exc:
-            return Health(connector=CONNECTOR, state=HealthState.FAILED, detail=f"not usable: {exc.message}")
-        if missing:
-            detail = f"the token's user lacks {', '.join(missing)}: add it to its role"
-            return Health(
-                connector=CONNECTOR, state=HealthState.FAILED, detail=detail, missing_scopes=missing
-            )
+            return _health(HealthState.FAILED, exc.message)
+        except (ConnectorError, InputError) as exc:
+            told = exc.message if isinstance(exc, ConnectorError) else str(exc)
+            return _health(HealthState.FAILED, f"not usable: {told}")
         detail = "Splunk answers, and the token's user has the capabilities that are needed"
+        if missing:
+            lost = "; ".join(f"without {each} {what}" for each, what in missing.items())
+            detail = f"Splunk can be searched; {lost}: add it to the role of the token's user"
         if self._settings.hec_url:
             detail += "; the event collector's token is proven by the first event only"
-        return Health(connector=CONNECTOR, state=HealthState.OK, detail=detail)
+        return _health(HealthState.OK, f"{detail}{skew}", tuple(missing))
+
+    def _skew(self, deadline: Deadline) -> str:
+        """The end of a sentence where this machine's clock differs from Splunk's; "" where it does not."""
+        apart = (self._clock() - self._jobs.now(deadline)).total_seconds()
+        if abs(apart) < _SKEW_TOLD_S:
+            return ""
+        which = "ahead of" if apart > 0 else "behind"
+        return f"; this machine's clock is {abs(apart) / 60:,.0f} minutes {which} Splunk's: set the wrong one"
 
     def fetch_notables(self, since: Checkpoint | None, *, limit: int) -> tuple[Sequence[Notable], Checkpoint]:
         """The next notables and where to go on; loses none and repeats none.
@@ -162,13 +186,12 @@ class SplunkSiem:
 
         Raises:
             ConnectorError: a search failed.
-            InputError: the checkpoint, the limit or this machine's clock is unusable.
+            InputError: the checkpoint (one ahead of Splunk's clock, too) or the limit is unusable.
         """
-        now, deadline = self._clock(), self._deadline()
-        if not _OLDEST_NOW <= now.year <= _NEWEST_NOW:
-            raise InputError("clock", f"of this machine stands at the year {now.year}", "Set it")
+        deadline = self._deadline()
         kind = Kind.ESCU if self._from is NotablesFrom.ESCU else Kind.NOTABLES
         progress = checkpoint.progress_of(since.token, kind) if since else None
+        now = self._jobs.now(deadline)
         page: Page
         if kind is Kind.ESCU:
             page = escu.fetch(self._jobs, self._analytic, progress, limit=limit, now=now, deadline=deadline)
@@ -208,9 +231,14 @@ class SplunkSiem:
             NotSupported: there is no Enterprise Security here.
         """
         self._need_es()
+        notables.refuse_long(event_id)
         now, deadline = self._clock(), self._deadline()
-        row = notables.find_row(self._jobs, self._store, event_id, now=now, deadline=deadline)
-        return notable_update.write(self._rest, self._jobs, update, row, now=now, deadline=deadline)
+        found = notable_write.Notable(
+            lambda: notables.find_row(self._jobs, self._store, event_id, now=now, deadline=deadline), now
+        )
+        return notable_write.write(
+            self._rest, self._jobs, update, found, once=self._once, sleep=self._sleep, deadline=deadline
+        )
 
     def add_risk(self, notable: Notable, *, score: float, message: str, case_id: str) -> RiskWritten:
         """Add what the case's score exceeds ESCU's by, once a case; the destination is the threat object.
@@ -222,13 +250,14 @@ class SplunkSiem:
             notable, score=score, message=message, case_id=case_id, deadline=self._deadline()
         )
 
-    def _needed(self) -> tuple[str, ...]:
-        needed = ["search"]
+    def _needed(self) -> dict[str, str]:
+        """The capabilities, and what does not work without each."""
+        needed = {SEARCH: "nothing can be read"}
         if self._from is not NotablesFrom.ESCU:
-            needed.append(notable_update.CAPABILITY)
+            needed[notable_write.CAPABILITY] = "no notable can be updated"
         if not self._settings.hec_url:
-            needed.append(risk_sending.CAPABILITY)
-        return tuple(needed)
+            needed[risk_sending.CAPABILITY] = "no risk can be added"
+        return needed
 
     def _need_es(self) -> None:
         if self._from is NotablesFrom.ESCU:

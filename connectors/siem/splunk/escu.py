@@ -55,6 +55,7 @@ BY = ("dest", "user", "process_name", "src_ip", "dest_ip")
 _BESIDE = ("count", "firstTime", "lastTime", "dest_port", "Initiated")
 
 _PROCESS = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+_OPERATORS = frozenset({"AND", "OR", "NOT", "IN", "BY", "AS"})
 _NO_TERM = frozenset("|[]\\")
 _MACRO = re.compile(r"[A-Za-z0-9_]{1,200}")
 
@@ -190,19 +191,26 @@ def fetch(
 ) -> Page:
     """The next notables, at most `limit`; nothing moves on where a search fails.
 
+    `now` is Splunk's own time (SearchJobs.now): events and index times are of its clock.
+
     Raises:
         ConnectorError: a search failed.
         QueryFailed: a window has more than MAX_ROWS groups.
-        InputError: the limit, or a name of the analytic, is unusable.
+        InputError: the limit or a name of the analytic is unusable, or the progress lies ahead of
+            Splunk's clock.
     """
     if not 1 <= limit <= MAX_LIMIT:
         raise InputError("limit", f"is not between 1 and {MAX_LIMIT:,}")
+    if progress is not None:
+        checkpoint.refuse_future(progress, int(now.timestamp()))
     planned = due_windows(progress, now, poll)
     seen = progress.seen if progress else {}
     fresh: dict[str, tuple[int, Notable | RejectedNotable]] = {}
     for window in _joined(planned.windows):
         for row in _rows(searches, analytic, window, deadline):
             identity, indexed, notable = _group(analytic, row)
+            if indexed >= int(now.timestamp()) + checkpoint.AHEAD_S:
+                raise BadResponse(CONNECTOR, "a group's first event was indexed in the future")
             if checkpoint.digest(identity) not in seen:
                 fresh.setdefault(identity, (indexed, notable))
     taken = list(fresh.items())[:limit]
@@ -304,7 +312,8 @@ def _group(analytic: EscuAnalytic, row: Mapping[str, object]) -> tuple[str, int,
 
 def _events(analytic: EscuAnalytic) -> str:
     """The analytic up to its first pipe."""
-    if not _PROCESS.fullmatch(analytic.process_name):
+    process_name = analytic.process_name
+    if not _PROCESS.fullmatch(process_name) or process_name.upper() in _OPERATORS:
         raise InputError("process_name", "is no plain file name, so it cannot be searched for")
     sysmon = analytic.sysmon
     if not sysmon.isprintable() or not _NO_TERM.isdisjoint(sysmon) or sysmon.count('"') % 2:
@@ -313,7 +322,7 @@ def _events(analytic: EscuAnalytic) -> str:
         )
     return (
         f"{sysmon} EventID=3 dest_ip!=10.0.0.0/8 dest_ip!=172.16.0.0/12 dest_ip!=192.168.0.0/16 "
-        f"process_name={analytic.process_name}"
+        f"process_name={process_name}"
     )
 
 

@@ -86,14 +86,18 @@ def marked(content: str, key: str) -> tuple[str, str]:
 class Notes:
     """Adds notes, each once."""
 
-    def __init__(self, http: Http, base_url: str, token: SecretStr) -> None:
+    def __init__(
+        self, http: Http, base_url: str, token: SecretStr, *, unsaid: tuple[SecretStr, ...] = ()
+    ) -> None:
         """Ask nothing yet.
 
         Args:
             http: sends.
             base_url: the management port.
             token: of the account.
+            unsaid: secrets besides the token that no answer may tell.
         """
+        self._unsaid = unsaid
         self._http = http
         self._base_url = base_url.rstrip("/")
         self._auth = {"Authorization": SecretStr(f"Bearer {token.get_secret_value()}")}
@@ -143,6 +147,7 @@ class Notes:
             method="POST" if writes else "GET",
             params=params,
             secret_headers=self._auth,
+            unsaid=self._unsaid,
             body=body,
             repeatable=not writes,
             refused=reader(CONNECTOR, SCOPE),

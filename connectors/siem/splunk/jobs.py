@@ -11,8 +11,8 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from connectors.clock import utc_now
@@ -61,6 +61,14 @@ STOP_S = 3.0
 #: By index time: events are found whose own time is up to this much after they were indexed (clocks), and
 #: any time before.
 AHEAD = timedelta(days=1)
+
+#: Asks for Splunk's own time.
+NOW = "| makeresults | eval splunk_now=now() | table splunk_now"
+
+#: Times that are taken for Splunk's: a poll of another would find nothing and remember it (2000 to 2400).
+_OLDEST_NOW, _NEWEST_NOW = 946_684_800, 13_569_465_600
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 SEARCH = "search"
 V2 = "search/v2/jobs"
@@ -169,9 +177,27 @@ class SearchJobs:
                 self._cancel(job)
         known = sized(state.get("resultCount"))
         cut = len(rows) > max_rows or (known is not None and len(rows) < min(known, max_rows + 1))
-        partial = is_true(state.get("isFinalized")) or any(each.kind in _TROUBLE for each in messages)
+        partial = self._flag(state, "isFinalized") or any(each.kind in _TROUBLE for each in messages)
         told = tuple(each for each in messages if each.kind in _TROUBLE or each.kind == "WARN")
         return Rows(tuple(rows[:max_rows]), cut, sid, bounded, told, partial)
+
+    def now(self, deadline: Deadline) -> datetime:
+        """Splunk's own time, in whole seconds: that of its search head when the search started.
+
+        Events are dated by the indexers, which keep the search head's time or are not searched well at all;
+        this machine's clock may be another, and so may that of a proxy that dates the answers.
+
+        Raises:
+            BadResponse: it does not tell.
+            ConnectorError: as `rows`.
+        """
+        # It reads no events; bounds of this machine's clock could be none that Splunk takes.
+        found = self.rows(NOW, earliest=_EPOCH, latest=_EPOCH + AHEAD, max_rows=1, deadline=deadline)
+        told = found.rows[0].get("splunk_now") if len(found.rows) == 1 else None
+        seconds = sized(told.partition(".")[0] if isinstance(told, str) else told)
+        if seconds is None or not _OLDEST_NOW <= seconds < _NEWEST_NOW:
+            raise BadResponse(self._rest.source, "Splunk does not tell its own time")
+        return datetime.fromtimestamp(seconds, UTC)
 
     # --- start -----------------------------------------------------------------------------------
 
@@ -240,9 +266,9 @@ class SearchJobs:
             said = messages_of(state)
             dispatch = state.get("dispatchState")
             fatal = any(each.kind == "FATAL" for each in said)
-            if is_true(state.get("isFailed")) or dispatch == "FAILED" or fatal:
+            if self._flag(state, "isFailed") or dispatch == "FAILED" or fatal:
                 raise QueryFailed(self._rest.source, f"the search failed{because(said)}")
-            if is_true(state.get("isDone")):
+            if self._flag(state, "isDone"):
                 return state
             if "isDone" not in state and not isinstance(dispatch, str):
                 raise BadResponse(self._rest.source, "a search job that does not say whether it is done")
@@ -258,7 +284,7 @@ class SearchJobs:
             page = {"count": str(min(PAGE_ROWS, wanted - len(rows))), "offset": str(len(rows))}
             reply = self._of_job(lambda page=page: self._page(job, page, deadline))  # type: ignore[misc]
             body = None if reply.status == _NO_CONTENT else record_of(reply)
-            if body is None or is_true(body.get("preview")):
+            if body is None or self._flag(body, "preview"):
                 self._wait(pause, deadline)
                 pause = min(LONGEST_PAUSE_S, pause * _SLOWER)
                 continue
@@ -267,6 +293,9 @@ class SearchJobs:
                 raise BadResponse(self._rest.source, "results that are no list of rows")
             if not given:
                 break
+            if rows and _begins_again(rows, given, body):
+                message = "a page of results repeats the first one, so the others cannot be had"
+                raise BadResponse(self._rest.source, message)
             rows += given
         return rows
 
@@ -275,6 +304,9 @@ class SearchJobs:
         if job.startswith(V2):
             return self._rest.post(results, page, deadline, repeatable=True, scope=SEARCH)
         return self._rest.get(results, page, deadline, scope=SEARCH)
+
+    def _flag(self, answer: Mapping[str, object], name: str) -> bool:
+        return is_true(answer.get(name), name, source=self._rest.source)
 
     def _of_job(self, asked: Callable[[], Reply]) -> Reply:
         try:
@@ -303,6 +335,17 @@ class SearchJobs:
         except ConnectorError as exc:
             # Splunk does it itself after AUTO_CANCEL_S; what went wrong before is what counts.
             _log.info("a search job was not cancelled: %s", exc)
+
+
+def _begins_again(
+    rows: Sequence[Mapping[str, object]], page: Sequence[object], answer: Mapping[str, object]
+) -> bool:
+    """Whether a page is not the one after `rows`, but the first one again: the offset was ignored."""
+    first = sized(answer.get("init_offset"))
+    if first is not None and first != len(rows):
+        return True
+    # Where all rows are alike, that pages are alike says nothing.
+    return list(rows[: len(page)]) == list(page) and rows[0] != rows[-1]
 
 
 def _bounds(earliest: datetime, latest: datetime, *, index_time: bool) -> dict[str, str]:

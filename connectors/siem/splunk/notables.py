@@ -10,12 +10,13 @@ Text from outside is compared by `where` and nowhere else (connectors/query/spl.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from connectors.errors import Ambiguous, BadResponse, InputError, NotFound, QueryFailed
+from connectors.errors import Ambiguous, BadResponse, InputError, NotableError, NotFound, QueryFailed
 from connectors.facts.notable import Notable
 from connectors.http.deadline import Deadline
 from connectors.query import spl
@@ -56,6 +57,9 @@ _SID_RID = re.compile(r"(?P<sid>[A-Za-z0-9_.:@-]{1,255})\+(?P<rid>[0-9]{1,18}(?:
 #: A finding of ES 8 tells its time in its id.
 _FINDING = re.compile(r"[0-9A-Fa-f-]{36}@@notable@@time(?P<epoch>[0-9]{9,11})")
 
+#: What of a row stays as it is, whatever is done to the notable.
+_LASTING = ("indexed", "event_id", "search_name", "orig_sid", "orig_rid", "_raw")
+
 #: Kinds of messages after which rows may be missing.
 _TROUBLE = frozenset({"ERROR", "FATAL"})
 
@@ -79,7 +83,7 @@ class NotableStore(NamedTuple):
         history: how far back one notable is looked for.
         first_look: how far back the first poll looks.
         overlap: how far each poll looks back; longer than an event needs to become searchable, and than
-            the clocks of indexers and this machine differ.
+            the clocks of Splunk's indexers and its search head differ.
         reading: how times are read.
     """
 
@@ -153,11 +157,20 @@ def fetch(
     """The next notables; at most `limit` events of the index.
 
     Nothing moves on where the search fails: the same progress gives the same page again. Events that are
-    indexed late are found while their index time lies inside the overlap.
+    indexed late are found while their index time lies inside the overlap. A row that is none of a notable
+    (without an event_id, or with several) is rejected once and stops no other.
+
+    Args:
+        searches: runs the search.
+        store: where notables are.
+        progress: how far the last poll came; None for the first.
+        limit: events at most.
+        now: Splunk's own time (SearchJobs.now): index times are of its clock and not of this machine's.
+        deadline: for all calls together.
 
     Raises:
         ConnectorError: the search failed, or did not see everything.
-        InputError: the limit is below 1 or above MAX_LIMIT.
+        InputError: the limit is below 1 or above MAX_LIMIT, or the progress lies ahead of Splunk's clock.
     """
     if not 1 <= limit <= MAX_LIMIT:
         raise InputError("limit", f"is not between 1 and {MAX_LIMIT:,}")
@@ -165,7 +178,9 @@ def fetch(
     overlap_s = int(store.overlap.total_seconds())
     since = progress.since if progress else until - int(store.first_look.total_seconds())
     seen = progress.seen if progress else {}
-    if since >= until:  # the clock was set back
+    if progress is not None:
+        checkpoint.refuse_future(progress, until)
+    if since >= until:  # Splunk's clock was set back a little
         return Page((), (), progress or Progress(Kind.NOTABLES, until, since, {}))
     most = limit + len(seen)
     found = searches.rows(
@@ -177,7 +192,7 @@ def fetch(
         index_time=True,
     )
     refuse_partial(found, most)
-    dated = _dated(found.rows, cut=found.truncated)
+    dated = _dated(found.rows, since, until, cut=found.truncated)
     fresh = [(each, when, row) for each, when, row in dated if checkpoint.digest(each) not in seen]
     taken = fresh[:limit]
     whole = len(taken) == len(fresh) and not found.truncated
@@ -194,6 +209,16 @@ def fetch(
     return Page(notables, rejected, after._replace(since=max(after.since, since)))
 
 
+def refuse_long(event_id: str) -> None:
+    """Refuse an id that is that of no notable, before anything is asked.
+
+    Raises:
+        InputError: it is too long.
+    """
+    if len(event_id) > MAX_EVENT_ID:
+        raise InputError("event_id", f"is longer than {MAX_EVENT_ID:,} characters")
+
+
 def find_row(
     searches: SearchJobs, store: NotableStore, event_id: str, *, now: datetime, deadline: Deadline
 ) -> Mapping[str, object]:
@@ -205,8 +230,7 @@ def find_row(
         Ambiguous: a SID+RID made several notables.
         InputError: no query can hold the id.
     """
-    if len(event_id) > MAX_EVENT_ID:
-        raise InputError("event_id", f"is longer than {MAX_EVENT_ID:,} characters")
+    refuse_long(event_id)
     if event_id.startswith(DERIVED):
         raise NotFound(CONNECTOR, "the notable came without an id of Splunk, so it cannot be found there")
     job = _SID_RID.fullmatch(event_id)
@@ -215,7 +239,9 @@ def find_row(
     found = searches.rows(query, earliest=earliest, latest=latest, max_rows=_FEW, deadline=deadline)
     refuse_partial(found, _FEW)
     rows = {each: row for row in found.rows if isinstance(each := row.get("event_id"), str) and each}
-    if not job:
+    if job:
+        rows = {each: row for each, row in rows.items() if _made_by(row, job["sid"], job["rid"])}
+    else:
         rows = {each: row for each, row in rows.items() if each == event_id}
     if not rows:
         days = store.history.days
@@ -274,8 +300,19 @@ def _columns(store: NotableStore) -> str:
 
 def _lookup(store: NotableStore, condition: str) -> str:
     # The last comment: for notable_update, where the reviews cannot be read.
-    comment = ", comment" if store.macro else ""
-    return f"{_base(store)} | where {condition} | eval indexed=_indextime | table {_columns(store)}{comment}"
+    # sid and rid: the row has to say itself that it is the one that was asked for.
+    more = ", sid, rid" + (", comment" if store.macro else "")
+    return f"{_base(store)} | where {condition} | eval indexed=_indextime | table {_columns(store)}{more}"
+
+
+def _made_by(row: Mapping[str, object], sid: str, rid: str) -> bool:
+    """Whether a row says itself that this result of this search job made it."""
+
+    def says(names: tuple[str, str], wanted: str) -> bool:
+        values = (row.get(name) for name in names)
+        return any(wanted in (each if isinstance(each, list) else [each]) for each in values)
+
+    return says(("orig_sid", "sid"), sid) and says(("orig_rid", "rid"), rid)
 
 
 def _span(store: NotableStore, event_id: str, now: datetime) -> tuple[datetime, datetime]:
@@ -284,26 +321,44 @@ def _span(store: NotableStore, event_id: str, now: datetime) -> tuple[datetime, 
     if finding:
         when = moment(int(finding["epoch"]))
         return when - timedelta(hours=1), when + timedelta(hours=1)
-    return now - store.history, now + timedelta(hours=1)
+    return now - store.history, now + timedelta(days=1)  # this machine's clock may be behind
 
 
-def _dated(rows: Sequence[Mapping[str, object]], *, cut: bool) -> list[tuple[str, int, Mapping[str, object]]]:
-    """Id, index time and row, oldest first, each id once.
+def _dated(
+    rows: Sequence[Mapping[str, object]], since: int, until: int, *, cut: bool
+) -> list[tuple[str, int, Mapping[str, object]]]:
+    """Identity, index time and row, oldest first, each identity once.
 
     Raises:
-        BadResponse: a row has no id or no index time, so it could be neither given nor left out safely; or
-            rows were cut off that are older than some that were not.
+        BadResponse: a row has no index time, or one that was not asked for, so that it could be neither given
+            nor left out safely; or rows were cut off that are older than some that were not.
     """
     dated: dict[str, tuple[str, int, Mapping[str, object]]] = {}
     for row in rows:
-        event_id, indexed = row.get("event_id"), seconds(row.get("indexed"))
-        if not isinstance(event_id, str) or not event_id or indexed is None:
-            raise BadResponse(CONNECTOR, "a notable has no event_id or no index time")
-        dated.setdefault(event_id, (event_id, indexed, row))
+        indexed = seconds(row.get("indexed"))
+        if indexed is None:
+            raise BadResponse(CONNECTOR, "a notable has no index time")
+        if not since <= indexed < until:
+            raise BadResponse(CONNECTOR, "a notable's index time lies outside of what was searched")
+        identity = _identity(row)
+        dated.setdefault(identity, (identity, indexed, row))
     times = [when for _, when, _ in dated.values()]
     if cut and times != sorted(times):
         raise BadResponse(CONNECTOR, "notables were cut off and are not in order of index time")
     return sorted(dated.values(), key=lambda each: (each[1], each[0]))
+
+
+def _identity(row: Mapping[str, object]) -> str:
+    """What a row is remembered by: its event_id; where that is none, what a review does not change."""
+    if _has_id(row):
+        return str(row["event_id"])
+    lasting = [row.get(name) for name in _LASTING]
+    return f"row:{json.dumps(lasting)}"
+
+
+def _has_id(row: Mapping[str, object]) -> bool:
+    event_id = row.get("event_id")
+    return isinstance(event_id, str) and bool(event_id)
 
 
 def _read(
@@ -315,6 +370,14 @@ def _read(
     for position, row in enumerate(rows, start=1):
         # Only what was asked for: a field named like a wrapping must not be opened.
         kept = {name: row[name] for name in FIELDS if name in row and name != "indexed"}
+        if not _has_id(row):
+            # An id that stands in the event's text would be no proof of which notable of the index it is.
+            raw = json.dumps(kept)
+            error = NotableError(
+                "event_id", "is missing, or the notable has several of it", "Look at the notable"
+            )
+            rejected.append(RejectedNotable(position, raw, error))
+            continue
         parsed = notables_from_object([kept], settings=reading)
         notables.extend(parsed.notables)
         rejected.extend(each._replace(position=position) for each in parsed.rejected)

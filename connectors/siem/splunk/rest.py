@@ -55,7 +55,13 @@ class SplunkRest:
     """Sends calls as one user of one Splunk. Safe to use from many threads at once."""
 
     def __init__(
-        self, http: Http, settings: SplunkPlace, token: SecretStr, *, source: str = CONNECTOR
+        self,
+        http: Http,
+        settings: SplunkPlace,
+        token: SecretStr,
+        *,
+        source: str = CONNECTOR,
+        unsaid: tuple[SecretStr, ...] = (),
     ) -> None:
         """Ask nothing yet.
 
@@ -64,9 +70,12 @@ class SplunkRest:
             settings: where Splunk is.
             token: an authentication token of Splunk, sent as Bearer.
             source: who asks, for errors and quota.
+            unsaid: secrets besides the token that no answer may tell, such as the event collector's.
         """
         self._http = http
-        self._base = settings.base_url.rstrip("/")
+        self._unsaid = unsaid
+        #: Scheme, host and port of the management port.
+        self.base = settings.base_url.rstrip("/")
         self._namespace = f"servicesNS/{segment(settings.owner)}/{segment(settings.app)}"
         self._secrets = {"Authorization": SecretStr(f"Bearer {token.get_secret_value()}")}
         self.source = source
@@ -92,6 +101,7 @@ class SplunkRest:
             self._url(path),
             params={**params, "output_mode": "json"},
             secret_headers=self._secrets,
+            unsaid=self._unsaid,
             max_body_bytes=MAX_BODY_BYTES,
             refused=reader(self.source, scope),
         )
@@ -173,13 +183,14 @@ class SplunkRest:
             self._url(path),
             "POST",
             secret_headers=self._secrets,
+            unsaid=self._unsaid,
             max_body_bytes=MAX_BODY_BYTES,
             repeatable=repeatable,
             refused=read,
         )
 
     def _url(self, path: str) -> str:
-        return f"{self._base}{path}" if path.startswith("/") else f"{self._base}/{self._namespace}/{path}"
+        return f"{self.base}{path}" if path.startswith("/") else f"{self.base}/{self._namespace}/{path}"
 
 
 def reader(source: str, scope: str = "") -> Callable[[Refused], ConnectorError | None]:
@@ -267,9 +278,22 @@ def entry_of(reply: Reply) -> Mapping[str, object]:
     return {"messages": own, **content} if isinstance(own, list) else content
 
 
-def is_true(value: object) -> bool:
-    """Splunk's booleans: true, 1 and "1" by version."""
-    return value is True or value == 1 or value in {"1", "true", "True"}
+def is_true(value: object, name: str = "a switch", *, source: str = CONNECTOR) -> bool:
+    """One of Splunk's booleans: true, 1, "1", "true" or "t" by version; False where it is missing.
+
+    Raises:
+        BadResponse: it is none; what it says is not known.
+    """
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    text = str(value).strip().casefold() if isinstance(value, str | int) else None
+    if text in _TRUE or text in _FALSE:
+        return text in _TRUE
+    raise BadResponse(source, f"{name} of an answer is neither true nor false")
+
+
+_TRUE = frozenset({"1", "true", "t", "yes"})
+_FALSE = frozenset({"0", "false", "f", "no", ""})
 
 
 def sized(value: object) -> int | None:

@@ -76,8 +76,12 @@ def _status(entry: Mapping[str, object]) -> ReviewStatus | None:
     if not isinstance(identity, str) or not identity or not isinstance(content, dict):
         return None
     label, kind = content.get("label"), content.get("status_type")
-    if not isinstance(label, str) or not label or is_true(content.get("disabled")):
+    if kind is not None and not isinstance(kind, str):
+        raise BadResponse(CONNECTOR, "status_type of a review status is no text")
+    if not isinstance(label, str) or not label:
         return None
     if kind not in {StatusKind.STATUS.value, StatusKind.DISPOSITION.value}:
         return None
-    return ReviewStatus(identity, StatusKind(str(kind)), label, is_true(content.get("default")))
+    if is_true(content.get("disabled"), "disabled"):
+        return None
+    return ReviewStatus(identity, StatusKind(str(kind)), label, is_true(content.get("default"), "default"))

@@ -32,11 +32,16 @@ CONTEXT = "/services/authentication/current-context"
 #: Reviews of one notable that are read, the newest of them.
 MOST = 500
 
+#: How far this machine's clock may be behind Splunk's for a search up to now.
+CLOCKS = timedelta(days=1)
+
 #: How the lines begin that tell what was set and what was left; they stand after a comment, in that order.
+#: A comment's own text never has them (`without_marks`): it quotes logs, which an attacker writes.
 SET = "Set:"
 LEFT = "Left as it is:"
 
-_SET_AT_END = re.compile(rf"(?:^| ){SET} ([a-z]+(?:, [a-z]+)*)\.(?: {LEFT} .*)?$")
+_SET_LINE = re.compile(rf"{SET} ([a-z]+(?:, [a-z]+)*)\.")
+_MARKS = re.compile(r"(Set|Left\s+as\s+it\s+is):", re.IGNORECASE)
 
 _COLUMNS = ("_time", "rule_id", "reviewer", "user", "status", "owner", "comment")
 
@@ -90,9 +95,20 @@ class History(NamedTuple):
         latest = next((now for now, _ in held if now), "")
         return latest == value and (value, True) in held
 
+    def disagrees(self, status: str, owner: str) -> str:
+        """Which of "status" and "owner" the newest review has otherwise than the notable now; "" for none.
+
+        Somebody has then changed it since, or a review is missing.
+        """
+        for field, value in (("status", status), ("owner", owner)):
+            latest = next((held for each in self.reviews if (held := _of(each, field))), "")
+            if latest and latest.casefold() != value.casefold():
+                return field
+        return ""
+
     def has_comment(self, comment: str) -> bool:
         """Whether that comment was written before, whatever was SET and LEFT with it."""
-        wanted, ends = _words(comment), (_words(SET), _words(LEFT))
+        wanted, ends = _words(without_marks(comment)), (_words(SET), _words(LEFT))
         for review in self.reviews:
             held = _words(review.comment)
             rest = held[len(wanted) :]
@@ -110,14 +126,21 @@ def told_comment(comment: str, done: Sequence[str], left: str) -> str:
         left: sentence that begins with LEFT; "" for nothing.
     """
     names = ", ".join(done)
-    if not names and _set_fields(comment):
-        names = "nothing"  # so that a text's own end is not taken for ours
-    return "\n".join(part for part in (comment, f"{SET} {names}." if names else "", left) if part)
+    parts = (without_marks(comment), f"{SET} {names}." if names else "", left)
+    return "\n".join(part for part in parts if part)
+
+
+def without_marks(comment: str) -> str:
+    """The comment with no text in it that could be read as SET or LEFT: "Set :" is none."""
+    return _MARKS.sub(r"\1 :", comment)
 
 
 def _set_fields(comment: str) -> frozenset[str]:
-    """The fields that a comment of ours says it set."""
-    found = _SET_AT_END.search(" ".join(_words(comment)))
+    """The fields that a comment of ours says it set: on its last line, LEFT aside."""
+    lines = comment.strip().splitlines()
+    if lines and lines[-1].startswith(LEFT):
+        lines.pop()
+    found = _SET_LINE.fullmatch(lines[-1].strip()) if lines else None
     return frozenset(found[1].split(", ")) if found else frozenset()
 
 
@@ -166,7 +189,7 @@ def read(
         found = searches.rows(
             reviews_query(event_id),
             earliest=moment(0),
-            latest=now + timedelta(hours=1),
+            latest=now + CLOCKS,
             max_rows=MOST,
             deadline=deadline,
         )

@@ -1,7 +1,8 @@
 """Sending risk events, each once: to the HTTP Event Collector, or to receivers/simple.
 
-Before anything is sent the risk index is searched for the event's id, and where the outcome of sending is not
-known, it is searched for again.
+Before anything is sent it is claimed (connectors/state/once.py) and the risk index is searched for the
+event's id; where the outcome of sending is not known, it is searched for again. Neither is enough by itself:
+an event cannot be found at once, and a claim ends.
 
 HTTP Event Collector with indexer acknowledgement:
 https://help.splunk.com/splunk-enterprise/get-data-in/collect-http-event-data/about-http-event-collector-indexer-acknowledgment
@@ -10,6 +11,8 @@ receivers/simple: splunk-soar-connectors/splunk, splunk_connector.py (index, sou
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import threading
 import time
 import uuid
@@ -45,6 +48,9 @@ from connectors.siem.splunk.risk_event import (
     risk_event,
     there_query,
 )
+from connectors.state.once import Claimed, MemoryOnce, Once, OnceUnusable
+
+_log = logging.getLogger(__name__)
 
 SOURCETYPE = "stash"
 
@@ -97,11 +103,25 @@ class RiskEvents:
         target: RiskTarget,
         hec_token: SecretStr | None = None,
         *,
+        once: Once | None = None,
+        unsaid: tuple[SecretStr, ...] = (),
         clock: Callable[[], datetime] = utc_now,
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Send nothing yet.
+
+        Args:
+            http: sends to the event collector.
+            rest: sends to the receiver.
+            searches: looks for what is there.
+            target: where events go.
+            hec_token: of the event collector.
+            once: what was sent before, by other processes too; None remembers it in this object only.
+            unsaid: secrets besides hec_token that no answer may tell.
+            clock: the time of day.
+            sleep: waits for a number of seconds.
+            monotonic: seconds for deadlines.
 
         Raises:
             InputError: an event collector is named without its token.
@@ -113,14 +133,14 @@ class RiskEvents:
         self._searches = searches
         self._target = target
         self._hec_token = hec_token
+        self._unsaid = unsaid
         self._clock = clock
         self._sleep = sleep
         self._monotonic = monotonic
+        self._once = once if once is not None else MemoryOnce(clock=clock)
         #: One channel for all events of this object: acknowledgements are counted by channel.
         self._channel = str(uuid.uuid4())
         self._lock = threading.Lock()
-        self._unknown: dict[str, float] = {}
-        self._taken: dict[str, float] = {}
 
     def add(
         self, notable: Notable, *, score: float, message: str, case_id: str, deadline: Deadline
@@ -146,19 +166,50 @@ class RiskEvents:
             return RiskWritten.NOTHING_TO_ADD
         # One at a time: two threads with the same case must not both find nothing.
         with self._lock:
-            self._taken = self._settling(self._taken)
-            self._unknown = self._settling(self._unknown)
-            if event.id in self._taken or self._is_there(event, deadline):
-                self._unknown.pop(event.id, None)
+            key = self._key(event)
+            match self._claimed(key, event, deadline):
+                case Claimed.TAKEN:
+                    return RiskWritten.ALREADY_THERE
+                case Claimed.HELD:
+                    raise TimedOut(
+                        CONNECTOR,
+                        "whether the last attempt's risk event arrived is still not known; "
+                        "not sent again yet",
+                    )
+            try:
+                there = self._is_there(event, deadline)
+            except ConnectorError:
+                self._noted(lambda: self._once.release(key))
+                raise
+            if there:
+                self._noted(lambda: self._once.taken(key, SETTLES_S))
                 return RiskWritten.ALREADY_THERE
-            if event.id in self._unknown:
-                raise TimedOut(
-                    CONNECTOR,
-                    "whether the last attempt's risk event arrived is still not known; not sent again yet",
-                )
-            return self._send(event, deadline)
+            return self._send(key, event, deadline)
 
-    def _send(self, event: RiskEvent, deadline: Deadline) -> RiskWritten:
+    def _claimed(self, key: str, event: RiskEvent, deadline: Deadline) -> Claimed:
+        """GRANTED to send it; TAKEN where it was sent, or is there; HELD where that is not known.
+
+        Another run that is sending it is waited for.
+        """
+        until = deadline.left() - min(_READ_BACK_S, deadline.left() / 2)
+        pause = _FIRST_PAUSE_S
+        while True:
+            try:
+                # It may be sent as late as the deadline, and not be found for SETTLES_S after that.
+                claimed = self._once.claim(key, SETTLES_S + deadline.left())
+            except OnceUnusable as exc:
+                raise Rejected(CONNECTOR, f"no risk event was sent: {exc}") from exc
+            if claimed is not Claimed.HELD:
+                return claimed
+            if self._is_there(event, deadline):
+                self._noted(lambda: self._once.taken(key, SETTLES_S))
+                return Claimed.TAKEN
+            if deadline.left() - pause <= until:
+                return Claimed.HELD
+            self._sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+    def _send(self, key: str, event: RiskEvent, deadline: Deadline) -> RiskWritten:
         kept = min(_READ_BACK_S, deadline.left() / 2)
         sending = Deadline(deadline.at - kept, deadline.clock)
         try:
@@ -170,28 +221,37 @@ class RiskEvents:
         except (TimedOut, BadResponse) as exc:
             # Sent, and not known whether it was taken: an answer that cannot be read says no more than none.
             if self._found_later(event, deadline):
-                self._unknown.pop(event.id, None)
+                self._noted(lambda: self._once.taken(key, SETTLES_S))
                 return RiskWritten.INDEXED
-            self._unknown[event.id] = self._monotonic()
+            self._noted(lambda: self._once.unknown(key, SETTLES_S))
             raise TimedOut(
                 CONNECTOR,
                 f"whether the risk event arrived is not known, and it cannot be found ({exc.message})",
             ) from exc
-        self._unknown.pop(event.id, None)
-        self._taken[event.id] = self._monotonic()
+        except (ConnectorError, InputError):
+            self._noted(lambda: self._once.release(key))
+            raise
+        self._noted(lambda: self._once.taken(key, SETTLES_S))
         return sent
 
-    def _settling(self, sent: Mapping[str, float]) -> dict[str, float]:
-        """Those that may not be searchable yet; the others a search finds, or they are not there."""
-        now = self._monotonic()
-        return {each: at for each, at in sent.items() if now - at < SETTLES_S}
+    def _key(self, event: RiskEvent) -> str:
+        """What the claim on an event is known by: its id, and the Splunk it goes to."""
+        where = f"{self._rest.base} {self._target.index_name} {event.id}"
+        return f"risk {hashlib.sha256(where.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+    def _noted(self, note: Callable[[], None]) -> None:
+        """That it cannot be noted does not change what was sent; the claim holds until it ends."""
+        try:
+            note()
+        except OnceUnusable as exc:
+            _log.warning("%s: %s", CONNECTOR, ascii(str(exc)))
 
     def _is_there(self, event: RiskEvent, deadline: Deadline) -> bool:
         now = self._clock()
         found = self._searches.rows(
             there_query(self._target.index_name, event.id),
             earliest=now - HISTORY,
-            latest=now + timedelta(hours=1),
+            latest=now + timedelta(days=1),  # this machine's clock may be behind
             max_rows=1,
             deadline=deadline,
         )
@@ -274,6 +334,7 @@ class RiskEvents:
             params={"channel": self._channel},
             headers={"X-Splunk-Request-Channel": self._channel},
             secret_headers={"Authorization": SecretStr(f"Splunk {secret}")},
+            unsaid=self._unsaid,
             body=body,
             repeatable=repeatable,
             refused=_refused_by_collector,

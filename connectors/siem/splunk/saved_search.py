@@ -3,7 +3,8 @@
 GET and POST /servicesNS/OWNER/APP/saved/searches[/NAME]
 (https://help.splunk.com/en/splunk-enterprise/leverage-rest-apis/rest-api-reference, saved/searches), with
 settings of savedsearches.conf as ESCU ships them (splunk/contentctl, savedsearches_detections.j2). It is
-written disabled, as ESCU ships it: switching it on is a person's decision, made in Splunk.
+written disabled, as ESCU ships it, and one that is switched on stays so: switching it on or off is a person's
+decision, made in Splunk.
 
 The difference is made first and shown. What is then applied is that difference and no other: where the saved
 search has changed meanwhile, nothing is written.
@@ -11,12 +12,13 @@ search has changed meanwhile, nothing is written.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import orjson
 
-from connectors.errors import BadResponse, Conflict, NotFound
+from connectors.errors import BadResponse, Conflict, InputError, NotFound
 from connectors.http.deadline import Deadline
 from connectors.query.path import segment
 from connectors.siem.splunk.escu import EscuAnalytic, shipped_spl
@@ -27,6 +29,17 @@ PATH = "saved/searches"
 
 #: The capability that a scheduled search needs.
 CAPABILITY = "schedule_search"
+
+#: Longest name of a saved search and longest other text of a detection, in characters.
+MAX_NAME = 255
+MAX_TEXT = 4_000
+
+_CRON = re.compile(r"[0-9*/,-]+(?: [0-9*/,-]+){4}")
+
+#: A time modifier of Splunk: now, 0, seconds since the epoch, or an offset and what it is snapped to.
+_TIME = re.compile(
+    r"now|[0-9]{1,12}|(?:[+-][0-9]{0,9}[a-z]{1,8})?(?:@[a-z]{1,8}[0-7]?)?(?:[+-][0-9]{1,9}[a-z]{1,8})?"
+)
 
 #: Settings that Splunk writes as 0, 1, true or false as it pleases.
 _SWITCHES = frozenset(
@@ -81,7 +94,7 @@ class Difference(NamedTuple):
         name: of the saved search.
         exists: True when there is one of that name.
         changes: in order of setting; empty when nothing is to be done.
-        enabled: True where the one that is there is switched on, and would be switched off.
+        enabled: True where the one that is there is switched on; it stays so.
     """
 
     name: str
@@ -99,8 +112,9 @@ def wanted_settings(detection: Detection) -> dict[str, str]:
     """The settings of the saved search, as ESCU ships them.
 
     Raises:
-        InputError: a name of the analytic cannot stand in a query.
+        InputError: a text of the detection cannot stand in a saved search; the field is named.
     """
+    _checked(detection)
     settings = {
         "search": shipped_spl(detection.analytic),
         "description": detection.description,
@@ -143,14 +157,47 @@ def wanted_settings(detection: Detection) -> dict[str, str]:
     }
 
 
+def _checked(detection: Detection) -> None:
+    title = detection.analytic.title
+    if not title.strip() or not title.isprintable() or len(title) > MAX_NAME:
+        raise InputError("title", f"is empty, longer than {MAX_NAME} characters, or not printable")
+    if not _CRON.fullmatch(detection.cron):
+        raise InputError("cron", f"{detection.cron[:80]!a} is no cron schedule of five fields")
+    for field, text in (("earliest", detection.earliest), ("latest", detection.latest)):
+        if not text or not _TIME.fullmatch(text):
+            raise InputError(
+                field,
+                f"{text[:80]!a} is no relative time of a scheduled search",
+                "Give one such as -70m@m or now; a real-time search (rt) is not deployed",
+            )
+    texts = (("message", detection.message), ("description", detection.description))
+    for field, text in (*texts, *(("techniques", each) for each in detection.techniques)):
+        if not text.isprintable() or len(text) > MAX_TEXT:
+            raise InputError(field, f"is longer than {MAX_TEXT:,} characters, or not printable on one line")
+
+
+def checked_name(name: str) -> str:
+    """The name of a saved search.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not name.strip() or name != name.strip() or not name.isprintable() or len(name) > MAX_NAME:
+        problem = f"of the saved search is empty, longer than {MAX_NAME} characters, or not printable"
+        raise InputError("name", f"{problem}, or has space at an end")
+    return name
+
+
 def difference(name: str, current: Mapping[str, object] | None, wanted: Mapping[str, str]) -> Difference:
     """What is to be changed. Settings that are not wanted are left alone; pure."""
+    enabled = current is not None and _plain("disabled", _text(current.get("disabled")) or "0") == "0"
     changes = []
     for setting in sorted(wanted):
+        if enabled and setting == "disabled":
+            continue  # whoever switched it on did so in Splunk, and switches it off there
         before = None if current is None else _text(current.get(setting))
         if before is None or _plain(setting, before) != _plain(setting, wanted[setting]):
             changes.append(Change(setting, before, wanted[setting]))
-    enabled = current is not None and _plain("disabled", _text(current.get("disabled")) or "0") == "0"
     return Difference(name, current is not None, tuple(changes), enabled)
 
 
@@ -161,7 +208,7 @@ def shown(difference: Difference) -> str:
     head = "change" if difference.exists else "create, disabled"
     lines = [f"{difference.name!a}: {head}"]
     if difference.enabled:
-        lines.append("  it is switched on now, and would be switched off")
+        lines.append("  it is switched on and stays so: what is written takes effect with its next run")
     for setting, before, after in difference.changes:
         lines += [] if before is None else [f"- {setting} = {before!a}"]
         lines.append(f"+ {setting} = {after!a}")
@@ -197,8 +244,12 @@ class SavedSearches:
         return content
 
     def plan(self, name: str, wanted: Mapping[str, str], *, deadline: Deadline) -> Difference:
-        """What deploying would do; writes nothing."""
-        return difference(name, self.read(name, deadline=deadline), wanted)
+        """What deploying would do; writes nothing.
+
+        Raises:
+            InputError: the name is none.
+        """
+        return difference(name, self.read(checked_name(name), deadline=deadline), wanted)
 
     def apply(self, planned: Difference, wanted: Mapping[str, str], *, deadline: Deadline) -> None:
         """Write what was planned, and prove that it is there.

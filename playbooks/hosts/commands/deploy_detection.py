@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from connectors.http.deadline import Deadline
 from connectors.siem.splunk.saved_search import Difference, shown, wanted_settings
 from playbooks.detection_deployment import detection_of, saved_search_name
 from playbooks.hosts.commands.warnings_told import warnings_as_notes
-from playbooks.hosts.terminal_output import chosen_profiles, note, write, write_json
+from playbooks.hosts.terminal_output import PLAIN_WIDTH, chosen_profiles, note, write, write_json
 from playbooks.report.display import visible
 from playbooks.settings import load_settings
 from playbooks.siem import splunk_of, told_with_remedy
 
 #: Version of the JSON document; see playbooks/case.py.
 SCHEMA_VERSION = "1.0"
+
+#: Before a pipe between commands; one within a word or a pattern has no blanks.
+_PIPE = re.compile(r"[ ]+(?=\| )")
 
 
 def run(*, profile: str, name: str, apply: bool, with_es: bool, config: Path | None, as_json: bool) -> None:
@@ -37,13 +41,22 @@ def run(*, profile: str, name: str, apply: bool, with_es: bool, config: Path | N
                 name or saved_search_name(chosen), wanted, deadline=Deadline.after(deadline_s)
             )
             if not as_json:
-                write("\n".join(visible(line, keep_blanks=True) for line in shown(planned).split("\n")))
+                lines = [part for line in shown(planned).split("\n") for part in _at_pipes(line)]
+                write("\n".join(visible(line, keep_blanks=True) for line in lines))
             if apply:
                 saved.apply(planned, wanted, deadline=Deadline.after(deadline_s))
     written = apply and bool(planned.changes)
     if as_json:
         write_json(_document(planned, written=written))
     note(_outcome(planned, written=written))
+
+
+def _at_pipes(line: str) -> list[str]:
+    """A long line broken before each pipe of its search, for reading: what is written has no such breaks."""
+    if len(line) <= PLAIN_WIDTH:
+        return [line]
+    first, *others = _PIPE.split(line)
+    return [first, *(f"    {each}" for each in others)]
 
 
 def _document(planned: Difference, *, written: bool) -> dict[str, object]:

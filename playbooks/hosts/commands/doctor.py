@@ -7,7 +7,8 @@ from pathlib import Path
 
 from connectors.facts.health import HealthState
 from playbooks.hosts.commands.aligned import aligned
-from playbooks.hosts.commands.doctor_checks import Finding, examine, title_of
+from playbooks.hosts.commands.doctor_checks import examine, title_of
+from playbooks.hosts.commands.doctor_finding import Finding
 from playbooks.hosts.commands.warnings_told import warnings_as_notes
 from playbooks.hosts.outcome import EXIT_FAILED
 from playbooks.hosts.terminal_output import write, write_json

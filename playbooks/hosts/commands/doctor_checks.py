@@ -10,7 +10,6 @@ import os
 import sqlite3
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
-from enum import StrEnum
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -20,7 +19,6 @@ from connectors.clock import utc_now
 from connectors.edr.catalogue import CATALOGUE as EDRS
 from connectors.edr.catalogue import EdrName
 from connectors.errors import ConfigError
-from connectors.facts.base import Fact
 from connectors.facts.health import Health, HealthState
 from connectors.facts.reputation import SourceStatus
 from connectors.http.deadline import Deadline
@@ -29,11 +27,11 @@ from connectors.reputation.catalogue import (
     describe,
     variable_of,
 )
-from playbooks.edr import edr_of
+from playbooks.hosts.commands.doctor_connectors import ConnectorChecks
+from playbooks.hosts.commands.doctor_finding import Area, Finding
 from playbooks.report.wording import source_title
 from playbooks.reputation import Reputation, readable_keys
 from playbooks.settings import CONFIG_VARIABLE, Settings, load_settings
-from playbooks.siem import TOKEN_VARIABLE, splunk_of
 from playbooks.source_checks import Check, run_checks
 
 #: Seconds for all sources, EDRs and the SIEM together; a source gives up after
@@ -42,33 +40,6 @@ DEADLINE_S = 15.0
 
 #: In the detail of a check: the source was not asked, and it says until when.
 _WAITING = (f"{STATUS_WORDS[SourceStatus.RATE_LIMITED]}:", "left alone until")
-
-
-class Area(StrEnum):
-    """What a finding is about."""
-
-    SETTINGS = "settings"
-    FOLDER = "folder"
-    ONLINE = "online source"
-    OFFLINE = "list on this machine"
-    EDR = "EDR"
-    SIEM = "SIEM"
-
-
-class Finding(Fact):
-    """One thing that was checked.
-
-    Attributes:
-        name: short, such as the name of a source.
-        detail: what works, what is missing, or what fails.
-        remedy: what to do about a failure; "" when the detail says it all.
-    """
-
-    area: Area
-    name: str
-    state: HealthState
-    detail: str
-    remedy: str = ""
 
 
 def examine(config: Path | None, environ: Mapping[str, str]) -> tuple[Finding, ...]:
@@ -87,11 +58,9 @@ def examine(config: Path | None, environ: Mapping[str, str]) -> tuple[Finding, .
         # One whose key cannot be read would be called "not configured".
         sources = [each for each in reputation.sources if each.info.name not in wrong]
         folders = _folders(settings)
-        edrs = {each: _opened_edr(each, settings, environ, opened) for each in _named_edrs(settings)}
-        siem = _opened_siem(settings, environ, opened)
+        connectors = ConnectorChecks(settings, environ, opened)
         # All side by side: an EDR that does not answer delays no other.
-        asked = [each for each in (*edrs.values(), siem) if isinstance(each, Check)]
-        checks = [*(Check(each.info.name, each.check) for each in sources), *asked]
+        checks = [*(Check(each.info.name, each.check) for each in sources), *connectors.checks]
         checked = run_checks(
             checks, Deadline.after(DEADLINE_S), late=f"no answer within {DEADLINE_S:g} seconds"
         )
@@ -99,85 +68,13 @@ def examine(config: Path | None, environ: Mapping[str, str]) -> tuple[Finding, .
     return (
         _settings(settings, config, environ),
         *folders,
-        *(_edr(name, edr, health) for name, edr in edrs.items()),
-        *(() if edrs else (_no_edr(),)),
-        _siem(siem, health),
+        *connectors.findings(health),
         *(_online(name, settings, keys, wrong, health) for name in CATALOGUE),
         *(
             _offline(each.info.name, health[each.info.name])
             for each in sources
             if each.info.name not in CATALOGUE
         ),
-    )
-
-
-def _named_edrs(settings: Settings) -> list[EdrName]:
-    """Each EDR that has a section, and the one that the settings name."""
-    named = [each for each in EDRS if getattr(settings.edr, each.value) is not None]
-    if settings.edr.connector is not None and settings.edr.connector not in named:
-        named.append(settings.edr.connector)
-    return named
-
-
-def _no_edr() -> Finding:
-    detail = f"none has a section in the settings: [edr.NAME], NAME one of {', '.join(EDRS)}"
-    return Finding(area=Area.EDR, name="EDR", state=HealthState.NOT_CONFIGURED, detail=detail)
-
-
-def _opened_edr(
-    name: EdrName, settings: Settings, environ: Mapping[str, str], opened: ExitStack
-) -> Check | ConfigError:
-    """What asks the EDR, open until `opened` is closed; why it cannot be asked."""
-    try:
-        return Check(_key(name), opened.enter_context(edr_of(name, settings, environ)).check)
-    except ConfigError as error:
-        return error
-
-
-def _opened_siem(
-    settings: Settings, environ: Mapping[str, str], opened: ExitStack
-) -> Check | ConfigError | None:
-    """As _opened_edr; None where no SIEM is configured."""
-    if settings.splunk is None:
-        return None
-    try:
-        siem = opened.enter_context(splunk_of(settings, environ, on_rejected=lambda _: None))
-    except ConfigError as error:
-        return error
-    return Check(_SIEM_KEY, siem.check)
-
-
-#: An EDR or the SIEM among the checks: a reputation source may have the same short name.
-_SIEM_KEY = "siem splunk"
-
-
-def _key(name: EdrName) -> str:
-    return f"edr {name.value}"
-
-
-def _edr(name: EdrName, edr: Check | ConfigError, health: Mapping[str, Health]) -> Finding:
-    if isinstance(edr, ConfigError):
-        return Finding(area=Area.EDR, name=name.value, state=HealthState.FAILED, detail=str(edr))
-    remedy = f"Check {EDRS[name].variable} and [edr.{name.value}], then the proxy"
-    return _answered(Area.EDR, name.value, health[_key(name)], remedy)
-
-
-def _siem(siem: Check | ConfigError | None, health: Mapping[str, Health]) -> Finding:
-    if siem is None:
-        detail = f"no section [splunk] in the settings; its token is in {TOKEN_VARIABLE}"
-        return Finding(area=Area.SIEM, name="splunk", state=HealthState.NOT_CONFIGURED, detail=detail)
-    if isinstance(siem, ConfigError):
-        return Finding(area=Area.SIEM, name="splunk", state=HealthState.FAILED, detail=str(siem))
-    remedy = f"Check {TOKEN_VARIABLE} and [splunk] (base_url is the management port), then the proxy"
-    return _answered(Area.SIEM, "splunk", health[_SIEM_KEY], remedy)
-
-
-def _answered(area: Area, name: str, health: Health, remedy: str) -> Finding:
-    if health.missing_scopes:
-        remedy = f"Grant {', '.join(health.missing_scopes)}"
-    failed = health.state is HealthState.FAILED
-    return Finding(
-        area=area, name=name, state=health.state, detail=health.detail, remedy=remedy if failed else ""
     )
 
 
@@ -295,5 +192,5 @@ def title_of(finding: Finding) -> str:
     if finding.area is Area.ONLINE:
         return describe(finding.name).title
     if finding.area is Area.SIEM:
-        return "Splunk"
+        return "Splunk" if finding.name == "splunk" else "[write_back]"
     return source_title(finding.name) if finding.area is Area.OFFLINE else finding.name

@@ -8,14 +8,16 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from actions.case_facts import Unknown
 from actions.detection import Semantics
 from actions.get_process_lineage import LineageSettings, Located, gather_process, locate_process
 from connectors.addresses import parse_ip
 from connectors.edr import sysmon_fields as fields
-from connectors.errors import AmbiguousHost, AmbiguousProcess, InputError, ProcessNotFound
+from connectors.edr.catalogue import EdrName
+from connectors.errors import AmbiguousHost, AmbiguousProcess, ConnectorError, InputError, ProcessNotFound
 from connectors.facts.notable import Notable, NotableSource
 from connectors.ports import EdrConnector
-from playbooks.edr import edr_of, named_edr
+from playbooks.edr import edr_of, named_edr, remedy_of
 from playbooks.hosts.terminal_output import (
     chosen_profiles,
     note,
@@ -92,7 +94,7 @@ def _tell(edr: EdrConnector, question: Notable, settings: Settings, *, as_json: 
         raise ProcessNotFound(edr.name, "the host is not known")
     found = gather_process(edr, located.host, located.processes[0], [question], settings.lineage)
     if found.lineage is None:
-        raise ProcessNotFound(edr.name, "; ".join(each.why for each in found.problems))
+        raise ProcessNotFound(edr.name, _reasons(edr, found.problems))
     if as_json:
         document = {
             "schema_version": "1.0",
@@ -111,6 +113,11 @@ def _tell(edr: EdrConnector, question: Notable, settings: Settings, *, as_json: 
             found.lineage, found.evidence, width=how.width, color=how.color, unicode=how.unicode
         )
     )
+
+
+def _reasons(edr: EdrConnector, problems: Sequence[Unknown]) -> str:
+    """The reasons without the connector's name: its own error has it, and so has the one that is raised."""
+    return "; ".join(each.why.removeprefix(f"{edr.name}: ") for each in problems)
 
 
 def _question(*, host: str, process: str, guid: str, peer: str, at: str) -> Notable:
@@ -143,8 +150,11 @@ def _exactly_one(edr: EdrConnector, question: Notable, settings: LineageSettings
     located = locate_process(edr, question, settings)
     if len(located.processes) == 1:
         return located
-    reasons = tuple(problem.why for problem in located.problems)
-    text = "; ".join(reasons) or "no process fits"
+    text = _reasons(edr, located.problems) or "no process fits"
+    if located.failed:
+        asked = next((each for each in EdrName if each.value == edr.name), None)
+        remedy = f". {remedy_of(asked)}" if asked is not None else ""
+        raise ConnectorError(edr.name, f"{text.rstrip('.')}{remedy}")
     if located.process_candidates:
         raise AmbiguousProcess(edr.name, text, candidates=located.process_candidates)
     if located.host_candidates:

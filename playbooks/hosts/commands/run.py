@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import NamedTuple
 
 from actions.profile import Profile
 from connectors.clock import utc_now
 from connectors.edr.catalogue import EdrName
 from connectors.facts.notable import Notable
-from connectors.ports import EdrConnector, SiemConnector
-from connectors.siem.notable import RejectedNotable
+from connectors.ports import EdrConnector
 from playbooks.case import CaseReport, with_log_notes
 from playbooks.case_findings import notables_left
 from playbooks.edr import edr_of, named_edr
 from playbooks.hosts.commands.run_options import NO_SPLUNK, SplunkOptions, check_options
-from playbooks.hosts.commands.run_output import print_cases, tell_given
+from playbooks.hosts.commands.run_output import NOTHING_GIVEN, print_cases, tell_given
+from playbooks.hosts.commands.run_splunk import RunSplunk, keep, run_splunk
 from playbooks.hosts.commands.warnings_told import tell_unreadable, warnings_as_notes
 from playbooks.hosts.commands.written_told import tell_not_written
 from playbooks.hosts.given_notables import GivenNotables, read_notables
 from playbooks.hosts.outcome import EXIT_BAD_INPUT, EXIT_FAILED
-from playbooks.hosts.output_folder import BEFORE, OutputFolder
-from playbooks.hosts.splunk_intake import Intake, intake_of, notables_by_id
+from playbooks.hosts.output_folder import OutputFolder
+from playbooks.hosts.splunk_intake import notables_by_id, nothing_new
 from playbooks.hosts.terminal_output import (
     chosen_profiles,
     chosen_semantics,
@@ -41,26 +40,11 @@ from playbooks.report.wording import count
 from playbooks.reputation import Reputation, reputation_of
 from playbooks.respond import respond
 from playbooks.settings import Settings, load_settings
-from playbooks.siem import splunk_of, told_with_remedy
+from playbooks.siem import told_with_remedy
 from playbooks.steps import InProcess
-from playbooks.write_back import write_back
 
 #: Hosts named of what was not worked.
 HOSTS_NAMED = 5
-
-
-class _Splunk(NamedTuple):
-    """Splunk while a run needs it.
-
-    Attributes:
-        siem: None where it is not asked.
-        intake: where the next notables are taken; else None.
-        rows: filled with rows that make no notable.
-    """
-
-    siem: SiemConnector | None = None
-    intake: Intake | None = None
-    rows: Sequence[RejectedNotable] = ()
 
 
 def run(
@@ -96,7 +80,8 @@ def run(
         InputError: nothing was given, or a path, profile, setting or key is wrong.
         ConnectorError: Splunk gave no notables.
         SystemExit: after all else was done: 2, when a notable was rejected; 1, when one was not found in
-            Splunk or something could not be written back.
+            Splunk, one of `--new` could not be worked (the EDR failed), or something could not be written
+            back. A notable that was named is a case without its EDR too, and ends with 0.
     """
     check_options(
         logs=logs, notables=notables, splunk=splunk, out=out, lookup=lookup, fresh=fresh, edr_name=edr_name
@@ -108,7 +93,7 @@ def run(
     unreadable = tell_unreadable(reputation.unreadable) if reputation is not None else False
     chosen = chosen_profiles(profiles)
     folder = OutputFolder(out) if out is not None else None
-    with warnings_as_notes(), _splunk(splunk, settings, folder) as of_splunk:
+    with warnings_as_notes(), run_splunk(splunk, settings, folder) as of_splunk:
         given = _given(notables, splunk, of_splunk, settings, chosen)
         if folder is not None and given is not None:
             folder.keep_rejected(given.rejected)
@@ -129,7 +114,9 @@ def run(
         notes = (
             _left(raised, reports, log_run.edr, settings, splunk) if log_run is not None and beside else []
         )
-        reports = _kept(reports, folder, of_splunk, settings, back=splunk.write_back)
+        asked = log_run is not None or asked_edr is not None
+        kept = keep(reports, folder, of_splunk, settings, asked=asked, edr=asked_edr, back=splunk.write_back)
+        reports = kept.reports
     if as_json:
         write_json(
             run_document(
@@ -144,9 +131,10 @@ def run(
         print_cases(reports, log_run, screen(), folder, notes)
     for each in notes:
         note(each)
-    failed = tell_not_written(reports)
+    failed = tell_not_written(reports) or kept.failed
     if given is not None:
-        tell_given(given, kept=folder is not None, new=splunk.new)
+        nothing = nothing_new(settings.splunk) if splunk.new and settings.splunk else NOTHING_GIVEN
+        tell_given(given, kept=folder is not None, nothing=nothing)
     if log_run is not None:
         check_something_was_read(log_run.report)
     sys.stdout.flush()
@@ -156,25 +144,10 @@ def run(
         sys.exit(EXIT_FAILED)
 
 
-@contextmanager
-def _splunk(options: SplunkOptions, settings: Settings, folder: OutputFolder | None) -> Iterator[_Splunk]:
-    """Splunk where it is asked, and the folder's lock where its next notables are taken."""
-    if not options.used:
-        yield _Splunk()
-        return
-    rows: list[RejectedNotable] = []
-    with ExitStack() as opened:
-        siem = opened.enter_context(splunk_of(settings, os.environ, on_rejected=rows.append))
-        intake = None
-        if options.new and folder is not None and settings.splunk is not None:
-            intake = opened.enter_context(intake_of(folder, settings.splunk, clock=utc_now, tell=note))
-        yield _Splunk(siem, intake, rows)
-
-
 def _given(
     names: Sequence[str],
     options: SplunkOptions,
-    splunk: _Splunk,
+    splunk: RunSplunk,
     settings: Settings,
     profiles: Sequence[Profile],
 ) -> GivenNotables | None:
@@ -233,37 +206,6 @@ def _worked(
             reputation=reputation,
             fresh=fresh,
         )
-
-
-def _kept(
-    reports: tuple[CaseReport, ...],
-    folder: OutputFolder | None,
-    splunk: _Splunk,
-    settings: Settings,
-    *,
-    back: bool,
-) -> tuple[CaseReport, ...]:
-    """The reports, after they were written, written back where that is asked for, and counted as done.
-
-    In this order: a crash in between has the same notables worked again.
-    """
-    intake = splunk.intake
-    if intake is not None:
-        reports = intake.with_new(reports)
-        if missing := intake.unreported(reports):
-            note(f"{count(missing, 'notable')} made no report; kept in {intake.journal.path}")
-    # A run that found nothing new leaves the list of the last one.
-    kept_in = folder if reports or intake is None else None
-    for case_id in kept_in.write(reports) if kept_in is not None else ():
-        note(f"{case_id}: no lineage this time; the earlier report is kept as {case_id}{BEFORE}")
-    if splunk.siem is not None and back:
-        siem, written = splunk.siem, intake.written if intake is not None else None
-        reports = tuple(write_back(siem, each, settings.write_back, written=written) for each in reports)
-        if kept_in is not None:
-            kept_in.write(reports)
-    if intake is not None:
-        intake.done()
-    return reports
 
 
 def _telemetry(

@@ -18,6 +18,9 @@ from playbooks.report.display import visible
 from playbooks.report.document import summary_row
 from playbooks.report.wording import count
 
+#: Said where files and standard input held no notable.
+NOTHING_GIVEN = "no notable was in the input"
+
 #: Reports printed in full; the table lists all cases, and --out writes all.
 SHOWN_IN_FULL = 10
 
@@ -57,8 +60,13 @@ def print_cases(
         note(f"{count(len(reports), 'report')} written to {folder.path}")
 
 
-def tell_given(given: GivenNotables, *, kept: bool, new: bool) -> None:
+def tell_given(given: GivenNotables, *, kept: bool, nothing: str) -> None:
     """What could not be used, on stderr.
+
+    Args:
+        given: what the inputs held.
+        kept: whether there is a folder that keeps what was rejected.
+        nothing: what is said where there is no notable at all.
 
     Raises:
         SystemExit: 2, when anything could not.
@@ -67,7 +75,7 @@ def tell_given(given: GivenNotables, *, kept: bool, new: bool) -> None:
         complain(missing)
     if not given.errors:
         if not given.notables and not given.not_found:
-            note("no new notable is in Splunk" if new else "no notable was in the input")
+            note(nothing)
         return
     for error in given.errors:
         complain(error)

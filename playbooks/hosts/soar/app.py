@@ -400,8 +400,11 @@ def render_write_back(outputs: list[WriteBackRow]) -> Widget:
     verbose="Each notable of the case gets a comment, and what the policy's [write_back] names. What a person"
     " has set stays: there the comment alone is written, and says so. Nothing is closed. The host's risk gets"
     " what the case's score exceeds the correlation search's by, once a case; the score is worked out anew"
-    " from the facts. Or give event_id and comment to write to one notable by hand. Without a section"
-    " [splunk] in the policy nothing is written, and the rows say so.",
+    " from the facts. A case is written only where write_to_splunk is on; otherwise the rows say so, as"
+    " they do without a section [splunk] in the policy. By hand: event_id and comment, and with them status,"
+    " urgency, owner and disposition where wanted; this works whatever write_to_splunk says. event_id is"
+    " the one of Enterprise Security: a container of Splunk's own app must carry it, in its artifact's cef"
+    " as event_id or as its source_data_identifier, or there is no notable to write to.",
     view_handler=named(render_write_back),
     params_class=UpdateNotableParams,
     summary_type=WriteBackSummary,
@@ -415,7 +418,7 @@ def update_notable(
     """Write to notables."""
     from playbooks.hosts.soar.answers.notable_update import answer
 
-    return _told(soar, answer(params, asset))
+    return _told(soar, answer(params, asset, _state_folder()))
 
 
 # --- polling

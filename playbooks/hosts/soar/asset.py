@@ -43,8 +43,9 @@ class Asset(BaseAsset):
     )
     policy: str | None = AssetField(
         is_file=True,
-        description="Policy file (TOML): own ranges, limits, when isolation may be proposed. Without it the"
-        " defaults hold, and isolation is off",
+        description="Policy file (TOML): own ranges, limits, when isolation may be proposed, where Splunk and"
+        " the EDR are. Without it the defaults hold, and isolation is off. A ca_bundle in it is a path on"
+        " this SOAR host that the app's user can read",
     )
 
     # --- purpose investigate: where processes are looked up
@@ -64,8 +65,15 @@ class Asset(BaseAsset):
     splunk_token: str | None = AssetField(
         sensitive=True,
         description="Authentication token of the Splunk that the policy's section [splunk] names. Its user"
-        " needs the capabilities search, edit_notable_events and, without an event collector, edit_tcp."
-        " Empty: nothing is polled and nothing written back",
+        " needs the capability search; to be written to, also edit_notable_events and, without an event"
+        " collector, edit_tcp. Empty: nothing is polled and nothing written back",
+    )
+    write_to_splunk: bool = AssetField(
+        required=False,
+        default=False,
+        description="Whether a playbook may write a case to Splunk: comments on its notables, what"
+        " [write_back] names, and its risk. Off: polling works all the same, and only a comment that an"
+        " analyst gives to update notable by hand is written",
     )
     splunk_hec_token: str | None = AssetField(
         sensitive=True,
@@ -128,7 +136,9 @@ class Asset(BaseAsset):
         required=False,
         default="events",
         category=FieldCategory.INGEST,
-        description="Label of the containers that webhook and polling make",
+        description="Label of the containers that webhook and polling make. Polling takes up to 500 notables"
+        " each time, the first time those of the last 24 hours; every 5 minutes is a good interval. What"
+        " is polled: search_names in the policy's section [splunk]",
     )
 
     # --- purpose contain (credentials that isolate and release come here)
@@ -150,6 +160,7 @@ PURPOSES_OF: Mapping[str, frozenset[Purpose]] = {
     "sysmon_path": frozenset({Purpose.INVESTIGATE}),
     "edr_secret": frozenset({Purpose.INVESTIGATE}),
     "splunk_token": frozenset({Purpose.INVESTIGATE}),
+    "write_to_splunk": frozenset({Purpose.INVESTIGATE}),
     "splunk_hec_token": frozenset({Purpose.INVESTIGATE}),
     **dict.fromkeys(
         (

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from connectors.edr.catalogue import CATALOGUE as EDRS
 from connectors.edr.catalogue import EdrName
 from connectors.errors import InputError, ResponseError
-from connectors.facts.health import HealthState
+from connectors.facts.health import Health, HealthState
 from playbooks.hosts.soar.asset import MIN_SECRET, Asset, Purpose, misplaced_fields, settings_of
 from playbooks.hosts.soar.sources import sysmon_path, vendor_edr
 from playbooks.report.display import safe_error
@@ -40,6 +40,10 @@ class SourceLine(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.state.value}; {self.detail}"
+
+
+#: Capabilities of Splunk that only writing needs.
+_WRITING = frozenset({"edit_notable_events", "edit_tcp"})
 
 
 class NotConnected(ResponseError):
@@ -156,7 +160,20 @@ def _splunk(asset: Asset) -> SourceLine:
             health = siem.check()
     except InputError as error:
         return SourceLine("Splunk", SourceState.WRONG, safe_error(error))
-    return SourceLine("Splunk", STATES[health.state], health.detail)
+    return _splunk_line(health, writing=asset.write_to_splunk)
+
+
+def _splunk_line(health: Health, *, writing: bool) -> SourceLine:
+    """What the token's user lacks for writing is a fault only where a case is to be written."""
+    if writing:
+        state = SourceState.WRONG if health.missing_scopes else STATES[health.state]
+        return SourceLine("Splunk", state, health.detail)
+    off = "write_to_splunk is off, so no playbook writes to it"
+    if health.missing_scopes and _WRITING.issuperset(health.missing_scopes):
+        lacks = ", ".join(health.missing_scopes)
+        detail = f"Splunk answers; {off}, and the token's user lacks {lacks} for writing by hand"
+        return SourceLine("Splunk", SourceState.OK, detail)
+    return SourceLine("Splunk", STATES[health.state], f"{health.detail}; {off}")
 
 
 def _reputation(asset: Asset, state_folder: Path | None) -> list[SourceLine]:

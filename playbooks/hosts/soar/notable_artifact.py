@@ -114,16 +114,17 @@ def notable_parcel(candidate: Candidate, notables: Sequence[Notable], *, label: 
     return Parcel(container, artifact)
 
 
-def rejected_parcel(text: str, error: NotableError, *, label: str) -> Parcel:
+def rejected_parcel(text: str, error: NotableError, *, label: str, identity: str | None = None) -> Parcel:
     """An object that makes no notable, kept as text; no playbook starts on it.
 
     Args:
         text: the object's JSON, or the line or body as it came.
         error: what is wrong with it.
         label: the label of the container.
+        identity: by which it is known again; None = the text.
     """
     kept = clean_text(text[:MAX_TEXT])
-    identifier = f"{_MADE_OF_REJECTED}{_digest(text)}"
+    identifier = f"{_MADE_OF_REJECTED}{_digest(text if identity is None else identity)}"
     container: Json = {
         "name": _name(f"Unusable notable: {error.field} {error.problem}"),
         "label": label,

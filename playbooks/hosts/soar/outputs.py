@@ -280,6 +280,8 @@ class Outcome(StrEnum):
     LEFT_OUT = "left_out"
     """Further notables of a case with many, or none with an id of Splunk."""
     NOT_CONFIGURED = "not_configured"
+    NOT_SWITCHED_ON = "not_switched_on"
+    """The asset does not let a case be written."""
     NOT_SUPPORTED = "not_supported"
     """Without Enterprise Security there are no notables to write to."""
     FAILED = "failed"
@@ -306,7 +308,7 @@ class WriteBackRow(Output):
         column_name="Notable",
     )
     outcome: str = OutputField(
-        example_values=["written", "already_there", "failed", "not_configured"], column_name="Outcome"
+        example_values=["written", "already_there", "failed", "not_switched_on"], column_name="Outcome"
     )
     written: list[str] = OutputField(example_values=["comment"], column_name="Written")
     left: list[str] = OutputField(example_values=["status"], column_name="Left")

@@ -147,12 +147,16 @@ class UpdateNotableParams(ActionParams):
         " list of them. Empty: event_id and comment are used"
     )
     event_id: str | None = Param(
-        description="event_id of one notable, where no case_facts are given",
+        description="event_id of one notable, to write to it by hand: give comment with it, and no"
+        " case_facts",
         primary=True,
         cef_types=["splunk notable event id"],
         column_name="Notable",
     )
-    comment: str | None = Param(description="What is written to the notable of event_id")
+    comment: str | None = Param(
+        description="What is written to the notable of event_id. It is your own will, so it is written also"
+        " where write_to_splunk is off"
+    )
     status: str | None = Param(
         description="Label of the status, such as In Progress. Empty: that of the policy, with case_facts"
     )

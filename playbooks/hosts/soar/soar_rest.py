@@ -156,6 +156,8 @@ def _refused(status: int, answer: Row | None) -> ConnectorError:
         return PermissionMissing(PLATFORM, why, scope="edit containers and artifacts")
     if status == 404:
         return NotFound(PLATFORM, why)
+    if status == 408:
+        return TimedOut(PLATFORM, why)
     if status == 429:
         return RateLimited(PLATFORM, why)
     return Transient(PLATFORM, why) if status >= 500 else Rejected(PLATFORM, why)

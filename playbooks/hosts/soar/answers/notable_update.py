@@ -1,10 +1,15 @@
-"""`update notable`: what a case writes back to Splunk, or a comment that a person gives. Closes nothing."""
+"""`update notable`: what a case writes back to Splunk, or a comment that a person gives. Closes nothing.
+
+A case is written only where the asset says so (write_to_splunk): the token alone, which polling needs too,
+allows no playbook to write. What a person writes by hand is that person's will.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import chain
+from pathlib import Path
 
 from actions.assess_risk import assess_risk
 from actions.next_steps import next_steps
@@ -19,7 +24,7 @@ from playbooks.hosts.soar.asset import Asset, settings_of
 from playbooks.hosts.soar.facts_json import unpack
 from playbooks.hosts.soar.outputs import Outcome, WriteBackRow, WriteBackSummary
 from playbooks.hosts.soar.params import UpdateNotableParams
-from playbooks.hosts.soar.splunk import NOT_CONFIGURED, splunk_for
+from playbooks.hosts.soar.splunk import NOT_CONFIGURED, NOT_SWITCHED_ON, splunk_for
 from playbooks.report.display import safe_error, visible
 from playbooks.report.wording import count, sentence
 from playbooks.settings import Settings
@@ -47,10 +52,13 @@ _RISK = {
 }
 
 
-def answer(params: UpdateNotableParams, asset: Asset) -> Answer[WriteBackRow, WriteBackSummary]:
+def answer(
+    params: UpdateNotableParams, asset: Asset, state_folder: Path | None = None
+) -> Answer[WriteBackRow, WriteBackSummary]:
     """Write to the notables of each case and add its risk, or write a comment to one notable.
 
-    One that fails costs the others nothing. Where the policy names no Splunk the rows say so.
+    One that fails costs the others nothing. Where the policy names no Splunk, or the asset does
+    not let a case be written, the rows say so.
 
     Raises:
         InputError: the facts or what was given by hand cannot be used.
@@ -60,9 +68,12 @@ def answer(params: UpdateNotableParams, asset: Asset) -> Answer[WriteBackRow, Wr
     settings = settings_of(asset)
     reports = _reports(params, settings)
     if settings.splunk is None:
-        rows = _not_configured(params, reports)
+        rows = _unwritten(params, reports, Outcome.NOT_CONFIGURED, NOT_CONFIGURED)
         return Answer(rows, _summary(rows, configured=False), f"{NOT_CONFIGURED}. Nothing was written.")
-    with splunk_for(asset, settings) as siem:
+    if reports and not asset.write_to_splunk:
+        rows = _unwritten(params, reports, Outcome.NOT_SWITCHED_ON, NOT_SWITCHED_ON)
+        return Answer(rows, _summary(rows, configured=True), f"{NOT_SWITCHED_ON}. Nothing was written.")
+    with splunk_for(asset, settings, state_folder) as siem:
         if reports:
             recorded = RecordedSiem(siem, disposition=params.disposition)
             rows = list(chain.from_iterable(_of_case(recorded, each, params, settings) for each in reports))
@@ -188,16 +199,17 @@ def _plain(
     )
 
 
-def _not_configured(params: UpdateNotableParams, reports: Sequence[CaseReport]) -> list[WriteBackRow]:
+def _unwritten(
+    params: UpdateNotableParams, reports: Sequence[CaseReport], outcome: Outcome, told: str
+) -> list[WriteBackRow]:
+    """Rows of what is not even tried."""
     if not reports:
-        event_id = (params.event_id or "").strip()
-        return [_plain("", Outcome.NOT_CONFIGURED, event_id=event_id, detail=NOT_CONFIGURED)]
-    told = NOT_CONFIGURED
+        return [_plain("", outcome, event_id=(params.event_id or "").strip(), detail=told)]
     rows = []
     for report in reports:
         named = dict.fromkeys(each.event_id for each in report.facts.notables)
-        rows += [_plain(report.case_id, Outcome.NOT_CONFIGURED, event_id=each, detail=told) for each in named]
-        rows.append(_plain(report.case_id, Outcome.NOT_CONFIGURED, target="risk", detail=told))
+        rows += [_plain(report.case_id, outcome, event_id=each, detail=told) for each in named]
+        rows.append(_plain(report.case_id, outcome, target="risk", detail=told))
     return rows
 
 
