@@ -7,9 +7,10 @@ unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
 
 PYTHON := .venv/bin/python
 PYTEST_ARGS ?=
+SOAK_ARGS ?=
 BENCH_ARGS ?=
 
-.PHONY: help setup demo test check format bench package manifest pictures lock clean
+.PHONY: help setup demo test soak check format bench package manifest pictures lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-15s %s\n' "$$name" "$$text"; done
@@ -22,6 +23,9 @@ demo: setup ## run the playbook over the cases in examples/, the last over stand
 
 test: setup ## run the tests (PYTEST_ARGS="-k name" for some, "-n 0 --pdb" to debug)
 	@$(PYTHON) -m pytest -n auto --maxprocesses 4 $(PYTEST_ARGS)
+
+soak: setup ## run the tests with thousands of other examples, and the long loads (SOAK_ARGS="-k ledger")
+	@REGSVCS_RESPONSE_SOAK=1 $(PYTHON) -m pytest -n auto --maxprocesses 4 $(SOAK_ARGS)
 
 check: setup ## format, lint, types, layers, pinned requirements, generated files
 	@sh scripts/check.sh

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,13 @@ from connectors.http import client
 from connectors.siem.splunk import jobs as splunk_jobs
 from connectors.siem.splunk import risk_sending
 
-settings.register_profile("default", deadline=None, derandomize=True)
-settings.load_profile("default")
+#: Set by `make soak`, which also runs what is marked `soak`: long loads, thousands of kills.
+SOAK = "REGSVCS_RESPONSE_SOAK"
+
+settings.register_profile("default", deadline=None, derandomize=True, max_examples=50)
+#: `make soak`: other examples each time, and many more of them.
+settings.register_profile("soak", deadline=None, max_examples=2000, print_blob=True)
+settings.load_profile("soak" if os.environ.get(SOAK) else "default")
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -48,3 +54,12 @@ def _short_pauses(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
             (client, "FIRST_PAUSE_S"),
         ):
             monkeypatch.setattr(module, name, 0.001)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave long loads to `make soak`."""
+    if os.environ.get(SOAK):
+        return
+    long = [item for item in items if item.get_closest_marker("soak")]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if item not in long]
