@@ -211,10 +211,28 @@ class SiemConnector(Protocol):
             TimedOut: whether it was written is not known.
         """
 
-    def add_risk(self, notable: Notable, *, score: float, message: str, case_id: str) -> RiskWritten:
-        """Add, once, what the case's score exceeds the one that is there by.
+    def add_risk(
+        self,
+        notable: Notable,
+        *,
+        score: float,
+        base_score: float,
+        techniques: Sequence[str],
+        message: str,
+        case_id: str,
+    ) -> RiskWritten:
+        """Add, once a case, what its score exceeds the one that is there by.
 
         The destination is the threat object.
+
+        Args:
+            notable: whose host gets the risk.
+            score: of the case, in all.
+            base_score: what the notable's own search has put on the host, where the SIEM raised it; a SIEM
+                that knows that nothing was put there takes 0 in its place.
+            techniques: ATT&CK ids.
+            message: what is said of the case.
+            case_id: of the case, whatever its notables call the host.
 
         Raises:
             TimedOut: whether it arrived is not known; asked again, it is searched for before it is sent.

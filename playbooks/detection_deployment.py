@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from actions.profile import Profile
 from actions.risk import score_of
 from connectors.errors import InputError
@@ -45,6 +47,18 @@ def detection_of(profile: Profile, *, enterprise_security: bool) -> Detection:
         earliest=profile.schedule.earliest,
         latest=profile.schedule.latest,
         enterprise_security=enterprise_security,
+    )
+
+
+def analytics_of(profiles: Sequence[Profile]) -> tuple[EscuAnalytic, ...]:
+    """What is searched for where the analytics themselves are the source: one a program of each profile.
+
+    Without ESCU there is no macro with exclusions, so none is named.
+    """
+    return tuple(
+        EscuAnalytic(title=profile.title, process_name=name, filter_macro="")
+        for profile in profiles
+        for name in profile.process_names
     )
 
 

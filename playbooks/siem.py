@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
+from actions.profile import Profile
+from actions.profile_catalog import shipped_profiles
 from connectors.clock import utc_now
 from connectors.environment_secrets import IN_FILE, secret_of
 from connectors.errors import (
@@ -28,6 +30,7 @@ from connectors.siem.splunk.rest import CONNECTOR, SplunkRest
 from connectors.siem.splunk.review_statuses import StatusKind, chosen, read_statuses
 from connectors.siem.splunk.settings import NotablesFrom
 from connectors.state.once import SqliteOnce
+from playbooks.detection_deployment import analytics_of
 from playbooks.settings import Settings
 
 #: The environment variables of Splunk's tokens; VARIABLE_FILE names a file with one.
@@ -44,6 +47,7 @@ def splunk_of(
     environ: Mapping[str, str],
     *,
     on_rejected: Callable[[RejectedNotable], None],
+    profiles: Sequence[Profile] | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> Iterator[SplunkSiem]:
     """Splunk as the settings name it. Nothing is sent yet, and no answer is kept.
@@ -55,6 +59,8 @@ def splunk_of(
         settings: with the section [splunk].
         environ: holds the tokens.
         on_rejected: keeps what makes no notable.
+        profiles: whose analytics are searched for where there is no Enterprise Security; None takes those
+            that ship.
         clock: the time.
 
     Raises:
@@ -81,6 +87,7 @@ def splunk_of(
             own,
             token,
             hec_token,
+            analytics=analytics_of(shipped_profiles() if profiles is None else profiles),
             reading=settings.notable,
             on_rejected=on_rejected,
             once=once,

@@ -1,15 +1,26 @@
 """What a case writes back to the SIEM: a comment on each of its notables, and its risk once.
 
-Nothing is closed, and what a person has set is left as it is (the connector sees to that).
+Nothing is closed, and what a person has set is left as it is (the connector sees to that). A SIEM that does
+not answer, or refuses the account, is not asked again and again: each try may take a minute, and a person
+waits behind it.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Protocol
+from enum import StrEnum
+from typing import NamedTuple, Protocol
 
-from connectors.errors import ConnectorError, InputError, NotSupported, ResponseError, Transient
+from connectors.errors import (
+    AuthRejected,
+    ConnectorError,
+    InputError,
+    NotSupported,
+    PermissionMissing,
+    ResponseError,
+    Transient,
+)
 from connectors.facts.notable import Notable, NotableSource
 from connectors.ports import NotableUpdate, NotableWritten, RiskWritten, SiemConnector
 from connectors.siem.notable import DERIVED
@@ -21,13 +32,89 @@ from playbooks.write_back_settings import WriteBackSettings
 #: Notables of one case that are commented at most, the oldest of them; a beacon raises one every hour.
 MOST_NOTABLES = 50
 
-#: After so many in a row that were not answered the case's others are not tried: each may take a minute.
+#: After so many writes in a row that were not answered nothing further is tried in a run.
 MOST_UNANSWERED = 2
 
 #: The steps, as the report names them.
 COMMENT = "update_notable"
 RISK = "add_risk"
 STEPS = frozenset({COMMENT, RISK})
+
+#: Why a case is left alone whose EDR failed.
+NOT_LOOKED_UP = "nothing was written: the process could not be looked up"
+
+
+class Became(StrEnum):
+    """What became of a write. Only WRITTEN claims that something was written now."""
+
+    WRITTEN = "written"
+    ALREADY_THERE = "already_there"
+    NOTHING_TO_ADD = "nothing_to_add"
+    LEFT_OUT = "left_out"
+    """Nothing was to be written: too many notables, or these findings were written before."""
+    NO_NOTABLE = "no_notable"
+    """No notable of the case has an id of the SIEM."""
+    NOT_SUPPORTED = "not_supported"
+    NOT_TRIED = "not_tried"
+    """The SIEM had not answered before, or refused the account."""
+    FAILED = "failed"
+
+
+class Row(NamedTuple):
+    """What became of one notable, of several that were not written to, or of the case's risk.
+
+    Attributes:
+        step: COMMENT or RISK.
+        event_id: the notable; "" for the risk, and for several.
+        became: see Became.
+        written, left: see NotableWritten.
+        told: one sentence, without the id; "" where what was written says it all.
+        refused: what the SIEM does not know and was therefore not written, "" for none: a failure although
+            the rest was written.
+    """
+
+    step: str
+    event_id: str
+    became: Became
+    told: str
+    written: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    refused: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing failed."""
+        failed = (Became.FAILED, Became.NOT_TRIED, Became.NO_NOTABLE, Became.NOT_SUPPORTED)
+        return self.became not in failed and not self.refused
+
+
+class Patience:
+    """How long one run goes on asking a SIEM, over all its cases.
+
+    A refusal of the account ends the writes of its kind: comments and risk may go by different tokens and
+    rights. Writes in a row that are not answered end them all.
+    """
+
+    def __init__(self) -> None:
+        """Nothing was asked yet."""
+        self._unanswered = 0
+        self._silent = ""
+        self._refused: dict[str, str] = {}
+
+    def over(self, step: str) -> str:
+        """Why a step is not tried any more, a clause; "" where it is."""
+        return self._silent or self._refused.get(step, "")
+
+    def went(self, step: str, error: ResponseError | None) -> None:
+        """Take in how a write went; None where it was done."""
+        if isinstance(error, Transient):
+            self._unanswered += 1
+            if self._unanswered >= MOST_UNANSWERED:
+                self._silent = f"the SIEM does not answer ({error.message.rstrip('.')})"
+            return
+        self._unanswered = 0
+        if isinstance(error, AuthRejected | PermissionMissing):
+            self._refused[step] = error.message.rstrip(".")
 
 
 class Written(Protocol):
@@ -54,13 +141,16 @@ class _OfThisCase:
             self._done[step, event_id] = findings
 
 
-def update_of(report: CaseReport, settings: WriteBackSettings) -> NotableUpdate:
+def update_of(
+    report: CaseReport, settings: WriteBackSettings, *, disposition: str | None = None
+) -> NotableUpdate:
     """What each notable of the case gets."""
     return NotableUpdate(
         comment=comment(report),
         status=settings.status,
         urgency=settings.urgency.get(report.risk.case_verdict),
         owner=settings.owner,
+        disposition=disposition,
     )
 
 
@@ -78,9 +168,28 @@ def findings_of(report: CaseReport) -> str:
 
 
 def write_back(
-    siem: SiemConnector, report: CaseReport, settings: WriteBackSettings, *, written: Written | None = None
+    siem: SiemConnector,
+    report: CaseReport,
+    settings: WriteBackSettings,
+    *,
+    patience: Patience | None = None,
+    written: Written | None = None,
 ) -> CaseReport:
-    """Write to the case's notables and add its risk; the report tells what became of each.
+    """The report with what became of writing it back; see rows_of."""
+    rows = rows_of(siem, report, settings, patience=patience, written=written)
+    return report.model_copy(update={"steps": (*report.steps, *(outcome_of(each) for each in rows))})
+
+
+def rows_of(
+    siem: SiemConnector,
+    report: CaseReport,
+    settings: WriteBackSettings,
+    *,
+    patience: Patience | None = None,
+    written: Written | None = None,
+    disposition: str | None = None,
+) -> tuple[Row, ...]:
+    """Write to the case's notables and add its risk.
 
     One that fails costs the others nothing.
 
@@ -88,16 +197,33 @@ def write_back(
         siem: where the notables came from.
         report: of the case.
         settings: what is written beside the comment.
+        patience: of the run, for all its cases; None where this case is the run.
         written: what earlier runs wrote. A notable is commented again only where the findings have changed;
             None leaves that to the connector.
+        disposition: label of the disposition that the notables get; None leaves it.
     """
+    patience = patience or Patience()
     written = written or _OfThisCase()
     own = [each for each in report.facts.notables if is_of_siem(each)]
     ids = list(dict.fromkeys(each.event_id for each in own))
-    outcomes = _comments(siem, report, settings, ids, written)
+    update = update_of(report, settings, disposition=disposition)
+    rows = _comments(siem, report, update, ids, patience=patience, written=written)
     if settings.risk and (own or raised_here(report.facts.notables)):
-        outcomes.append(_risked(siem, (own or report.facts.notables)[0], report, written))
-    return report.model_copy(update={"steps": (*report.steps, *outcomes)})
+        rows.append(_risked(siem, own or report.facts.notables, report, patience, written))
+    return tuple(rows)
+
+
+def outcome_of(row: Row) -> StepOutcome:
+    """A row as the report has it."""
+    detail = row.told
+    if row.written:
+        done = f"written: {', '.join(row.written)}"
+        detail = f"{done}. {row.told}" if row.told else done
+    if row.refused:
+        detail = f"{detail.rstrip('.')}. {row.refused}"
+    return StepOutcome(
+        step=row.step, ok=row.ok, detail=f"{row.event_id}: {detail}" if row.event_id else detail
+    )
 
 
 def left_alone(report: CaseReport, why: str) -> CaseReport:
@@ -107,9 +233,23 @@ def left_alone(report: CaseReport, why: str) -> CaseReport:
         report: of the case.
         why: one sentence.
     """
-    return report.model_copy(
-        update={"steps": (*report.steps, StepOutcome(step=COMMENT, ok=False, detail=why))}
-    )
+    return report.model_copy(update={"steps": (*report.steps, outcome_of(row_left_alone(why)))})
+
+
+def row_left_alone(why: str) -> Row:
+    """The one row of a case that is not written back although it was asked for."""
+    return Row(COMMENT, "", Became.FAILED, why)
+
+
+def row_of_update(event_id: str, result: NotableWritten | ResponseError) -> Row:
+    """What became of one notable."""
+    if isinstance(result, NotableWritten):
+        if result.written:
+            return Row(COMMENT, event_id, Became.WRITTEN, result.told, result.written, result.left)
+        told = f"was written before. {result.told}" if result.told else "was written before"
+        return Row(COMMENT, event_id, Became.ALREADY_THERE, told, (), result.left)
+    became = Became.NOT_SUPPORTED if isinstance(result, NotSupported) else Became.FAILED
+    return Row(COMMENT, event_id, became, _reason(result))
 
 
 def is_of_siem(notable: Notable) -> bool:
@@ -127,48 +267,45 @@ def raised_here(notables: Sequence[Notable]) -> bool:
 def _comments(
     siem: SiemConnector,
     report: CaseReport,
-    settings: WriteBackSettings,
+    update: NotableUpdate,
     ids: Sequence[str],
+    *,
+    patience: Patience,
     written: Written,
-) -> list[StepOutcome]:
+) -> list[Row]:
     if not ids:
-        by_search = raised_here(report.facts.notables)
-        detail = (
-            "the analytic itself raised the case, so there is no notable to comment on"
-            if by_search
-            else "no notable of the case has an id of the SIEM, so none was written to"
-        )
-        return [StepOutcome(step=COMMENT, ok=by_search, detail=detail)]
-    update, findings = update_of(report, settings), findings_of(report)
+        if raised_here(report.facts.notables):
+            told = "the analytic itself raised the case, so there is no notable to comment on"
+            return [Row(COMMENT, "", Became.LEFT_OUT, told)]
+        told = "no notable of the case has an id of the SIEM, so none was written to"
+        return [Row(COMMENT, "", Became.NO_NOTABLE, told)]
+    findings = findings_of(report)
     due = [each for each in ids if not written.holds(COMMENT, each, findings)]
-    outcomes = []
+    rows = []
     if len(due) < len(ids):
         same = f"{count(len(ids) - len(due), 'notable')} of the case left: commented on these findings before"
-        outcomes.append(StepOutcome(step=COMMENT, ok=True, detail=same))
-    unanswered = 0
+        rows.append(Row(COMMENT, "", Became.LEFT_OUT, same))
     tried = due[:MOST_NOTABLES]
     for number, each in enumerate(tried):
-        if unanswered >= MOST_UNANSWERED:
+        if why := patience.over(COMMENT):
             left = (
-                f"{count(len(tried) - number, 'further notable')} not tried, since the SIEM does not answer"
+                f"{count(len(tried) - number, 'further notable' if number else 'notable')} not tried: {why}"
             )
-            outcomes.append(StepOutcome(step=COMMENT, ok=False, detail=left))
+            rows.append(Row(COMMENT, "", Became.NOT_TRIED, left))
             for later in tried[number:]:
                 written.add(COMMENT, later, findings, ok=False)
             break
-        outcome, answered = _commented(siem, each, update)
-        unanswered = 0 if answered else unanswered + 1
-        outcomes.append(outcome)
-        written.add(COMMENT, each, findings, ok=outcome.ok)
+        row = _commented(siem, each, update, patience)
+        rows.append(row)
+        written.add(COMMENT, each, findings, ok=row.ok)
     if len(due) > MOST_NOTABLES:
         left = f"{count(len(due) - MOST_NOTABLES, 'further notable')} of the case left without a comment"
-        outcomes.append(StepOutcome(step=COMMENT, ok=True, detail=left))
-    return outcomes
+        rows.append(Row(COMMENT, "", Became.LEFT_OUT, left))
+    return rows
 
 
-def _commented(siem: SiemConnector, event_id: str, update: NotableUpdate) -> tuple[StepOutcome, bool]:
-    """How it went, and whether the SIEM answered at all."""
-    refused = ""
+def _commented(siem: SiemConnector, event_id: str, update: NotableUpdate, patience: Patience) -> Row:
+    refused: list[str] = []
     while True:
         try:
             done = siem.update_notable(event_id, update)
@@ -176,15 +313,15 @@ def _commented(siem: SiemConnector, event_id: str, update: NotableUpdate) -> tup
             without = _without_refused(update, error)
             if without is not None:
                 # A label of the settings that the SIEM does not know must not cost the comment.
-                refused += f". Not written: {_reason(error)}. See the section [write_back]"
+                refused.append(f"Not written: {_reason(error).rstrip('.')}. See the section [write_back]")
                 update = without
                 continue
-            told = StepOutcome(step=COMMENT, ok=False, detail=f"{event_id}: {_reason(error)}{refused}")
-            return told, not isinstance(error, Transient)
-        detail = (
-            f"{event_id}: {_words(done).rstrip('.')}{refused}" if refused else f"{event_id}: {_words(done)}"
-        )
-        return StepOutcome(step=COMMENT, ok=not refused, detail=detail), True
+            patience.went(COMMENT, error)
+            row = row_of_update(event_id, error)
+        else:
+            patience.went(COMMENT, None)
+            row = row_of_update(event_id, done)
+        return row._replace(refused=". ".join(refused))
 
 
 def _without_refused(update: NotableUpdate, error: ResponseError) -> NotableUpdate | None:
@@ -204,29 +341,52 @@ def _without_refused(update: NotableUpdate, error: ResponseError) -> NotableUpda
             return None
 
 
-def _words(written: NotableWritten) -> str:
-    done = f"written: {', '.join(written.written)}" if written.written else "was written before"
-    return f"{done}. {written.told}" if written.told else done
-
-
-_RISK_WORDS = {
-    RiskWritten.NOTHING_TO_ADD: "the score adds nothing to the one that is there",
-    RiskWritten.ALREADY_THERE: "was added before",
-    RiskWritten.INDEXED: "added, and proven to be indexed",
-    RiskWritten.ACCEPTED: "taken by the SIEM; not proven to be indexed",
+#: What became of a risk event, and its words.
+_RISKS = {
+    RiskWritten.NOTHING_TO_ADD: (
+        Became.NOTHING_TO_ADD,
+        "the score adds nothing to the one that is there",
+    ),
+    RiskWritten.ALREADY_THERE: (Became.ALREADY_THERE, "was added before"),
+    RiskWritten.INDEXED: (Became.WRITTEN, "added, and proven to be indexed"),
+    RiskWritten.ACCEPTED: (Became.WRITTEN, "taken by the SIEM; not proven to be indexed"),
 }
 
 
-def _risked(siem: SiemConnector, notable: Notable, report: CaseReport, written: Written) -> StepOutcome:
-    risk = report.risk
-    try:
-        sent = siem.add_risk(notable, score=risk.score, message=risk.message, case_id=report.case_id)
-    except ResponseError as error:
-        outcome = StepOutcome(step=RISK, ok=False, detail=_reason(error))
+def _risked(
+    siem: SiemConnector,
+    notables: Sequence[Notable],
+    report: CaseReport,
+    patience: Patience,
+    written: Written,
+) -> Row:
+    first, risk = notables[0], report.risk
+    if why := patience.over(RISK):
+        row = Row(RISK, "", Became.NOT_TRIED, f"not tried: {why}")
     else:
-        outcome = StepOutcome(step=RISK, ok=True, detail=_RISK_WORDS[sent])
-    written.add(RISK, notable.event_id, report.case_id, ok=outcome.ok)
-    return outcome
+        try:
+            sent = siem.add_risk(
+                first,
+                score=risk.score,
+                base_score=base_score_of(notables, report),
+                techniques=report.facts.profile.techniques,
+                message=risk.message,
+                case_id=report.case_id,
+            )
+        except ResponseError as error:
+            patience.went(RISK, error)
+            row = Row(RISK, "", Became.FAILED, _reason(error))
+        else:
+            patience.went(RISK, None)
+            row = Row(RISK, "", *_RISKS[sent])
+    written.add(RISK, first.event_id, report.case_id, ok=row.ok)
+    return row
+
+
+def base_score_of(notables: Sequence[Notable], report: CaseReport) -> float:
+    """What is on the host already: the highest score that a notable carries, else that of its search."""
+    told = [each.risk_score for each in notables if each.risk_score is not None]
+    return max(told, default=report.risk.base_score)
 
 
 def _reason(error: ResponseError) -> str:

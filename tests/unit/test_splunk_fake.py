@@ -68,7 +68,9 @@ def test_one_splunk_gives_the_notable_and_the_lineage_and_takes_the_way_back() -
         lineage = edr.get_lineage(host, found[0], window=window)
         assert lineage.ancestors
         at.siem.update_notable(notable.event_id, NotableUpdate("malicious", status="In Progress"))
-        sent = at.siem.add_risk(notable, score=95, message="malicious", case_id="case-1")
+        sent = at.siem.add_risk(
+            notable, score=95, base_score=80, techniques=(), message="malicious", case_id="case-1"
+        )
         assert sent is RiskWritten.ACCEPTED
     assert at.fake.notables[0]["status_label"] == "In Progress"
     assert [each["risk_object"] for each in at.fake.risk_rows()] == [notable.dest]

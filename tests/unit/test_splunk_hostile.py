@@ -172,7 +172,7 @@ NOTABLE = Notable(
 
 @given(ANY_TEXT, ANY_TEXT, st.floats() | st.integers(-(10**400), 10**400))
 def test_any_risk_is_one_line_of_text_or_refused(case_id: str, message: str, score: float) -> None:
-    risk_id(case_id, message)
+    risk_id(case_id)
     try:
         event = risk_event(
             NOTABLE,
@@ -194,7 +194,7 @@ def test_any_risk_is_one_line_of_text_or_refused(case_id: str, message: str, sco
 def test_a_score_that_is_none_is_refused_and_nothing_is_sent(score: float) -> None:
     with bench() as at:
         with pytest.raises(InputError, match="score"):
-            at.siem.add_risk(NOTABLE, score=score, message="x", case_id="c")
+            at.siem.add_risk(NOTABLE, score=score, base_score=80, techniques=(), message="x", case_id="c")
         assert not at.fake.seen
 
 
@@ -266,7 +266,9 @@ def test_a_field_of_any_shape_in_any_answer_raises_nothing_but_our_errors(
         for ask in (
             lambda: at.siem.fetch_notables(None, limit=5),
             lambda: at.siem.update_notable(at.fake.notables[0]["event_id"], update),
-            lambda: at.siem.add_risk(NOTABLE, score=95, message="x", case_id="c"),
+            lambda: at.siem.add_risk(
+                NOTABLE, score=95, base_score=80, techniques=(), message="x", case_id="c"
+            ),
         ):
             with suppress(ResponseError):
                 ask()
@@ -339,7 +341,9 @@ def test_no_token_in_reprs_or_errors_of_any_part(caplog: pytest.LogCaptureFixtur
         for ask in (
             lambda: at.siem.fetch_notables(None, limit=5),
             lambda: at.siem.notables_of("x"),
-            lambda: at.siem.add_risk(NOTABLE, score=95, message="m", case_id="c"),
+            lambda: at.siem.add_risk(
+                NOTABLE, score=95, base_score=80, techniques=(), message="m", case_id="c"
+            ),
         ):
             with pytest.raises(ConnectorError) as refused:
                 ask()

@@ -45,7 +45,16 @@ class Siem:
     def update_notable(self, event_id: str, update: NotableUpdate) -> NotableWritten:
         raise AssertionError(event_id)
 
-    def add_risk(self, notable: Notable, *, score: float, message: str, case_id: str) -> RiskWritten:
+    def add_risk(
+        self,
+        notable: Notable,
+        *,
+        score: float,
+        base_score: float,
+        techniques: Sequence[str],
+        message: str,
+        case_id: str,
+    ) -> RiskWritten:
         raise AssertionError(case_id)
 
 

@@ -68,7 +68,13 @@ def at(request: pytest.FixtureRequest) -> Iterator[Bench]:
 
 
 def add(siem: SplunkSiem, **changes: Any) -> RiskWritten:
-    asked: dict[str, Any] = {"score": 95, "message": "malicious", "case_id": "case-1"}
+    asked: dict[str, Any] = {
+        "score": 95,
+        "base_score": 80,
+        "techniques": ("T1218", "T1218.009"),
+        "message": "malicious",
+        "case_id": "case-1",
+    }
     return siem.add_risk(changes.pop("notable", NOTABLE), **asked | changes)
 
 
@@ -115,12 +121,16 @@ def test_without_a_peer_there_is_no_threat_object() -> None:
     assert "threat_object" not in event.text
 
 
-def test_the_id_is_that_of_case_and_host_whatever_else_changes() -> None:
-    one, other = made(score=90, message="x"), made(score=100, now=START.replace(year=2027))
+def test_the_id_is_that_of_the_case_whatever_else_changes() -> None:
+    """Also the spelling of its host, which the first of its notables decides."""
+    elsewhere = NOTABLE.model_copy(update={"dest": "WS-1.corp.example"})
+    one, other = made(score=90, message="x"), made(score=100, now=START.replace(year=2027), notable=elsewhere)
     assert one is not None
     assert other is not None
     assert one.id == other.id
-    assert made(case_id="case-2") != one
+    another = made(case_id="case-2")
+    assert another is not None
+    assert another.id != one.id
     with pytest.raises(InputError, match="case_id"):
         made(case_id=" ")
 

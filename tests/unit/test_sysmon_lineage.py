@@ -398,3 +398,13 @@ def test_lineage_of_a_process_that_never_was() -> None:
     (process,) = sysmon.find_process(host, guid=guid(1), window=ALWAYS)
     with pytest.raises(ProcessNotFound):
         sysmon.get_lineage(host, process.model_copy(update={"guid": bare(50), "pid": None}), window=ALWAYS)
+
+
+@pytest.mark.parametrize("most", [1, 4, 11, 12])
+def test_ancestors_count_among_the_processes_at_most(most: int) -> None:
+    """A limit that is reached is told; one that is not is not."""
+    chain = [created(each, each - 1 or None, second=each) for each in range(1, 12)]
+    found = lineage(chain, 11, max_nodes=most)
+    assert 1 + len(found.ancestors) + len(found.children) + len(found.siblings) == min(most, 11)
+    assert found.truncated is (most < 11)
+    assert (GapKind.NODE_CAP in {each.kind for each in found.gaps}) is (most < 11)

@@ -7,13 +7,31 @@ from collections.abc import Sequence
 import pytest
 
 from actions.risk import CaseVerdict
-from connectors.errors import ConnectorError, NotSupported, PermissionMissing, TimedOut
+from connectors.errors import (
+    AuthRejected,
+    ConnectorError,
+    NotFound,
+    NotSupported,
+    PermissionMissing,
+    TimedOut,
+)
 from connectors.facts.health import Health
 from connectors.facts.notable import Notable, NotableSource
 from connectors.ports import Checkpoint, NotableUpdate, NotableWritten, RiskWritten
 from playbooks.case import CaseReport
 from playbooks.report.notable_comment import comment
-from playbooks.write_back import COMMENT, MOST_NOTABLES, RISK, findings_of, update_of, write_back
+from playbooks.write_back import (
+    COMMENT,
+    MOST_NOTABLES,
+    RISK,
+    Became,
+    Patience,
+    base_score_of,
+    findings_of,
+    rows_of,
+    update_of,
+    write_back,
+)
 from playbooks.write_back_settings import WriteBackSettings
 from tests.report_cases import malicious
 
@@ -49,7 +67,16 @@ class Siem:
             ("comment", "status"), ("owner",), "Left as it is: owner; it is owned by 'ann'."
         )
 
-    def add_risk(self, notable: Notable, *, score: float, message: str, case_id: str) -> RiskWritten:
+    def add_risk(
+        self,
+        notable: Notable,
+        *,
+        score: float,
+        base_score: float,
+        techniques: Sequence[str],
+        message: str,
+        case_id: str,
+    ) -> RiskWritten:
         if "risk" in self.failing:
             raise self.failing["risk"]
         self.risks.append((notable.event_id, score, case_id))
@@ -94,7 +121,7 @@ def test_each_notable_once_with_the_settings_of_the_verdict_and_the_risk() -> No
 
 
 def test_one_that_fails_costs_the_others_nothing() -> None:
-    lacking = PermissionMissing("siem", "may not write", scope="edit")
+    lacking = NotFound("siem", "may not write")
     siem = Siem({"1": lacking, "risk": TimedOut("siem", "whether it arrived is not known")})
     assert told(write_back(siem, case_of("1", "2"), SETTINGS))[::2] == [
         (COMMENT, False, "1: may not write"),
@@ -109,7 +136,11 @@ def test_a_siem_that_does_not_answer_is_not_asked_for_every_notable() -> None:
     outcomes = told(write_back(siem, case_of(*names), WriteBackSettings(risk=False), written=record))
     assert [each for each, _ in siem.updates] == names[:3]
     assert len(outcomes) == 6
-    assert outcomes[-1] == (COMMENT, False, "4 further notables not tried, since the SIEM does not answer")
+    assert outcomes[-1] == (
+        COMMENT,
+        False,
+        "4 further notables not tried: the SIEM does not answer (no answer)",
+    )
     assert {name for (_, name), (_, ok) in record.lines.items() if not ok} == set(names[3:])
 
 
@@ -158,3 +189,56 @@ def test_the_same_findings_are_written_once_and_others_again() -> None:
     assert findings_of(changed) != findings_of(report)
     write_back(siem, changed, SETTINGS, written=record)
     assert [each for each, _ in siem.updates] == ["1", "2", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    "refusal", [AuthRejected("siem", "token refused"), PermissionMissing("siem", "no right", scope="edit")]
+)
+def test_a_refused_account_ends_the_writes_of_its_kind_over_all_cases(refusal: ConnectorError) -> None:
+    """Comments and risk may go by different tokens, so one that is refused does not end the other."""
+    siem, patience = Siem({"1": refusal}), Patience()
+    first = rows_of(siem, case_of("1", "2"), SETTINGS, patience=patience)
+    second = rows_of(siem, case_of("3"), SETTINGS, patience=patience)
+    assert [each.became for each in first] == [Became.FAILED, Became.NOT_TRIED, Became.WRITTEN]
+    assert [each.became for each in second] == [Became.NOT_TRIED, Became.WRITTEN]
+    assert refusal.message in second[0].told
+    assert siem.updates == []
+
+
+def test_two_in_a_row_without_an_answer_end_all_writes_over_all_cases() -> None:
+    silent = TimedOut("siem", "no answer")
+    siem, patience = Siem({"1": silent, "risk": silent}), Patience()
+    rows_of(siem, case_of("1"), SETTINGS, patience=patience)
+    later = rows_of(siem, case_of("2"), SETTINGS, patience=patience)
+    assert [each.became for each in later] == [Became.NOT_TRIED, Became.NOT_TRIED]
+    assert not any(each.ok for each in later)
+    assert siem.updates == []
+
+
+def test_what_is_on_the_host_is_what_splunk_told_else_the_profiles_score() -> None:
+    report = case_of("1", "2")
+    bare = [each.model_copy(update={"risk_score": None}) for each in report.facts.notables]
+    assert base_score_of(bare, report) == report.risk.base_score
+    told = [bare[0], bare[1].model_copy(update={"risk_score": 49.0})]
+    assert base_score_of(told, report) == 49.0
+
+
+def test_findings_change_with_the_score_and_the_unknowns() -> None:
+    report = case_of("1")
+    for name, value in (("score", report.risk.score - 1), ("unknowns", ())):
+        changed = report.model_copy(update={"risk": report.risk.model_copy(update={name: value})})
+        if getattr(report.risk, name) != value:
+            assert findings_of(changed) != findings_of(report), name
+
+
+def test_the_case_says_what_is_there_and_its_techniques() -> None:
+    report, given = case_of("1"), dict[str, object]()
+
+    class Kept(Siem):
+        def add_risk(self, notable: Notable, **asked: object) -> RiskWritten:
+            given.update(asked)
+            return RiskWritten.INDEXED
+
+    write_back(Kept(), report, SETTINGS)
+    assert given["techniques"] == report.facts.profile.techniques
+    assert given["base_score"] == base_score_of(report.facts.notables, report)

@@ -25,7 +25,7 @@ def build_lineage(
     if row is None:
         return _without_creation(log, host_id, process, max_nodes=max_nodes)
     gaps: list[Gap] = []
-    ancestors, truncated = _ancestors(log, host_id, row, max_depth=max_depth, gaps=gaps)
+    ancestors, truncated = _ancestors(log, host_id, row, max_depth=max_depth, max_nodes=max_nodes, gaps=gaps)
     room = max(0, max_nodes - 1 - len(ancestors))
     children, siblings = index.children(row), _siblings(index, row)
     kept_children, kept_siblings, left_out = gap.kept(children, siblings, room)
@@ -57,7 +57,7 @@ def _fact(log: HostLog, host_id: str, row: ProcessRow) -> Process:
 
 
 def _ancestors(
-    log: HostLog, host_id: str, target: ProcessRow, *, max_depth: int, gaps: list[Gap]
+    log: HostLog, host_id: str, target: ProcessRow, *, max_depth: int, max_nodes: int, gaps: list[Gap]
 ) -> tuple[list[Process], bool]:
     found: list[Process] = []
     seen = {id(target)}
@@ -67,7 +67,11 @@ def _ancestors(
         if parent is not None and id(parent) in seen:
             gaps.append(gap.cycle(_label(row)))
             return found, False
-        if len(found) >= max_depth and (parent is not None or row.parent_image not in UNKNOWN_PARENT):
+        more = parent is not None or row.parent_image not in UNKNOWN_PARENT
+        if len(found) + 1 >= max_nodes and len(found) < max_depth and more:
+            gaps.append(gap.ancestors_left_out(_label(row), max_nodes))
+            return found, True
+        if len(found) >= max_depth and more:
             gaps.append(gap.depth_cap(_label(row), max_depth))
             return found, True
         if parent is None:

@@ -125,18 +125,7 @@ def refuse_future(progress: Progress, now: int) -> None:
 
 def token_of(progress: Progress) -> str:
     """The progress as text for a Checkpoint."""
-    by_time: dict[int, list[str]] = {}
-    for each, when in progress.seen.items():
-        by_time.setdefault(when, []).append(each)
-    data = {
-        "v": VERSION,
-        "kind": progress.kind.value,
-        "indexed": progress.indexed,
-        "since": progress.since,
-        "ran": progress.ran,
-        "seen": [[when, sorted(by_time[when])] for when in sorted(by_time)],
-    }
-    return orjson.dumps(data).decode()
+    return orjson.dumps(_data_of(progress)).decode()
 
 
 def progress_of(token: str, kind: Kind) -> Progress:
@@ -145,11 +134,52 @@ def progress_of(token: str, kind: Kind) -> Progress:
     Raises:
         InputError: it is no token of ours, of another version, or of another kind of poll.
     """
+    return _read(_object(token), kind)
+
+
+def token_of_all(held: Mapping[str, Progress]) -> str:
+    """Several polls of one kind (ESCU) as one text: by name, each with a progress of its own."""
+    polls = {name: _data_of(held[name]) for name in sorted(held)}
+    return orjson.dumps({"v": VERSION, "kind": Kind.ESCU.value, "polls": polls}).decode()
+
+
+def progresses_of(token: str) -> dict[str, Progress]:
+    """What token_of_all was given.
+
+    Raises:
+        InputError: as progress_of.
+    """
     data = _object(token)
+    _refuse_other(data, Kind.ESCU)
+    polls = data.get("polls")
+    if not isinstance(polls, dict) or not all(isinstance(each, dict) for each in polls.values()):
+        raise _unusable("a field is missing or wrong")
+    return {name: _read(each, Kind.ESCU) for name, each in polls.items()}
+
+
+def _data_of(progress: Progress) -> dict[str, object]:
+    by_time: dict[int, list[str]] = {}
+    for each, when in progress.seen.items():
+        by_time.setdefault(when, []).append(each)
+    return {
+        "v": VERSION,
+        "kind": progress.kind.value,
+        "indexed": progress.indexed,
+        "since": progress.since,
+        "ran": progress.ran,
+        "seen": [[when, sorted(by_time[when])] for when in sorted(by_time)],
+    }
+
+
+def _refuse_other(data: Mapping[str, object], kind: Kind) -> None:
     if data.get("v") != VERSION:
         raise _unusable("it is of another version")
     if data.get("kind") != kind.value:
         raise _unusable(f"it is not of a poll of {kind.value}")
+
+
+def _read(data: Mapping[str, object], kind: Kind) -> Progress:
+    _refuse_other(data, kind)
     times = [data.get(name) for name in ("indexed", "since", "ran")]
     groups = data.get("seen")
     if not all(is_time(when) for when in times) or not isinstance(groups, list):

@@ -26,15 +26,15 @@ from connectors.ports import Checkpoint, NotableUpdate, NotableWritten, RiskWrit
 from connectors.siem.notable import NotableSettings, RejectedNotable
 from connectors.siem.splunk import (
     checkpoint,
-    escu,
+    escu_family,
     notable_write,
     notables,
     reviews,
-    risk_event,
     risk_sending,
 )
 from connectors.siem.splunk.checkpoint import Kind
 from connectors.siem.splunk.escu import SHIPPED, EscuAnalytic
+from connectors.siem.splunk.escu_family import FamilyPage
 from connectors.siem.splunk.findings import Notes
 from connectors.siem.splunk.jobs import SEARCH, SearchJobs
 from connectors.siem.splunk.notables import NotableStore, Page
@@ -47,7 +47,7 @@ from connectors.state.once import MemoryOnce, Once
 
 _log = logging.getLogger(__name__)
 
-_WITHOUT_ESCU = SHIPPED._replace(filter_macro="")
+_WITHOUT_ESCU = (SHIPPED._replace(filter_macro=""),)
 
 #: A difference between this machine's clock and Splunk's that is told, in seconds.
 _SKEW_TOLD_S = 120
@@ -73,7 +73,7 @@ class SplunkSiem:
         token: SecretStr,
         hec_token: SecretStr | None = None,
         *,
-        analytic: EscuAnalytic = _WITHOUT_ESCU,
+        analytics: Sequence[EscuAnalytic] = _WITHOUT_ESCU,
         reading: NotableSettings | None = None,
         on_rejected: Callable[[RejectedNotable], None] = _log_rejected,
         once: Once | None = None,
@@ -88,8 +88,9 @@ class SplunkSiem:
             settings: where Splunk is.
             token: of the management port.
             hec_token: of the event collector; needed where settings.hec_url is set.
-            analytic: what is searched for where notables come from the analytic itself; its Sysmon terms
-                are those of the settings. Without ESCU there is no filter macro, so the default names none.
+            analytics: what is searched for where notables come from the analytics themselves; their Sysmon
+                terms are those of the settings. Without ESCU there is no filter macro, so the default names
+                none.
             reading: how times of notables are read.
             on_rejected: keeps a row that makes no notable; it is not given again.
             once: what was sent, so that other processes do not send it again; SqliteOnce in a folder that
@@ -103,7 +104,7 @@ class SplunkSiem:
         """
         self._settings = settings
         self._from = settings.notables_from
-        self._analytic = analytic._replace(sysmon=settings.sysmon)
+        self._analytics = tuple(each._replace(sysmon=settings.sysmon) for each in analytics)
         self._on_rejected = on_rejected
         self._clock = clock
         self._monotonic = monotonic
@@ -118,13 +119,11 @@ class SplunkSiem:
             search_names=settings.search_names,
             reading=reading or NotableSettings(),
         )
-        # Without Enterprise Security nobody has given a score yet.
-        base_score = 0.0 if self._from is NotablesFrom.ESCU else risk_event.ESCU_SCORE
         self._risk = RiskEvents(
             http,
             self._rest,
             self._jobs,
-            RiskTarget(index_name=settings.risk_index, hec_url=settings.hec_url, base_score=base_score),
+            RiskTarget(index_name=settings.risk_index, hec_url=settings.hec_url),
             hec_token,
             once=self._once,
             unsaid=(token,),
@@ -189,17 +188,22 @@ class SplunkSiem:
             InputError: the checkpoint (one ahead of Splunk's clock, too) or the limit is unusable.
         """
         deadline = self._deadline()
-        kind = Kind.ESCU if self._from is NotablesFrom.ESCU else Kind.NOTABLES
-        progress = checkpoint.progress_of(since.token, kind) if since else None
+        if self._from is NotablesFrom.ESCU:
+            held = checkpoint.progresses_of(since.token) if since else {}
+            now = self._jobs.now(deadline)
+            family = escu_family.fetch(
+                self._jobs, self._analytics, held, limit=limit, now=now, deadline=deadline
+            )
+            return self._given(family, checkpoint.token_of_all(family.progress))
+        progress = checkpoint.progress_of(since.token, Kind.NOTABLES) if since else None
         now = self._jobs.now(deadline)
-        page: Page
-        if kind is Kind.ESCU:
-            page = escu.fetch(self._jobs, self._analytic, progress, limit=limit, now=now, deadline=deadline)
-        else:
-            page = notables.fetch(self._jobs, self._store, progress, limit=limit, now=now, deadline=deadline)
+        page = notables.fetch(self._jobs, self._store, progress, limit=limit, now=now, deadline=deadline)
+        return self._given(page, checkpoint.token_of(page.progress))
+
+    def _given(self, page: Page | FamilyPage, token: str) -> tuple[Sequence[Notable], Checkpoint]:
         for rejected in page.rejected:
             self._on_rejected(rejected)
-        return page.notables, Checkpoint(checkpoint.token_of(page.progress))
+        return page.notables, Checkpoint(token)
 
     def notables_of(self, event_id: str) -> Sequence[Notable]:
         """The notables of one event, by event_id, finding id or SID+RID: one for each destination.
@@ -240,14 +244,34 @@ class SplunkSiem:
             self._rest, self._jobs, update, found, once=self._once, sleep=self._sleep, deadline=deadline
         )
 
-    def add_risk(self, notable: Notable, *, score: float, message: str, case_id: str) -> RiskWritten:
-        """Add what the case's score exceeds ESCU's by, once a case; the destination is the threat object.
+    def add_risk(
+        self,
+        notable: Notable,
+        *,
+        score: float,
+        base_score: float,
+        techniques: Sequence[str],
+        message: str,
+        case_id: str,
+    ) -> RiskWritten:
+        """Add what the case's score exceeds the one there by, once a case; the peer is the threat object.
+
+        Without Enterprise Security nobody has given a score yet, so all of it is added.
+
+        Args:
+            notable, score, base_score, techniques, message, case_id: as SiemConnector says.
 
         Raises:
             TimedOut: whether it arrived is not known; asked again, it is searched for before it is sent.
         """
         return self._risk.add(
-            notable, score=score, message=message, case_id=case_id, deadline=self._deadline()
+            notable,
+            score=score,
+            base_score=0.0 if self._from is NotablesFrom.ESCU else base_score,
+            techniques=techniques,
+            message=message,
+            case_id=case_id,
+            deadline=self._deadline(),
         )
 
     def _needed(self) -> dict[str, str]:

@@ -10,6 +10,8 @@ from 70 to 10 minutes before: the windows of two runs meet and do not overlap. W
 
 An id is made of window and group, so what is searched twice has the same id twice. A group that was raised
 is not raised again when further events of it arrive; its count is that of the first time.
+
+One analytic; escu_family.py polls several.
 """
 
 from __future__ import annotations
@@ -279,10 +281,14 @@ def _after(
     seen.update((checkpoint.digest(identity), indexed) for identity, indexed in given)
     if len(seen) > MAX_PAGED:
         raise QueryFailed(CONNECTOR, f"more than {MAX_PAGED:,} groups in one poll; none was taken")
-    if progress is not None:
-        return progress._replace(seen=seen)
-    last = until // EVERY_S * EVERY_S
-    return Progress(Kind.ESCU, until - overlap_s, until - overlap_s, seen, last - poll.first_runs * EVERY_S)
+    return (progress or begun(now, poll))._replace(seen=seen)
+
+
+def begun(now: datetime, poll: EscuPoll = POLL) -> Progress:
+    """The progress of an analytic that was not searched for yet: its first look is still to come."""
+    until = int(now.timestamp())
+    since = until - int(poll.overlap.total_seconds())
+    return Progress(Kind.ESCU, since, since, {}, until // EVERY_S * EVERY_S - poll.first_runs * EVERY_S)
 
 
 def _group(analytic: EscuAnalytic, row: Mapping[str, object]) -> tuple[str, int, Notable | RejectedNotable]:

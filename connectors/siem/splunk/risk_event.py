@@ -1,10 +1,10 @@
-"""A risk event for a case: what our score adds to the one ESCU has already given. Pure.
+"""A risk event for a case: what our score adds to the one that is there already. Pure.
 
 ESCU has put its score on user and host when the notable was raised. Only the positive difference is added, on
 the host, under a source of our own, with the destination as threat object.
 
 The event is text as ES writes its own risk events (sourcetype stash; connectors/siem/stash.py reads the form
-back): `<epoch>, key="value", ...`. It carries an id made of case and host, by which it is found again.
+back): `<epoch>, key="value", ...`. It carries an id made of the case, by which it is found again.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -22,9 +23,6 @@ from connectors.query import spl
 
 #: The name our risk events are known by (source and search_name).
 SOURCE = "regsvcs-response"
-
-#: What ESCU gives: impact 80 x confidence 100 / 100.
-ESCU_SCORE = 80.0
 
 #: The field that carries the id.
 ID_FIELD = "response_risk_id"
@@ -41,7 +39,7 @@ class RiskEvent(NamedTuple):
     """One event, ready to be sent.
 
     Attributes:
-        id: equal for the same case and host.
+        id: equal for the same case.
         text: the event.
         host: the risk object.
     """
@@ -51,9 +49,12 @@ class RiskEvent(NamedTuple):
     host: str
 
 
-def risk_id(case_id: str, risk_object: str) -> str:
-    """The id of the one risk event that a case gives a host."""
-    parts = json.dumps([SOURCE, case_id, risk_object.casefold()], ensure_ascii=False, separators=(",", ":"))
+def risk_id(case_id: str) -> str:
+    """The id of the one risk event of a case.
+
+    The host is no part of it: a case is of one host, which its notables may spell in several ways.
+    """
+    parts = json.dumps([SOURCE, case_id], ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:40]
 
 
@@ -63,7 +64,7 @@ def risk_event(
     score: float,
     message: str,
     case_id: str,
-    techniques: tuple[str, ...],
+    techniques: Sequence[str],
     base_score: float,
     now: datetime,
 ) -> RiskEvent | None:
@@ -79,16 +80,17 @@ def risk_event(
         now: when it happens.
 
     Raises:
-        InputError: the case has no id, or the score is none.
+        InputError: the case has no id, or a score is none.
     """
     if not case_id.strip():
         raise InputError("case_id", "is empty")
-    if not abs(score) <= _LARGEST_SCORE:  # NaN is refused too
-        raise InputError("score", f"is no number up to {_LARGEST_SCORE:,.0f}")
+    for name, value in (("score", score), ("base_score", base_score)):
+        if not abs(value) <= _LARGEST_SCORE:  # NaN is refused too
+            raise InputError(name, f"is no number up to {_LARGEST_SCORE:,.0f}")
     added = round(score - base_score, 2)
     if not added > 0:
         return None
-    identity = risk_id(case_id, notable.dest)
+    identity = risk_id(case_id)
     peer = canonical_ip(notable.peer_ip) if notable.peer_ip else None
     pairs = [
         ("search_name", SOURCE),

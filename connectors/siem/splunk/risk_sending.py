@@ -16,7 +16,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -41,7 +41,6 @@ from connectors.siem.splunk.jobs import SearchJobs
 from connectors.siem.splunk.notables import refuse_partial
 from connectors.siem.splunk.rest import CONNECTOR, SplunkRest, plain, record_of
 from connectors.siem.splunk.risk_event import (
-    ESCU_SCORE,
     ID_FIELD,
     SOURCE,
     RiskEvent,
@@ -82,14 +81,10 @@ class RiskTarget(NamedTuple):
     Attributes:
         index_name: the risk index.
         hec_url: the event collector; "" sends to receivers/simple.
-        techniques: ATT&CK ids of the analytic.
-        base_score: what is there already; 0 where no ESCU gives any.
     """
 
     index_name: str = "risk"
     hec_url: str = ""
-    techniques: tuple[str, ...] = ("T1218", "T1218.009")
-    base_score: float = ESCU_SCORE
 
 
 class RiskEvents:
@@ -143,9 +138,21 @@ class RiskEvents:
         self._lock = threading.Lock()
 
     def add(
-        self, notable: Notable, *, score: float, message: str, case_id: str, deadline: Deadline
+        self,
+        notable: Notable,
+        *,
+        score: float,
+        base_score: float,
+        techniques: Sequence[str],
+        message: str,
+        case_id: str,
+        deadline: Deadline,
     ) -> RiskWritten:
         """Add the risk of a case, unless it is there.
+
+        Args:
+            notable, score, base_score, techniques, message, case_id: see risk_event.
+            deadline: for all calls together.
 
         Raises:
             QueryFailed: whether it is there already cannot be told; nothing was sent.
@@ -158,8 +165,8 @@ class RiskEvents:
             score=score,
             message=message,
             case_id=case_id,
-            techniques=self._target.techniques,
-            base_score=self._target.base_score,
+            techniques=techniques,
+            base_score=base_score,
             now=self._clock(),
         )
         if event is None:

@@ -93,7 +93,7 @@ def run(
     unreadable = tell_unreadable(reputation.unreadable) if reputation is not None else False
     chosen = chosen_profiles(profiles)
     folder = OutputFolder(out) if out is not None else None
-    with warnings_as_notes(), run_splunk(splunk, settings, folder) as of_splunk:
+    with warnings_as_notes(), run_splunk(splunk, settings, folder, chosen) as of_splunk:
         given = _given(notables, splunk, of_splunk, settings, chosen)
         if folder is not None and given is not None:
             folder.keep_rejected(given.rejected)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
+from actions.profile import Profile
 from connectors.clock import utc_now
 from connectors.edr.catalogue import EdrName
 from connectors.ports import SiemConnector
@@ -24,7 +25,7 @@ from playbooks.report.display import visible
 from playbooks.report.wording import count
 from playbooks.settings import Settings
 from playbooks.siem import splunk_of
-from playbooks.write_back import left_alone, write_back
+from playbooks.write_back import NOT_LOOKED_UP, Patience, left_alone, write_back
 
 #: Notables or cases named one by one on stderr; the rest is counted.
 _NAMED = 10
@@ -60,7 +61,7 @@ class Kept(NamedTuple):
 
 @contextmanager
 def run_splunk(
-    options: SplunkOptions, settings: Settings, folder: OutputFolder | None
+    options: SplunkOptions, settings: Settings, folder: OutputFolder | None, profiles: Sequence[Profile]
 ) -> Iterator[RunSplunk]:
     """Splunk where it is asked, and the folder's lock where its next notables are taken.
 
@@ -74,7 +75,9 @@ def run_splunk(
         return
     rows: list[RejectedNotable] = []
     with ExitStack() as opened:
-        siem = opened.enter_context(splunk_of(settings, os.environ, on_rejected=rows.append))
+        siem = opened.enter_context(
+            splunk_of(settings, os.environ, on_rejected=rows.append, profiles=profiles)
+        )
         intake = None
         if options.new and folder is not None and settings.splunk is not None:
             intake = opened.enter_context(intake_of(folder, settings.splunk, clock=utc_now, tell=note))
@@ -125,7 +128,10 @@ def keep(
     for case_id in kept_in.write(reports) if kept_in is not None else ():
         note(f"{case_id}: no lineage this time; the earlier report is kept as {case_id}{BEFORE}")
     if splunk.siem is not None and back:
-        reports = tuple(_written_back(splunk.siem, each, settings, intake, failed) for each in reports)
+        patience = Patience()
+        reports = tuple(
+            _written_back(splunk.siem, each, settings, intake, failed, patience) for each in reports
+        )
         if kept_in is not None:
             kept_in.write(reports)
     if intake is not None:
@@ -139,16 +145,17 @@ def _written_back(
     settings: Settings,
     intake: Intake | None,
     failed: dict[str, str],
+    patience: Patience,
 ) -> CaseReport:
     if report.case_id in failed:
         # Nothing, rather than a comment alone: a case without its process has another id and says that it
         # does not know; the next look-up would leave a second comment that contradicts the first. And a
         # notable that nobody could look at must go on looking new.
-        why = "nothing was written: the process could not be looked up"
+        why = NOT_LOOKED_UP
         return left_alone(report, f"{why}; the next run tries again" if intake is not None else why)
     if intake is None:
-        return write_back(siem, report, settings.write_back)
-    done = write_back(siem, report, settings.write_back, written=intake.written)
+        return write_back(siem, report, settings.write_back, patience=patience)
+    done = write_back(siem, report, settings.write_back, patience=patience, written=intake.written)
     intake.written.passed(each.event_id for each in report.facts.notables)
     return done
 

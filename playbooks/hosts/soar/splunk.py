@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from actions.profile_catalog import shipped_profiles
 from connectors.environment_secrets import MAX_SECRET
 from connectors.errors import ConfigError
 from connectors.http.client import Http
@@ -74,12 +75,20 @@ def splunk_for(
         )
     from connectors.siem.splunk.connector import SplunkSiem
     from connectors.state.once import SqliteOnce
+    from playbooks.detection_deployment import analytics_of
 
     once = SqliteOnce(state_folder / ONCE) if state_folder is not None else None
     http = Http(own.http, folder=None)
     try:
         yield SplunkSiem(
-            http, own, token, hec_token, reading=settings.notable, on_rejected=on_rejected, once=once
+            http,
+            own,
+            token,
+            hec_token,
+            analytics=analytics_of(shipped_profiles()),
+            reading=settings.notable,
+            on_rejected=on_rejected,
+            once=once,
         )
     finally:
         http.close()

@@ -7,7 +7,6 @@ allows no playbook to write. What a person writes by hand is that person's will.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -16,19 +15,27 @@ from actions.next_steps import next_steps
 from actions.risk import CaseVerdict
 from connectors.clock import utc_now
 from connectors.errors import InputError, NotSupported, ResponseError
-from connectors.ports import NotableUpdate, NotableWritten, RiskWritten, SiemConnector
+from connectors.ports import NotableUpdate, NotableWritten, SiemConnector
 from playbooks.case import CaseReport
 from playbooks.hosts.soar.answers.answer import Answer
-from playbooks.hosts.soar.answers.recorded_siem import Kept, RecordedSiem
 from playbooks.hosts.soar.asset import Asset, settings_of
 from playbooks.hosts.soar.facts_json import unpack
 from playbooks.hosts.soar.outputs import Outcome, WriteBackRow, WriteBackSummary
 from playbooks.hosts.soar.params import UpdateNotableParams
 from playbooks.hosts.soar.splunk import NOT_CONFIGURED, NOT_SWITCHED_ON, splunk_for
-from playbooks.report.display import safe_error, visible
+from playbooks.report.display import visible
 from playbooks.report.wording import count, sentence
 from playbooks.settings import Settings
-from playbooks.write_back import write_back
+from playbooks.write_back import (
+    NOT_LOOKED_UP,
+    RISK,
+    Became,
+    Patience,
+    Row,
+    row_left_alone,
+    row_of_update,
+    rows_of,
+)
 from playbooks.write_back_settings import WriteBackSettings
 
 #: Failures that the error of an action names.
@@ -42,14 +49,6 @@ _BY_HAND = ("event_id", "comment")
 
 class WriteBackFailed(ResponseError):
     """Nothing of what was to be written was; the text names why."""
-
-
-_RISK = {
-    RiskWritten.NOTHING_TO_ADD: (Outcome.NOTHING_TO_ADD, "the score adds nothing to the one that is there"),
-    RiskWritten.ALREADY_THERE: (Outcome.ALREADY_THERE, "was added before"),
-    RiskWritten.INDEXED: (Outcome.WRITTEN, "added, and proven to be indexed"),
-    RiskWritten.ACCEPTED: (Outcome.WRITTEN, "taken by Splunk; not proven to be indexed"),
-}
 
 
 def answer(
@@ -75,10 +74,15 @@ def answer(
         return Answer(rows, _summary(rows, configured=True), f"{NOT_SWITCHED_ON}. Nothing was written.")
     with splunk_for(asset, settings, state_folder) as siem:
         if reports:
-            recorded = RecordedSiem(siem, disposition=params.disposition)
-            rows = list(chain.from_iterable(_of_case(recorded, each, params, settings) for each in reports))
+            patience = Patience()
+            asked = bool(asset.sysmon_path) or settings.edr.connector is not None
+            rows = [
+                row
+                for each in reports
+                for row in _of_case(siem, each, params, settings, patience, asked=asked)
+            ]
         else:
-            rows = [_by_hand(siem, params)]
+            rows = _by_hand(siem, params)
     failed = [each for each in rows if each.outcome == Outcome.FAILED]
     if failed and not any(each.outcome in (Outcome.WRITTEN, Outcome.ALREADY_THERE) for each in rows):
         raise WriteBackFailed(f"nothing was written to Splunk: {_named(failed)}")
@@ -119,17 +123,25 @@ def _assessed_anew(report: CaseReport, settings: Settings) -> CaseReport:
 
 
 def _of_case(
-    recorded: RecordedSiem, report: CaseReport, params: UpdateNotableParams, settings: Settings
+    siem: SiemConnector,
+    report: CaseReport,
+    params: UpdateNotableParams,
+    settings: Settings,
+    patience: Patience,
+    *,
+    asked: bool,
 ) -> list[WriteBackRow]:
-    before = len(recorded.kept)
-    done = write_back(recorded, report, _given(settings.write_back, params))
-    kept = recorded.kept[before:]
-    rows = [_row(report.case_id, each) for each in kept]
-    # Notables that were not written to at all are told behind those that were.
-    told = [each.detail for each in done.steps[len(report.steps) :] if each.step == "update_notable"]
-    tried = sum(each.event_id is not None for each in kept)
-    rows += [_plain(report.case_id, Outcome.LEFT_OUT, detail=each) for each in told[tried:]]
-    return rows
+    if asked and report.facts.not_looked_up:
+        # As the command has it: the next look-up would contradict what this one wrote.
+        return _shown(report.case_id, row_left_alone(NOT_LOOKED_UP))
+    rows = rows_of(
+        siem,
+        report,
+        _given(settings.write_back, params),
+        patience=patience,
+        disposition=params.disposition or None,
+    )
+    return list(chain.from_iterable(_shown(report.case_id, each) for each in rows))
 
 
 def _given(settings: WriteBackSettings, params: UpdateNotableParams) -> WriteBackSettings:
@@ -145,8 +157,7 @@ def _given(settings: WriteBackSettings, params: UpdateNotableParams) -> WriteBac
     return settings.model_copy(update=given)
 
 
-def _by_hand(siem: SiemConnector, params: UpdateNotableParams) -> WriteBackRow:
-    recorded = RecordedSiem(siem)
+def _by_hand(siem: SiemConnector, params: UpdateNotableParams) -> list[WriteBackRow]:
     update = NotableUpdate(
         comment=params.comment or "",
         status=params.status,
@@ -154,35 +165,27 @@ def _by_hand(siem: SiemConnector, params: UpdateNotableParams) -> WriteBackRow:
         owner=params.owner,
         disposition=params.disposition,
     )
-    with suppress(NotSupported):  # the record says it
-        recorded.update_notable((params.event_id or "").strip(), update)
-    return _row("", recorded.kept[0])
+    event_id = (params.event_id or "").strip()
+    try:
+        result: NotableWritten | NotSupported = siem.update_notable(event_id, update)
+    except NotSupported as error:
+        result = error
+    return _shown("", row_of_update(event_id, result))
 
 
-def _row(case_id: str, kept: Kept) -> WriteBackRow:
-    target = "risk" if kept.event_id is None else "notable"
-    row = WriteBackRow(
-        case_id=case_id,
-        target=target,
-        event_id=visible(kept.event_id or "", limit=_ID_LIMIT),
-        outcome=Outcome.FAILED.value,
-        written=[],
-        left=[],
-        detail="",
-    )
-    match kept.result:
-        case NotableWritten(written, left, told):
-            row.outcome = (Outcome.WRITTEN if written else Outcome.ALREADY_THERE).value
-            row.written, row.left = list(written), list(left)
-            row.detail = sentence(told) if told else "" if written else "was written before"
-        case RiskWritten():
-            outcome, row.detail = _RISK[kept.result]
-            row.outcome = outcome.value
-        case NotSupported():
-            row.outcome, row.detail = Outcome.NOT_SUPPORTED.value, sentence(kept.result.message)
-        case _:
-            row.detail = sentence(safe_error(kept.result))
-    return row
+#: A row's outcome; Outcome has the same words otherwise.
+_OUTCOME = {Became.NO_NOTABLE: Outcome.LEFT_OUT, Became.NOT_TRIED: Outcome.FAILED}
+
+
+def _shown(case_id: str, row: Row) -> list[WriteBackRow]:
+    """The row as the action gives it, and one more for what the SIEM does not know."""
+    target = "risk" if row.step == RISK else "notable"
+    outcome = _OUTCOME.get(row.became) or Outcome(row.became.value)
+    rows = [_plain(case_id, outcome, target=target, event_id=row.event_id, detail=row.told)]
+    rows[0].written, rows[0].left = list(row.written), list(row.left)
+    if row.refused:
+        rows.append(_plain(case_id, Outcome.FAILED, target=target, event_id=row.event_id, detail=row.refused))
+    return rows
 
 
 def _plain(
@@ -195,7 +198,7 @@ def _plain(
         outcome=outcome.value,
         written=[],
         left=[],
-        detail=sentence(detail),
+        detail=sentence(visible(detail)) if detail else "",
     )
 
 
