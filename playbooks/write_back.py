@@ -9,112 +9,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from connectors.errors import (
-    AuthRejected,
-    ConnectorError,
-    InputError,
-    NotSupported,
-    PermissionMissing,
-    ResponseError,
-    Transient,
-)
+from connectors.errors import InputError, ResponseError
 from connectors.facts.notable import Notable, NotableSource
-from connectors.ports import NotableUpdate, NotableWritten, RiskWritten, SiemConnector
+from connectors.ports import NotableUpdate, RiskWritten, SiemConnector
 from connectors.siem.notable import DERIVED
-from playbooks.case import CaseReport, StepOutcome
+from playbooks.case import CaseReport
 from playbooks.report.notable_comment import comment
 from playbooks.report.wording import count
+from playbooks.write_back_patience import Patience
+from playbooks.write_back_rows import COMMENT, RISK, Became, Row, outcome_of, reason_of, row_of_update
 from playbooks.write_back_settings import WriteBackSettings
 
 #: Notables of one case that are commented at most, the oldest of them; a beacon raises one every hour.
 MOST_NOTABLES = 50
 
-#: After so many writes in a row that were not answered nothing further is tried in a run.
-MOST_UNANSWERED = 2
-
-#: The steps, as the report names them.
-COMMENT = "update_notable"
-RISK = "add_risk"
-STEPS = frozenset({COMMENT, RISK})
-
 #: Why a case is left alone whose EDR failed.
 NOT_LOOKED_UP = "nothing was written: the process could not be looked up"
-
-
-class Became(StrEnum):
-    """What became of a write. Only WRITTEN claims that something was written now."""
-
-    WRITTEN = "written"
-    ALREADY_THERE = "already_there"
-    NOTHING_TO_ADD = "nothing_to_add"
-    LEFT_OUT = "left_out"
-    """Nothing was to be written: too many notables, or these findings were written before."""
-    NO_NOTABLE = "no_notable"
-    """No notable of the case has an id of the SIEM."""
-    NOT_SUPPORTED = "not_supported"
-    NOT_TRIED = "not_tried"
-    """The SIEM had not answered before, or refused the account."""
-    FAILED = "failed"
-
-
-class Row(NamedTuple):
-    """What became of one notable, of several that were not written to, or of the case's risk.
-
-    Attributes:
-        step: COMMENT or RISK.
-        event_id: the notable; "" for the risk, and for several.
-        became: see Became.
-        written, left: see NotableWritten.
-        told: one sentence, without the id; "" where what was written says it all.
-        refused: what the SIEM does not know and was therefore not written, "" for none: a failure although
-            the rest was written.
-    """
-
-    step: str
-    event_id: str
-    became: Became
-    told: str
-    written: tuple[str, ...] = ()
-    left: tuple[str, ...] = ()
-    refused: str = ""
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing failed."""
-        failed = (Became.FAILED, Became.NOT_TRIED, Became.NO_NOTABLE, Became.NOT_SUPPORTED)
-        return self.became not in failed and not self.refused
-
-
-class Patience:
-    """How long one run goes on asking a SIEM, over all its cases.
-
-    A refusal of the account ends the writes of its kind: comments and risk may go by different tokens and
-    rights. Writes in a row that are not answered end them all.
-    """
-
-    def __init__(self) -> None:
-        """Nothing was asked yet."""
-        self._unanswered = 0
-        self._silent = ""
-        self._refused: dict[str, str] = {}
-
-    def over(self, step: str) -> str:
-        """Why a step is not tried any more, a clause; "" where it is."""
-        return self._silent or self._refused.get(step, "")
-
-    def went(self, step: str, error: ResponseError | None) -> None:
-        """Take in how a write went; None where it was done."""
-        if isinstance(error, Transient):
-            self._unanswered += 1
-            if self._unanswered >= MOST_UNANSWERED:
-                self._silent = f"the SIEM does not answer ({error.message.rstrip('.')})"
-            return
-        self._unanswered = 0
-        if isinstance(error, AuthRejected | PermissionMissing):
-            self._refused[step] = error.message.rstrip(".")
 
 
 class Written(Protocol):
@@ -125,20 +37,6 @@ class Written(Protocol):
 
     def add(self, step: str, event_id: str, findings: str, *, ok: bool) -> None:
         """Keep how a step went."""
-
-
-class _OfThisCase:
-    """Remembers the case at hand alone: what was written before, the connector tells."""
-
-    def __init__(self) -> None:
-        self._done: dict[tuple[str, str], str] = {}
-
-    def holds(self, step: str, event_id: str, findings: str) -> bool:
-        return self._done.get((step, event_id)) == findings
-
-    def add(self, step: str, event_id: str, findings: str, *, ok: bool) -> None:
-        if ok:
-            self._done[step, event_id] = findings
 
 
 def update_of(
@@ -203,7 +101,6 @@ def rows_of(
         disposition: label of the disposition that the notables get; None leaves it.
     """
     patience = patience or Patience()
-    written = written or _OfThisCase()
     own = [each for each in report.facts.notables if is_of_siem(each)]
     ids = list(dict.fromkeys(each.event_id for each in own))
     update = update_of(report, settings, disposition=disposition)
@@ -211,45 +108,6 @@ def rows_of(
     if settings.risk and (own or raised_here(report.facts.notables)):
         rows.append(_risked(siem, own or report.facts.notables, report, patience, written))
     return tuple(rows)
-
-
-def outcome_of(row: Row) -> StepOutcome:
-    """A row as the report has it."""
-    detail = row.told
-    if row.written:
-        done = f"written: {', '.join(row.written)}"
-        detail = f"{done}. {row.told}" if row.told else done
-    if row.refused:
-        detail = f"{detail.rstrip('.')}. {row.refused}"
-    return StepOutcome(
-        step=row.step, ok=row.ok, detail=f"{row.event_id}: {detail}" if row.event_id else detail
-    )
-
-
-def left_alone(report: CaseReport, why: str) -> CaseReport:
-    """The report where nothing is written back although it was asked for; that counts as a failure.
-
-    Args:
-        report: of the case.
-        why: one sentence.
-    """
-    return report.model_copy(update={"steps": (*report.steps, outcome_of(row_left_alone(why)))})
-
-
-def row_left_alone(why: str) -> Row:
-    """The one row of a case that is not written back although it was asked for."""
-    return Row(COMMENT, "", Became.FAILED, why)
-
-
-def row_of_update(event_id: str, result: NotableWritten | ResponseError) -> Row:
-    """What became of one notable."""
-    if isinstance(result, NotableWritten):
-        if result.written:
-            return Row(COMMENT, event_id, Became.WRITTEN, result.told, result.written, result.left)
-        told = f"was written before. {result.told}" if result.told else "was written before"
-        return Row(COMMENT, event_id, Became.ALREADY_THERE, told, (), result.left)
-    became = Became.NOT_SUPPORTED if isinstance(result, NotSupported) else Became.FAILED
-    return Row(COMMENT, event_id, became, _reason(result))
 
 
 def is_of_siem(notable: Notable) -> bool:
@@ -271,7 +129,7 @@ def _comments(
     ids: Sequence[str],
     *,
     patience: Patience,
-    written: Written,
+    written: Written | None,
 ) -> list[Row]:
     if not ids:
         if raised_here(report.facts.notables):
@@ -280,7 +138,7 @@ def _comments(
         told = "no notable of the case has an id of the SIEM, so none was written to"
         return [Row(COMMENT, "", Became.NO_NOTABLE, told)]
     findings = findings_of(report)
-    due = [each for each in ids if not written.holds(COMMENT, each, findings)]
+    due = [each for each in ids if written is None or not written.holds(COMMENT, each, findings)]
     rows = []
     if len(due) < len(ids):
         same = f"{count(len(ids) - len(due), 'notable')} of the case left: commented on these findings before"
@@ -293,15 +151,20 @@ def _comments(
             )
             rows.append(Row(COMMENT, "", Became.NOT_TRIED, left))
             for later in tried[number:]:
-                written.add(COMMENT, later, findings, ok=False)
+                _keep(written, COMMENT, later, findings, ok=False)
             break
         row = _commented(siem, each, update, patience)
         rows.append(row)
-        written.add(COMMENT, each, findings, ok=row.ok)
+        _keep(written, COMMENT, each, findings, ok=row.ok)
     if len(due) > MOST_NOTABLES:
         left = f"{count(len(due) - MOST_NOTABLES, 'further notable')} of the case left without a comment"
         rows.append(Row(COMMENT, "", Became.LEFT_OUT, left))
     return rows
+
+
+def _keep(written: Written | None, step: str, event_id: str, findings: str, *, ok: bool) -> None:
+    if written is not None:
+        written.add(step, event_id, findings, ok=ok)
 
 
 def _commented(siem: SiemConnector, event_id: str, update: NotableUpdate, patience: Patience) -> Row:
@@ -313,7 +176,7 @@ def _commented(siem: SiemConnector, event_id: str, update: NotableUpdate, patien
             without = _without_refused(update, error)
             if without is not None:
                 # A label of the settings that the SIEM does not know must not cost the comment.
-                refused.append(f"Not written: {_reason(error).rstrip('.')}. See the section [write_back]")
+                refused.append(f"Not written: {reason_of(error).rstrip('.')}. See the section [write_back]")
                 update = without
                 continue
             patience.went(COMMENT, error)
@@ -358,7 +221,7 @@ def _risked(
     notables: Sequence[Notable],
     report: CaseReport,
     patience: Patience,
-    written: Written,
+    written: Written | None,
 ) -> Row:
     first, risk = notables[0], report.risk
     if why := patience.over(RISK):
@@ -375,11 +238,11 @@ def _risked(
             )
         except ResponseError as error:
             patience.went(RISK, error)
-            row = Row(RISK, "", Became.FAILED, _reason(error))
+            row = Row(RISK, "", Became.FAILED, reason_of(error))
         else:
             patience.went(RISK, None)
             row = Row(RISK, "", *_RISKS[sent])
-    written.add(RISK, first.event_id, report.case_id, ok=row.ok)
+    _keep(written, RISK, first.event_id, report.case_id, ok=row.ok)
     return row
 
 
@@ -387,10 +250,3 @@ def base_score_of(notables: Sequence[Notable], report: CaseReport) -> float:
     """What is on the host already: the highest score that a notable carries, else that of its search."""
     told = [each.risk_score for each in notables if each.risk_score is not None]
     return max(told, default=report.risk.base_score)
-
-
-def _reason(error: ResponseError) -> str:
-    """Why it failed, with what to do where that is known."""
-    if isinstance(error, InputError | NotSupported) or not isinstance(error, ConnectorError):
-        return str(error)
-    return error.message

@@ -20,18 +20,9 @@ from connectors.facts.notable import Notable, NotableSource
 from connectors.ports import Checkpoint, NotableUpdate, NotableWritten, RiskWritten
 from playbooks.case import CaseReport
 from playbooks.report.notable_comment import comment
-from playbooks.write_back import (
-    COMMENT,
-    MOST_NOTABLES,
-    RISK,
-    Became,
-    Patience,
-    base_score_of,
-    findings_of,
-    rows_of,
-    update_of,
-    write_back,
-)
+from playbooks.write_back import MOST_NOTABLES, base_score_of, findings_of, rows_of, update_of, write_back
+from playbooks.write_back_patience import Patience
+from playbooks.write_back_rows import COMMENT, RISK, Became
 from playbooks.write_back_settings import WriteBackSettings
 from tests.report_cases import malicious
 

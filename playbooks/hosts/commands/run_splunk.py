@@ -25,7 +25,9 @@ from playbooks.report.display import visible
 from playbooks.report.wording import count
 from playbooks.settings import Settings
 from playbooks.siem import splunk_of
-from playbooks.write_back import NOT_LOOKED_UP, Patience, left_alone, write_back
+from playbooks.write_back import NOT_LOOKED_UP, write_back
+from playbooks.write_back_patience import Patience
+from playbooks.write_back_rows import left_alone
 
 #: Notables or cases named one by one on stderr; the rest is counted.
 _NAMED = 10

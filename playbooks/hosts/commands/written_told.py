@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from playbooks.case import CaseReport, StepOutcome
 from playbooks.report.display import visible
-from playbooks.write_back import STEPS
+from playbooks.write_back_rows import STEPS
 
 #: Outcomes of one case told one by one; the JSON report has all.
 _TOLD = 10

@@ -26,16 +26,9 @@ from playbooks.hosts.soar.splunk import NOT_CONFIGURED, NOT_SWITCHED_ON, splunk_
 from playbooks.report.display import visible
 from playbooks.report.wording import count, sentence
 from playbooks.settings import Settings
-from playbooks.write_back import (
-    NOT_LOOKED_UP,
-    RISK,
-    Became,
-    Patience,
-    Row,
-    row_left_alone,
-    row_of_update,
-    rows_of,
-)
+from playbooks.write_back import NOT_LOOKED_UP, rows_of
+from playbooks.write_back_patience import Patience
+from playbooks.write_back_rows import RISK, Became, Row, row_left_alone, row_of_update
 from playbooks.write_back_settings import WriteBackSettings
 
 #: Failures that the error of an action names.
