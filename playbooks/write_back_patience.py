@@ -14,7 +14,7 @@ MOST_UNANSWERED = 2
 
 
 class Patience:
-    """For all cases of one run. Comments and risk have a count each: they go by ways and rights of their own."""
+    """For all cases of one run. Comments and risk have a count each: they may go by different rights."""
 
     def __init__(self) -> None:
         """Nothing was asked yet."""

@@ -1,4 +1,4 @@
-"""What became of writing a case back: a row for each notable and one for its risk, for every host to render."""
+"""What became of writing a case back: a row for each notable and one for its risk."""
 
 from __future__ import annotations
 

@@ -906,14 +906,13 @@ def undetermined() -> CaseReport:
 
 
 def every_text[M: BaseModel](model: M, replace: Callable[[str], str]) -> M:
-    """The same model with every free text replaced; enum values, patterned names and versions stay.
+    """The same model with every free text replaced; enum values and versions stay.
 
-    The case's id is one of those: it is made of a hash.
+    The case's id stays too, which is made of a hash, and the profile: it is the user's own, and takes only
+    text that fits on a line.
     """
     changes = {
-        name: _replaced(value, replace)
-        for name, value in model
-        if not (name in ("schema_version", "case_id") or (isinstance(model, Profile) and name == "name"))
+        name: _replaced(value, replace) for name, value in model if name not in ("schema_version", "case_id")
     }
     return model.model_copy(update=changes)
 
@@ -921,6 +920,8 @@ def every_text[M: BaseModel](model: M, replace: Callable[[str], str]) -> M:
 def _replaced(value: object, replace: Callable[[str], str]) -> object:
     if type(value) is str:  # an enum's member is a str too, and stays
         return replace(value)
+    if isinstance(value, Profile):
+        return value
     if isinstance(value, BaseModel):
         return every_text(value, replace)
     if isinstance(value, tuple):

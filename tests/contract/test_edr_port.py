@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -34,23 +35,36 @@ from connectors.facts.health import HealthState
 from connectors.facts.host import AddressSeen, HostRef, HostType
 from connectors.facts.isolation import ActionHandle, IsolationState
 from connectors.facts.notable import Notable
-from connectors.facts.process import Connection, CoverageState, EvidenceKind, Lineage, ProcessRef, image_name
+from connectors.facts.process import (
+    Connection,
+    CoverageState,
+    EvidenceKind,
+    GapKind,
+    Lineage,
+    Process,
+    ProcessRef,
+    image_name,
+)
 from connectors.ports import Capability, EdrConnector, Window
 from playbooks.case import CaseReport
 from playbooks.logs import LogRun, read_logs
 from playbooks.respond import respond
 from playbooks.settings import Settings
 from playbooks.steps import InProcess
-from tests.edr_backends import BACKENDS, Backend, Running, running
+from tests.edr_backends import BACKENDS, FILE, Backend, Running, running
 from tests.estate import Estate, EstateHost, estate_of, host_id_of
+from tests.events import HOST, REGSVCS, created
 from tests.fakes import elastic_server
 from tests.fakes.http_server import Answer, Seen
+from tests.fakes.splunk_events import xml_of
 
 NAME = "regsvcs.exe"
 DAY = timedelta(days=1)
 EXAMPLES = ("stealer/sysmon.xml", "installer/sysmon.ndjson", "local-only/sysmon.ndjson")
 
-pytestmark = pytest.mark.parametrize("backend", BACKENDS, ids=[each.name.value for each in BACKENDS])
+EVERY = (*BACKENDS, FILE)
+
+pytestmark = pytest.mark.parametrize("backend", EVERY, ids=[each.name.value for each in EVERY])
 
 
 @pytest.fixture
@@ -62,6 +76,12 @@ def estate(examples: Path) -> Estate:
 def ready(backend: Backend, estate: Estate) -> Iterator[Running]:
     with running(backend, estate, at=_after(estate)) as found:
         yield found
+
+
+def _needs_server(backend: Backend) -> None:
+    """Skip what only a server can do: refuse a secret, withhold a right, fail, be counted."""
+    if not backend.server:
+        pytest.skip(f"{backend.name.value} has no server (Backend.server)")
 
 
 def _after(estate: Estate) -> datetime:
@@ -90,6 +110,7 @@ def test_it_says_what_it_is_and_works(ready: Running, backend: Backend) -> None:
 
 
 def test_a_wrong_secret_is_told_without_it(backend: Backend, estate: Estate) -> None:
+    _needs_server(backend)
     wrong = "planted-wrong-secret-0123456789"
     with running(backend, estate, secret=wrong) as found:
         health = found.edr.check()
@@ -100,7 +121,7 @@ def test_a_wrong_secret_is_told_without_it(backend: Backend, estate: Estate) -> 
 
 
 #: What each vendor's fake can withhold, and whether nothing can be read without it.
-WITHHELD = {
+WITHHELD: dict[StrEnum, dict[str, bool]] = {
     EdrName.CROWDSTRIKE: {"Hosts: read": True, "NGSIEM: write": True, "Hosts: write": False},
     EdrName.DEFENDER: {"Machine.Read.All": True, "ThreatHunting.Read.All": True, "Machine.Isolate": False},
     EdrName.ELASTIC: {elastic_server.HOSTS: True, elastic_server.EVENTS: True, elastic_server.ACTIONS: False},
@@ -118,6 +139,7 @@ def _withhold(found: Running, scopes: Iterable[str]) -> None:
 def test_check_fails_only_where_reading_does_not_work_and_names_all_it_sees_missing(
     backend: Backend, estate: Estate
 ) -> None:
+    _needs_server(backend)
     needed = WITHHELD[backend.name]
     for scopes in ([each] for each in needed):
         with running(backend, estate) as found:
@@ -376,7 +398,58 @@ def test_caps_cut_and_say_so(ready: Running, estate: Estate) -> None:
     assert whole.source_queries
 
 
+def test_processes_beyond_the_cap_are_cut_and_told(ready: Running, estate: Estate) -> None:
+    """Whatever the cap: never more processes, the nearest ancestors first, and what is left out is named."""
+    host = _host(ready, estate)
+    (real,) = ready.edr.find_process(host, name=NAME, window=_window(estate))
+    whole = ready.edr.get_lineage(host, real, window=_window(estate))
+    assert _count(whole) > 3, "the test is void"
+    for most in range(1, _count(whole) + 2):
+        cut = ready.edr.get_lineage(host, real, window=_window(estate), max_nodes=most)
+        assert _count(cut) == min(most, _count(whole))
+        assert _refs(cut.ancestors) == _refs(whole.ancestors[: most - 1])
+        assert cut.truncated is (most < _count(whole))
+        assert any(each.kind is GapKind.NODE_CAP for each in cut.gaps) is cut.truncated
+
+
+def test_a_chain_longer_than_the_cap_is_cut_and_told(backend: Backend, tmp_path: Path) -> None:
+    """Longer, too, than what a vendor gives of a process's ancestors in one answer."""
+    log = tmp_path / "sysmon.xml"
+    length = 30
+    start = datetime(2026, 9, 24, 7, tzinfo=UTC)
+    events = [
+        *(created(number, number - 1 if number else None, second=number) for number in range(length - 1)),
+        created(length - 1, length - 2, REGSVCS, second=length),
+    ]
+    log.write_text("\n".join(xml_of(each, number) for number, each in enumerate(events, 1)))
+    chain, window = estate_of(log), Window(start - DAY, start + DAY)
+    with running(backend, chain, at=start + timedelta(hours=1)) as found:
+        edr, host = found.edr, found.edr.resolve_host(hostname=HOST)
+        (real,) = edr.find_process(host, name=NAME, window=window)
+        for depth, nodes in ((5, 500), (500, 6), (500, 1), (1, 500), (25, 26), (500, 23)):
+            cut = edr.get_lineage(host, real, window=window, max_depth=depth, max_nodes=nodes)
+            assert [each.ref.pid for each in cut.ancestors] == [
+                1000 + length - 2 - number for number in range(min(depth, nodes - 1))
+            ]
+            assert cut.truncated
+            kinds = {each.kind for each in cut.gaps}
+            assert kinds == {GapKind.DEPTH_CAP if depth < nodes else GapKind.NODE_CAP}, (depth, nodes)
+        all_of_it = edr.get_lineage(host, real, window=window, max_depth=length, max_nodes=length)
+    assert len(all_of_it.ancestors) == length - 1
+    assert not all_of_it.truncated
+
+
+def _count(lineage: Lineage) -> int:
+    return 1 + len(lineage.ancestors) + len(lineage.siblings) + len(lineage.children)
+
+
+def _refs(processes: Sequence[Process]) -> list[tuple[str | None, int | None]]:
+    return [(each.ref.guid, each.ref.pid) for each in processes]
+
+
 def test_a_lineage_costs_the_same_in_a_larger_estate(backend: Backend, estate: Estate) -> None:
+    _needs_server(backend)
+
     def calls(among: Estate) -> int:
         with running(backend, among, at=_after(estate)) as found:
             host = _host(found, estate)
@@ -406,7 +479,8 @@ def test_what_a_vendor_cannot_know_is_not_called_absent(ready: Running, estate: 
 # --- failures --------------------------------------------------------------------------------
 
 
-def test_a_failing_vendor_is_an_error_of_ours(ready: Running, estate: Estate) -> None:
+def test_a_failing_vendor_is_an_error_of_ours(backend: Backend, ready: Running, estate: Estate) -> None:
+    _needs_server(backend)
     host = _host(ready, estate)
     ready.fake.failures = [500] * 20
     with pytest.raises(Transient):
@@ -414,6 +488,7 @@ def test_a_failing_vendor_is_an_error_of_ours(ready: Running, estate: Estate) ->
 
 
 def test_a_used_up_quota_says_when_to_ask_again(ready: Running, estate: Estate, backend: Backend) -> None:
+    _needs_server(backend)
     host = _host(ready, estate)
     backend.use_up(ready.fake, ready.clock, 90_000)
     with pytest.raises(RateLimited) as caught:
@@ -609,6 +684,7 @@ def test_a_case_is_the_one_of_the_sysmon_file(backend: Backend, examples: Path, 
 def test_a_refusal_that_repeats_what_was_sent_tells_no_secret(
     backend: Backend, estate: Estate, status: int, *, signed_in: bool
 ) -> None:
+    _needs_server(backend)
     with running(backend, estate, at=_after(estate)) as found:
         if signed_in:
             found.edr.resolve_host(hostname=estate.hosts[0].name)

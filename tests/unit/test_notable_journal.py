@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from connectors.facts.notable import Notable, NotableSource
 from connectors.state.folder_lock import FolderInUse, locked
 from connectors.state.line_file import LineFile
-from playbooks.hosts.notable_journal import JOINS_FOR, JOURNAL, MOST_JOINED, NotableJournal
+from playbooks.hosts.notable_journal import JOINS_FOR, JOURNAL, MOST_JOINED, NotableJournal, key_of
+from playbooks.hosts.unworked import identity_of
 from playbooks.hosts.write_back_record import WriteBackRecord
 from tests.http_clients import START
 
@@ -37,6 +38,33 @@ def test_each_event_is_kept_once_over_runs_and_read_back(tmp_path: Path) -> None
     assert again.append([two, one]) == 0
     assert again.joined([notable("3")]) == [notable("3"), one, two]
     assert again.recent == (one, two)
+
+
+@pytest.mark.parametrize(
+    ("field", "other"),
+    [
+        ("event_id", "2"),
+        ("dest", "WS02"),
+        ("process_name", "regasm.exe"),
+        ("src_ip", "10.20.4.18"),
+        ("dest_ip", "8.8.8.8"),
+    ],
+)
+def test_notables_that_differ_in_one_field_are_two(tmp_path: Path, field: str, other: str) -> None:
+    """One event makes several notables where it names several hosts, sources or destinations."""
+    one = notable("1", src_ip="10.20.4.17", dest_ip="1.1.1.1")
+    two = one.model_copy(update={field: other})
+    assert identity_of(one) == identity_of(one.model_copy(update={"user": "x", "risk_score": 1.0}))
+    assert identity_of(one) != identity_of(two)
+    assert key_of(one) != key_of(two)
+    assert opened(tmp_path).append([one, two, one]) == 2
+    assert opened(tmp_path).recent == (one, two)
+
+
+def test_a_host_without_an_address_is_another_than_one_with_it() -> None:
+    one, two = notable("1"), notable("1", src_ip="10.20.4.17")
+    assert identity_of(one) != identity_of(two)
+    assert key_of(one) != key_of(two)
 
 
 def test_earlier_notables_of_the_host_and_process_join_for_a_week(tmp_path: Path) -> None:

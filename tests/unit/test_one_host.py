@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 
 import pytest
 from hypothesis import given, settings
@@ -95,6 +96,14 @@ def test_one_agent_on_two_pages_is_one() -> None:
     assert found("APP1", record("APP1", "a", last=NOW - DAY), record("APP1", "a")) == "a"
 
 
+def test_of_an_agent_on_two_pages_the_record_seen_last_counts() -> None:
+    old, new, never = record("OLD", "a", last=NOW - DAY), record("NEW", "a"), record("NONE", "a", last=None)
+    for order in permutations((old, new, never)):
+        assert one_host("edr", "NEW", order, at=None, now=NOW) == new.host
+        with pytest.raises(HostNotFound):
+            found("OLD", *order)
+
+
 def test_what_a_rebuilt_machine_left_behind_is_not_meant() -> None:
     stale = record("APP1", "old", last=NOW - STALE_AFTER - timedelta(seconds=1))
     assert found("APP1", stale, record("APP1", "new")) == "new"
@@ -159,6 +168,17 @@ def test_an_address_whose_beginning_is_unknown_was_the_hosts_when_it_was_last_se
     host = record("APP1", "a", last=NOW - 5 * DAY, addresses=(seen,))
     assert found(IP, host, at=NOW - 5 * DAY) == "a"
     for at in (None, NOW - 6 * DAY, NOW - 4 * DAY):
+        with pytest.raises(HostNotFound):
+            found(IP, host, at=at)
+
+
+def test_an_address_counts_for_twelve_hours_around_when_it_was_seen_and_no_second_more() -> None:
+    first, last = NOW - 5 * DAY, NOW - 3 * DAY
+    host = record("APP1", "a", addresses=(AddressSeen(ip=IP, first_seen=first, last_seen=last),))
+    slack, second = timedelta(hours=12), timedelta(seconds=1)
+    for at in (first - slack, first, last, last + slack):
+        assert found(IP, host, at=at) == "a"
+    for at in (first - slack - second, last + slack + second, None):
         with pytest.raises(HostNotFound):
             found(IP, host, at=at)
 

@@ -83,7 +83,7 @@ def test_each_notable_gets_one_comment_and_the_case_its_risk_and_the_question_co
     assert note(platform, case, WRITTEN) == (
         f"- notable `{EVENT}`: written; comment, status, owner written\n"
         f"- notable `{OTHER}`: written; comment, status, owner written\n"
-        "- risk of the host: written; `taken by Splunk; not proven to be indexed`"
+        "- risk of the host: written; `taken by the SIEM; not proven to be indexed`"
     )
 
 

@@ -381,15 +381,27 @@ def test_one_token_reads_the_processes_and_writes_the_case_back(examples: Path) 
     assert "edr_secret: is empty" in nothing.message
 
 
+@pytest.mark.parametrize("silent", [("update",), ("receive",), ("update", "receive")])
 def test_a_splunk_that_does_not_answer_is_not_waited_for_again_and_again(
-    splunk: FakeSplunk, facts: str
+    splunk: FakeSplunk, facts: str, silent: tuple[str, ...]
 ) -> None:
-    """The playbook asks a person only behind this action."""
-    splunk.holds = {"update"}
+    """The playbook asks a person only behind this action: however many cases, two waits of a kind are all."""
+    splunk.holds = set(silent)
+    splunk.notables = [notable_row(number, dest="WS01.corp.example") for number in range(1, 8)]
     http = "[splunk.http]\nretries = 0\nread_s = 0.3\n"
-    written(splunk_asset(splunk, http), case_facts=json.dumps([facts, facts]))
-    # Of the second case as well, since the risk of the first was answered in between.
-    assert splunk.calls["update"] <= 2
+    written(splunk_asset(splunk, http), case_facts=json.dumps(several(facts, 7)))
+    for kind in ("update", "receive"):
+        assert splunk.calls[kind] == (2 if kind in silent else 7), kind
+
+
+def several(facts: str, number: int) -> list[str]:
+    """The facts of so many cases, each with an id and a notable of its own."""
+    case_id = json.loads(facts)["facts"]["case_id"]
+    assert f"{1:032x}" in facts
+    return [
+        facts.replace(f"{1:032x}", f"{each:032x}").replace(case_id, f"case-{each:016x}")
+        for each in range(1, number + 1)
+    ]
 
 
 def test_a_case_whose_edr_failed_is_left_alone(splunk: FakeSplunk, facts: str) -> None:

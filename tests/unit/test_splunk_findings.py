@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.errors import InputError, TimedOut
+from connectors.ports import NotableUpdate
 from connectors.siem.splunk.findings import MAX_NOTE, FindingId, finding_id, marked, notes_place
 from tests.fakes.splunk_bench import bench
 
@@ -42,25 +43,39 @@ def test_no_other_text_becomes_a_path(text: str) -> None:
 @pytest.mark.parametrize("target", [FINDING, UUID])
 def test_a_note_is_added_once_a_key(target: str) -> None:
     with bench() as at:
-        assert at.siem.notes.add(target, "malicious", key="case-1 v1", deadline=at.clock.deadline())
-        assert not at.siem.notes.add(target, "malicious", key="case-1 v1", deadline=at.clock.deadline())
-        assert at.siem.notes.add(target, "worse", key="case-1 v2", deadline=at.clock.deadline())
+        assert at.siem._notes.add(target, "malicious", key="case-1 v1", deadline=at.clock.deadline())
+        assert not at.siem._notes.add(target, "malicious", key="case-1 v1", deadline=at.clock.deadline())
+        assert at.siem._notes.add(target, "worse", key="case-1 v2", deadline=at.clock.deadline())
     assert [text.partition("\n")[0] for text in at.fake.notes[target]] == ["malicious", "worse"]
 
 
 def test_a_note_that_is_not_answered_is_read_back_before_anything_is_said() -> None:
     with bench(read_s=0.2) as at:
         at.fake.lose = {"add_note"}
-        assert at.siem.notes.add(FINDING, "malicious", key="k", deadline=at.clock.deadline())
+        assert at.siem._notes.add(FINDING, "malicious", key="k", deadline=at.clock.deadline())
         at.fake.holds = {"add_note"}
         with pytest.raises(TimedOut, match="not known"):
-            at.siem.notes.add(FINDING, "worse", key="k2", deadline=at.clock.deadline())
+            at.siem._notes.add(FINDING, "worse", key="k2", deadline=at.clock.deadline())
     assert len(at.fake.notes[FINDING]) == 1
 
 
 def test_an_empty_note_is_refused_and_a_long_one_is_cut_before_its_mark() -> None:
     with bench() as at, pytest.raises(InputError, match="note"):
-        at.siem.notes.add(FINDING, " ", key="k", deadline=at.clock.deadline())
+        at.siem._notes.add(FINDING, " ", key="k", deadline=at.clock.deadline())
     text, mark = marked("x" * 20_000, "k")
     assert len(text) == MAX_NOTE
     assert text.endswith(mark)
+
+
+def test_the_comment_on_a_finding_is_a_note_and_the_rest_is_left_and_told() -> None:
+    update = NotableUpdate("malicious", status="In Progress", owner="soc")
+    with bench() as at:
+        first = at.siem.update_notable(FINDING, update)
+        again = at.siem.update_notable(FINDING, update)
+        worse = at.siem.update_notable(FINDING, update._replace(comment="worse"))
+        assert not at.fake.updates
+    assert first.written == worse.written == ("comment",)
+    assert again.written == ()
+    assert first.left == ("status", "owner")
+    assert "not confirmed" in first.told
+    assert [text.partition("\n")[0] for text in at.fake.notes[FINDING]] == ["malicious", "worse"]

@@ -371,7 +371,7 @@ def test_text_that_cannot_be_sent_is_refused_by_name_in_notes_and_saved_searches
         deadline = at.clock.deadline()
         saved = at.siem.saved_searches
         for ask in (
-            lambda: at.siem.notes.add(finding, text, key=text, deadline=deadline),
+            lambda: at.siem._notes.add(finding, text, key=text, deadline=deadline),
             lambda: saved.plan(text, wanted, deadline=deadline),
             lambda: saved.apply(saved.plan("x", wanted, deadline=deadline), wanted, deadline=deadline),
         ):

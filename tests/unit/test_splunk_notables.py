@@ -58,6 +58,14 @@ def notable(number: int, indexed_s: float, **changes: Any) -> Row:
     }
 
 
+def test_the_first_poll_looks_back_for_a_day_and_no_further() -> None:
+    assert NotableStore().first_look == timedelta(hours=24)
+    with bench() as at:
+        at.fake.notables = [notable(number, -86_400 + second) for number, second in ((1, -1), (2, 0), (3, 1))]
+        found, _ = at.siem.fetch_notables(None, limit=10)
+    assert [each.dest for each in found] == ["WS-2", "WS-3"]
+
+
 class Poller:
     """A caller that keeps its checkpoint only after a page, as the service does."""
 

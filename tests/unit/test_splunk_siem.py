@@ -88,6 +88,6 @@ def test_no_token_comes_out_anywhere(caplog: pytest.LogCaptureFixture) -> None:
         wrong = SplunkSiem(at.http, at.fake.settings(), SecretStr(f"{TOKEN}-wrong"), clock=at.clock)
         with pytest.raises(AuthRejected) as refused:
             wrong.fetch_notables(None, limit=5)
-        said = f"{caplog.text}{refused.value}{vars(at.siem)}{vars(at.siem.notes)}{at.siem.check()}"
+        said = f"{caplog.text}{refused.value}{vars(at.siem)}{vars(at.siem._notes)}{at.siem.check()}"
     assert TOKEN not in said
     assert HEC_TOKEN not in said

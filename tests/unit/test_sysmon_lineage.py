@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -39,6 +39,25 @@ def lineage(events: Iterable[RawEvent], number: int, *, max_depth: int = 20, max
 
 def names(found: Lineage) -> list[str]:
     return [each.ref.guid or "" for each in found.ancestors]
+
+
+def test_an_address_counts_for_twelve_hours_around_when_it_was_seen_and_no_second_more() -> None:
+    sysmon = edr([connected(1, second=0), connected(1, second=600)])
+    first, last = (datetime(2026, 9, 24, 7, minute, tzinfo=UTC) for minute in (0, 10))
+    slack, second = timedelta(hours=12), timedelta(seconds=1)
+    for at in (first - slack, first, last, last + slack):
+        assert sysmon.resolve_host(ip="10.20.4.17", at=at).host_id == HOST
+    for at in (first - slack - second, last + slack + second):
+        with pytest.raises(HostNotFound):
+            sysmon.resolve_host(ip="10.20.4.17", at=at)
+
+
+@pytest.mark.parametrize("ip", ["127.0.0.1", "::1", "fe80::1", "0.0.0.0", "224.0.0.251", "WS01", "-"])  # noqa: S104
+def test_an_address_that_every_machine_has_names_no_host_although_it_is_logged(ip: str) -> None:
+    sysmon = edr([connected(1, SourceIp=ip), connected(1)])
+    for at in (None, datetime(2026, 9, 24, 7, tzinfo=UTC)):
+        with pytest.raises(HostNotFound):
+            sysmon.resolve_host(ip=ip, at=at)
 
 
 def test_ancestors_nearest_first_siblings_and_children() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
+from actions.case_facts import Unknown
 from actions.risk import CaseVerdict
 from connectors.errors import (
     AuthRejected,
@@ -196,14 +199,49 @@ def test_a_refused_account_ends_the_writes_of_its_kind_over_all_cases(refusal: C
     assert siem.updates == []
 
 
-def test_two_in_a_row_without_an_answer_end_all_writes_over_all_cases() -> None:
-    silent = TimedOut("siem", "no answer")
-    siem, patience = Siem({"1": silent, "risk": silent}), Patience()
-    rows_of(siem, case_of("1"), SETTINGS, patience=patience)
-    later = rows_of(siem, case_of("2"), SETTINGS, patience=patience)
-    assert [each.became for each in later] == [Became.NOT_TRIED, Became.NOT_TRIED]
-    assert not any(each.ok for each in later)
-    assert siem.updates == []
+class Asked(Siem):
+    """Counts what it is asked, whatever comes of it."""
+
+    def __init__(self, *silent: str) -> None:
+        super().__init__()
+        self.silent = silent
+        self.asked: Counter[str] = Counter()
+
+    def update_notable(self, event_id: str, update: NotableUpdate) -> NotableWritten:
+        self.asked[COMMENT] += 1
+        if COMMENT in self.silent:
+            raise TimedOut("siem", "no answer")
+        return super().update_notable(event_id, update)
+
+    def add_risk(self, notable: Notable, **asked: Any) -> RiskWritten:
+        self.asked[RISK] += 1
+        if RISK in self.silent:
+            raise TimedOut("siem", "no answer")
+        return super().add_risk(notable, **asked)
+
+
+@pytest.mark.parametrize("silent", [(COMMENT,), (RISK,), (COMMENT, RISK)])
+@pytest.mark.parametrize("notables", [1, 3])
+def test_two_in_a_row_without_an_answer_end_the_writes_of_their_kind_over_all_cases(
+    silent: tuple[str, ...], notables: int
+) -> None:
+    """However many cases; that the other kind is answered in between changes nothing."""
+    siem, patience = Asked(*silent), Patience()
+    names = [[f"{case}.{number}" for number in range(notables)] for case in range(12)]
+    rows = [rows_of(siem, case_of(*each), SETTINGS, patience=patience) for each in names]
+    for kind, wanted in ((COMMENT, 12 * notables), (RISK, 12)):
+        assert siem.asked[kind] == (2 if kind in silent else wanted)
+        last = [each for each in rows[-1] if each.step == kind]
+        assert {each.became for each in last} == {
+            Became.NOT_TRIED if kind in silent else Became.WRITTEN,
+        }
+        assert all(each.ok for each in last) is (kind not in silent)
+
+
+def test_an_answer_in_between_begins_the_count_anew() -> None:
+    siem, patience = Siem({"1": TimedOut("siem", "no"), "3": TimedOut("siem", "no")}), Patience()
+    rows = rows_of(siem, case_of("1", "2", "3", "4"), WriteBackSettings(risk=False), patience=patience)
+    assert [each.ok for each in rows] == [False, True, False, True]
 
 
 def test_what_is_on_the_host_is_what_splunk_told_else_the_profiles_score() -> None:
@@ -216,10 +254,21 @@ def test_what_is_on_the_host_is_what_splunk_told_else_the_profiles_score() -> No
 
 def test_findings_change_with_the_score_and_the_unknowns() -> None:
     report = case_of("1")
-    for name, value in (("score", report.risk.score - 1), ("unknowns", ())):
-        changed = report.model_copy(update={"risk": report.risk.model_copy(update={name: value})})
-        if getattr(report.risk, name) != value:
-            assert findings_of(changed) != findings_of(report), name
+    known = findings_of(report)
+    assert report.risk.unknowns, "the test is void"
+
+    def changed(**fields: object) -> str:
+        return findings_of(report.model_copy(update={"risk": report.risk.model_copy(update=fields)}))
+
+    assert changed(score=report.risk.score - 1) != known
+    assert changed(unknowns=()) != known
+    assert changed(unknowns=report.risk.unknowns[1:]) != known
+    assert changed(unknowns=(*report.risk.unknowns, Unknown(what="the moon", why="cloudy"))) != known
+    assert changed(indicators=report.risk.indicators[1:]) != known
+    # The same, said in another order or in other words, is no new finding.
+    assert changed(unknowns=(*report.risk.unknowns[::-1], report.risk.unknowns[0])) == known
+    reworded = [each.model_copy(update={"why": "otherwise"}) for each in report.risk.unknowns]
+    assert changed(unknowns=tuple(reworded)) == known
 
 
 def test_the_case_says_what_is_there_and_its_techniques() -> None:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NoReturn
 
+from connectors.addresses import canonical_ip
 from connectors.clock import utc_now
 from connectors.edr import sysmon_fields as fields
-from connectors.edr.one_host import ADDRESS_SLACK
+from connectors.edr.one_host import ADDRESS_SLACK, names_a_host
 from connectors.edr.sysmon_file.connection_rows import ConnectionRow, canonical
 from connectors.edr.sysmon_file.event import ReadReport
 from connectors.edr.sysmon_file.evidence import KEPT_PER_KIND
@@ -236,8 +237,9 @@ def _host_ref(connector: str, log: HostLog) -> HostRef:
 
 
 def _had_address(log: HostLog, ip: str, at: datetime | None) -> bool:
-    seen = log.addresses.get(canonical(ip))
-    if seen is None:
+    address = canonical_ip(ip)
+    seen = log.addresses.get(address) if address else None
+    if seen is None or not names_a_host(address):
         return False
     first, last = fields.instant(seen[0]), fields.instant(seen[1])
     if at is None:

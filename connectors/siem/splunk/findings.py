@@ -7,8 +7,7 @@ Adding is not idempotent there, so a note carries a mark that is looked for firs
 
 Not built: changing a finding's status, owner or urgency. The sources disagree on the path (the same
 collection updates at missioncontrol/v1/investigations, a Terraform provider says that findings cannot be
-updated), so it waits for Splunk's own document. Where ES 8 still answers /services/notable_update,
-notable_update.py serves findings too.
+updated), so it waits for Splunk's own document.
 """
 
 from __future__ import annotations
@@ -24,9 +23,13 @@ from connectors.errors import BadResponse, InputError, TimedOut
 from connectors.http.call import Call, Reply
 from connectors.http.client import Http
 from connectors.http.deadline import Deadline
+from connectors.ports import NotableUpdate, NotableWritten
 from connectors.query.path import segment
 from connectors.query.text import holdable
 from connectors.siem.splunk.rest import CONNECTOR, reader, record_of
+
+#: Fields of an update that a finding does not get.
+_NOT_WRITTEN = ("status", "urgency", "owner", "disposition")
 
 _INVESTIGATIONS = "/servicesNS/nobody/missioncontrol/public/v2/investigations"
 
@@ -101,6 +104,18 @@ class Notes:
         self._http = http
         self._base_url = base_url.rstrip("/")
         self._auth = {"Authorization": SecretStr(f"Bearer {token.get_secret_value()}")}
+
+    def update(self, finding: str, update: NotableUpdate, *, deadline: Deadline) -> NotableWritten:
+        """The comment of an update as a note, once; its other fields are left and told.
+
+        Raises:
+            InputError, NotFound, TimedOut: as `add`.
+        """
+        added = self.add(finding, update.comment, key=update.comment, deadline=deadline)
+        given = update._asdict()
+        left = tuple(name for name in _NOT_WRITTEN if given[name] is not None)
+        told = f"Left as it is: {', '.join(left)}; how a finding's are set is not confirmed." if left else ""
+        return NotableWritten(("comment",) if added else (), left, told)
 
     def add(self, target: str, content: str, *, key: str, deadline: Deadline) -> bool:
         """Add a note, unless one with the same key is among the newest; False when it was there.
