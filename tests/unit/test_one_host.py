@@ -178,9 +178,9 @@ def test_an_address_counts_for_twelve_hours_around_when_it_was_seen_and_no_secon
     slack, second = timedelta(hours=12), timedelta(seconds=1)
     for at in (first - slack, first, last, last + slack):
         assert found(IP, host, at=at) == "a"
-    for at in (first - slack - second, last + slack + second, None):
+    for outside in (first - slack - second, last + slack + second, None):
         with pytest.raises(HostNotFound):
-            found(IP, host, at=at)
+            found(IP, host, at=outside)
 
 
 def test_an_address_that_no_record_has_is_not_said_to_be_known_now() -> None:

@@ -239,7 +239,7 @@ def _host_ref(connector: str, log: HostLog) -> HostRef:
 def _had_address(log: HostLog, ip: str, at: datetime | None) -> bool:
     address = canonical_ip(ip)
     seen = log.addresses.get(address) if address else None
-    if seen is None or not names_a_host(address):
+    if not address or seen is None or not names_a_host(address):
         return False
     first, last = fields.instant(seen[0]), fields.instant(seen[1])
     if at is None:

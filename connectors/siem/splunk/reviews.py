@@ -212,8 +212,8 @@ def own_name(rest: SplunkRest, deadline: Deadline) -> str:
 
 
 def _review(row: Mapping[str, object]) -> Review:
-    names = {each for each in (_text(row, "reviewer"), _text(row, "user")) if each}
-    # Two names in one row: it is not known which of them it was.
+    names = _texts(row, "reviewer") | _texts(row, "user")
+    # Two names in one row, or in one field: it is not known which of them it was.
     reviewer = names.pop() if len(names) == 1 else ""
     return Review(reviewer, _text(row, "status"), _text(row, "owner"), _text(row, "comment"))
 
@@ -223,6 +223,12 @@ def _last_of(row: Mapping[str, object]) -> tuple[Review, ...]:
     comments = row.get("comment")
     given = comments if isinstance(comments, list) else [comments]
     return tuple(Review("", "", "", each) for each in given if isinstance(each, str) and each)
+
+
+def _texts(row: Mapping[str, object], name: str) -> set[str]:
+    value = row.get(name)
+    given = value if isinstance(value, list) else [value]
+    return {each.strip() for each in given if isinstance(each, str) and each.strip()}
 
 
 def _text(row: Mapping[str, object], name: str) -> str:
