@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
 from actions.profile import Profile
 from connectors.errors import Ambiguous, ConfigError, InputError, NotableError, NotFound
-from connectors.facts.base import Fact, Instant
 from connectors.ports import Checkpoint, SiemConnector
 from connectors.siem.notable import ParsedInput, RejectedNotable
 from connectors.siem.splunk.settings import NotablesFrom, SplunkSettings
@@ -27,6 +26,7 @@ from playbooks.hosts.notable_journal import NotableJournal
 from playbooks.hosts.output_folder import OutputFolder
 from playbooks.hosts.unworked import Identity, Unworked, UnworkedRecord, identity_of
 from playbooks.hosts.write_back_record import WriteBackRecord
+from playbooks.kept_checkpoint import KeptCheckpoint
 from playbooks.profiles import of_profiles
 from playbooks.report.wording import count
 
@@ -35,22 +35,6 @@ CHECKPOINT = "checkpoint.json"
 
 #: Bytes of it that are read at most; a token has 4 MiB at most.
 _MOST_BYTES = 16 * 1024 * 1024
-
-
-class KeptCheckpoint(Fact):
-    """The file CHECKPOINT.
-
-    Attributes:
-        v: version of the file.
-        base_url, notables_from: whose checkpoint it is; of another Splunk it says nothing.
-        token: of the connector.
-    """
-
-    v: Literal[1] = 1
-    base_url: str
-    notables_from: NotablesFrom
-    kept_at: Instant
-    token: str
 
 
 def notables_by_id(

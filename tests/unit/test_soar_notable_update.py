@@ -388,8 +388,9 @@ def test_a_splunk_that_does_not_answer_is_not_waited_for_again_and_again(
     """The playbook asks a person only behind this action: however many cases, two waits of a kind are all."""
     splunk.holds = set(silent)
     splunk.notables = [notable_row(number, dest="WS01.corp.example") for number in range(1, 8)]
-    http = "[splunk.http]\nretries = 0\nread_s = 0.3\n"
-    written(splunk_asset(splunk, http), case_facts=json.dumps(several(facts, 7)))
+    http = "[splunk.http]\nretries = 0\nread_s = 0.2\n"
+    asset = splunk_asset(splunk, http, splunk="deadline_s = 2.0\n")
+    written(asset, case_facts=json.dumps(several(facts, 7)))
     for kind in ("update", "receive"):
         assert splunk.calls[kind] == (2 if kind in silent else 7), kind
 

@@ -31,7 +31,7 @@ from playbooks.hosts.soar.poll_checkpoints import (
     keep_checkpoint,
     read_checkpoints,
 )
-from playbooks.hosts.splunk_intake import KeptCheckpoint
+from playbooks.kept_checkpoint import KeptCheckpoint
 from tests.fakes.splunk_server import HEC_TOKEN, TOKEN, FakeSplunk
 from tests.soar_app import ActionAnswer, app, run_action
 from tests.soar_platform import BASE, Platform, soar_client

@@ -33,7 +33,7 @@ from playbooks.hosts.soar.notable_artifact import Parcel, notable_parcel, reject
 from playbooks.hosts.soar.poll_checkpoints import begun_anew, keep_checkpoint, read_checkpoints
 from playbooks.hosts.soar.redaction import without_secrets
 from playbooks.hosts.soar.splunk import section_of, splunk_for
-from playbooks.hosts.splunk_intake import KeptCheckpoint
+from playbooks.kept_checkpoint import KeptCheckpoint
 from playbooks.report.display import safe_error, visible
 from playbooks.report.wording import count
 

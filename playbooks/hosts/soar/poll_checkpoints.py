@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from connectors.errors import InputError
 from connectors.siem.splunk.settings import SplunkSettings
-from playbooks.hosts.splunk_intake import KeptCheckpoint
+from playbooks.kept_checkpoint import KeptCheckpoint
 
 #: The name in the asset's state.
 STATE = "splunk_checkpoints"
