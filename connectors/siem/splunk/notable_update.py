@@ -7,9 +7,9 @@ The endpoint answers 200 with `success: false` for what it did not do.
 
 A comment is written once: where the notable's reviews hold it already, as after a run that was repeated,
 only what is still to be set is written. Status, owner, urgency and disposition are set only where every
-review is our own account's, or there is none, and the notable is as the last one left it. What our own
-account alone has set, as its comment says, is not a person's: our account must not be one that people use
-too.
+review is our own account's, or there is none, and status and owner are as the last one left them (of urgency
+and disposition the reviews that are read tell nothing). What our own account alone has set, as its comment
+says, is not a person's: our account must not be one that people use too.
 
 Pure; notable_write.py asks and sends.
 """
