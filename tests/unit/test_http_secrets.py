@@ -98,7 +98,10 @@ def test_a_call_shows_no_secret() -> None:
     assert KEY not in str(asked)
 
 
-@given(st.text(min_size=6, max_size=40).filter(lambda text: text.isprintable()), st.binary(max_size=5))
+PRINTABLE = st.text(st.characters(exclude_categories=("C", "Z")), min_size=6, max_size=40)
+
+
+@given(PRINTABLE, st.binary(max_size=5))
 def test_a_secret_is_found_in_each_of_its_forms(secret: str, around: bytes) -> None:
     raw = secret.encode()
     in_json = json.dumps(secret)[1:-1].encode()
@@ -109,7 +112,7 @@ def test_a_secret_is_found_in_each_of_its_forms(secret: str, around: bytes) -> N
     assert holds_secret(base64.urlsafe_b64encode(around + raw + around), [secret])
 
 
-@given(st.text(min_size=6, max_size=40).filter(lambda text: text.isprintable()), st.binary(max_size=5))
+@given(PRINTABLE, st.binary(max_size=5))
 def test_a_cleaned_text_holds_no_form_of_a_secret(secret: str, around: bytes) -> None:
     raw = secret.encode()
     for form in (raw, quote(secret, safe="").encode(), base64.b64encode(around + raw + around)):
