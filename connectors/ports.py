@@ -41,6 +41,18 @@ class Capability(StrEnum):
     RELEASE = "release"
 
 
+class IsolatedHosts(NamedTuple):
+    """The hosts that a vendor says are isolated, being isolated or being released.
+
+    Attributes:
+        hosts: each once; `isolation` says which of the three, or UNKNOWN where that is not certain.
+        complete: False where there are or may be more than these: it was cut, or could not all be read.
+    """
+
+    hosts: tuple[HostRef, ...]
+    complete: bool
+
+
 class EdrConnector(Protocol):
     """Endpoint telemetry and containment."""
 
@@ -112,6 +124,18 @@ class EdrConnector(Protocol):
 
     def get_isolation(self, host: HostRef, handle: ActionHandle | None = None) -> IsolationStatus:
         """The state now, by the strongest evidence the vendor gives."""
+
+    def isolated_hosts(self, *, limit: int) -> IsolatedHosts:
+        """Every host that the vendor says is isolated or being isolated; whoever ordered it.
+
+        One whose release is under way is among them: it is isolated until that is done.
+
+        Args:
+            limit: hosts at most, 1 or more.
+
+        Raises:
+            NotSupported: the connector cannot tell.
+        """
 
 
 class ReputationSource(Protocol):

@@ -67,6 +67,25 @@ class EstateHost:
     tags: tuple[str, ...] = ()
     active: bool = True
 
+    def addresses_at(self, when: datetime | None) -> list[str]:
+        """Its addresses at a time, those without times among them; where none was seen then, the latest."""
+        known = [each for each in self.addresses if each.first_seen is None or each.last_seen is None]
+        timed = [
+            each for each in self.addresses if each.first_seen is not None and each.last_seen is not None
+        ]
+        then = [
+            each
+            for each in timed
+            if when is not None
+            and each.first_seen
+            and each.last_seen
+            and each.first_seen <= when <= each.last_seen
+        ]
+        if not then and timed:
+            latest = max(each.last_seen for each in timed if each.last_seen)
+            then = [each for each in timed if each.last_seen == latest]
+        return [each.ip for each in self.addresses if each in (*known, *then)]
+
 
 @dataclass(frozen=True, slots=True)
 class Happened:

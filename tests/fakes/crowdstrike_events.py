@@ -50,6 +50,18 @@ def devices_of(estate: Estate) -> list[Row]:
     return [_device(each) for each in estate.hosts]
 
 
+def histories_of(estate: Estate) -> dict[str, list[Row]]:
+    """The address history of each host: an entry where an address was seen first, in no order."""
+    return {
+        host.host_id: [
+            {"ip_address": each.ip, "mac_address": "00-50-56-00-00-01", "timestamp": _iso(each.first_seen)}
+            for each in reversed(host.addresses)
+            if each.first_seen is not None
+        ]
+        for host in estate.hosts
+    }
+
+
 def events_of(estate: Estate) -> list[Row]:
     """Every event that Falcon would have sent."""
     rows = [row for process in estate.processes for row in _process(process)]

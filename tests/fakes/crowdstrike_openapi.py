@@ -77,6 +77,14 @@ DOCUMENT: dict[str, Any] = {
                 "responses": _ANSWERS,
             }
         },
+        "/devices/combined/devices/network-address-history/v1": {
+            "post": {
+                "operationId": "QueryGetNetworkAddressHistoryV1",
+                "security": _BEARER,
+                "requestBody": _body(_ids(5000)),
+                "responses": _ANSWERS,
+            }
+        },
         "/devices/entities/devices/v2": {
             "post": {
                 "operationId": "PostDeviceDetailsV2",

@@ -18,7 +18,7 @@ from openapi_core.exceptions import OpenAPIError
 from openapi_core.testing import MockRequest
 
 from tests.fakes.crowdstrike_cql import NotCql, run
-from tests.fakes.crowdstrike_events import devices_of, events_of
+from tests.fakes.crowdstrike_events import devices_of, events_of, histories_of
 from tests.fakes.crowdstrike_fql import matches
 from tests.fakes.crowdstrike_openapi import DOCUMENT
 from tests.fakes.http_server import Answer, FakeServer, Seen
@@ -33,6 +33,7 @@ READ_SEARCH, WRITE_SEARCH = "NGSIEM: read", "NGSIEM: write"
 _SCOPES = {
     "CombinedDevicesByFilter": READ_HOSTS,
     "PostDeviceDetailsV2": READ_HOSTS,
+    "QueryGetNetworkAddressHistoryV1": READ_HOSTS,
     "PerformActionV2": WRITE_HOSTS,
     "StartSearchV1": WRITE_SEARCH,
     "GetSearchStatusV1": READ_SEARCH,
@@ -67,6 +68,8 @@ class FakeCrowdStrike(FakeServer):
         echo: False leaves the search out of the answer's metadata.
         cancels: True cancels the next searches.
         warnings: what a job's metadata warns of.
+        histories: the address history of devices, by their ids.
+        history_fails: a status that every question for a history is refused with; None is none.
         refuses_cql: True refuses what is not CQL in plain text.
     """
 
@@ -74,6 +77,8 @@ class FakeCrowdStrike(FakeServer):
         self._clock = clock
         self.devices: list[Body] = devices_of(estate)
         self.events: list[Body] = events_of(estate)
+        self.histories: dict[str, list[Body]] = histories_of(estate)
+        self.history_fails: int | None = None
         self.calls: Counter[str] = Counter()
         self.actions: list[tuple[str, str]] = []
         self.searches: list[str] = []
@@ -135,6 +140,7 @@ class FakeCrowdStrike(FakeServer):
         answers: dict[str, Callable[[], Answer]] = {
             "CombinedDevicesByFilter": lambda: self._combined(query),
             "PostDeviceDetailsV2": lambda: self._details(body["ids"]),
+            "QueryGetNetworkAddressHistoryV1": lambda: self._history(body["ids"]),
             "PerformActionV2": lambda: self._act(query["action_name"], body["ids"]),
             "StartSearchV1": lambda: self._start(body),
             "GetSearchStatusV1": lambda: self._poll(parts.path.rpartition("/")[2], query),
@@ -189,6 +195,16 @@ class FakeCrowdStrike(FakeServer):
             if self.settle_after is not None and self._reads[each["device_id"]] >= self.settle_after:
                 each["status"] = _SETTLED.get(each["status"], each["status"])
         return answer
+
+    def _history(self, ids: Sequence[str]) -> Answer:
+        if self.history_fails is not None:
+            return _refused(self.history_fails, "the history cannot be read")
+        found = [
+            {"cid": "f" * 32, "device_id": each["device_id"], "history": self.histories[each["device_id"]]}
+            for each in self.devices
+            if each["device_id"] in ids and each["device_id"] in self.histories
+        ]
+        return _json({"meta": {}, "resources": found, "errors": []})
 
     def _act(self, action: str, ids: Sequence[str]) -> Answer:
         (device_id,) = ids

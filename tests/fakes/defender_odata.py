@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-_TOKEN = re.compile(r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<word>[A-Za-z]+)|(?P<sign>[(),]))")
+_TOKEN = re.compile(
+    r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<word>[A-Za-z]+)|(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)|(?P<sign>[(),]))"
+)
 
 
 class NotOData(Exception):
@@ -87,6 +89,9 @@ class _Reader:
             self._take(")")
             return value.startswith(start)
         value = self._value(first)
+        if first == "creationDateTimeUtc":
+            self._take("gt")
+            return value > self._next()
         self._take("eq")
         return value == self._text()
 

@@ -48,6 +48,7 @@ COLUMNS = frozenset(
         *("ProcessCreationTime", "AccountDomain", "AccountName", "AdditionalFields", "ReportId"),
         *("RemoteIP", "RemotePort", "RemoteUrl", "LocalIP", "LocalPort", "Protocol"),
         *("IsSigned", "IsTrusted", "Signer"),
+        *("NetworkAdapterStatus", "IPAddresses"),
         *(f"InitiatingProcess{name}" for name in _INITIATOR),
     }
 )
@@ -65,7 +66,7 @@ _BEFORE = timedelta(seconds=60)
 
 def machine_of(host: EstateHost) -> Row:
     """A machine record: https://learn.microsoft.com/defender-endpoint/api/get-machines"""
-    ips = [each.ip for each in host.addresses]
+    ips = host.addresses_at(host.last_seen)
     return {
         "id": host.host_id,
         "computerDnsName": host.name.lower(),
@@ -98,14 +99,25 @@ class Tables:
             name: []
             for name in (
                 *("DeviceProcessEvents", "DeviceNetworkEvents", "DeviceEvents", "DeviceImageLoadEvents"),
-                *("DeviceFileEvents", "DeviceFileCertificateInfo", "DeviceInfo"),
+                *("DeviceFileEvents", "DeviceFileCertificateInfo", "DeviceInfo", "DeviceNetworkInfo"),
             )
         }
         self.rows["DeviceInfo"] = [{"DeviceId": host.host_id} for host in estate.hosts]
+        for host in estate.hosts:
+            self._adapters(host)
         for process in estate.processes:
             self._created(process)
         for event in estate.events:
             self._happened(event)
+
+    def _adapters(self, host: EstateHost) -> None:
+        """Reports of its adapters, when an address was first and last seen."""
+        for each in host.addresses:
+            assigned = [{"IPAddress": each.ip, "SubnetPrefix": 24, "AddressType": "Private"}]
+            told = {"NetworkAdapterStatus": "Up", "IPAddresses": json.dumps(assigned)}
+            for when in (each.first_seen, each.last_seen):
+                if when is not None:
+                    self._add("DeviceNetworkInfo", host.host_id, when, "", told)
 
     def _guessed_starts(self) -> Iterator[tuple[tuple[str, str], datetime]]:
         first: dict[tuple[str, str], datetime] = {}

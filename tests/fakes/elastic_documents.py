@@ -72,7 +72,7 @@ def stamp(when: datetime | None) -> str:
 
 
 def _record(host: EstateHost) -> Document:
-    addresses = [each.ip for each in host.addresses]
+    addresses = host.addresses_at(host.last_seen)
     os = {"name": "Windows", "family": "windows", "type": "windows", "platform": "windows"}
     edition = _EDITIONS.get(host.host_type)
     if edition is not None:
@@ -113,7 +113,7 @@ def _base(estate: Estate, host_id: str, kind: str, action: str, when: datetime |
         "host": {
             "hostname": name,
             "name": name,
-            "ip": [each.ip for each in host.addresses] if host is not None else [],
+            "ip": host.addresses_at(when) if host is not None else [],
         },
     }
 

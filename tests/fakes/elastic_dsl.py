@@ -208,10 +208,14 @@ def fits_kql(text: str, document: Document) -> bool:
         Malformed: the text is not understood.
     """
     return any(
-        _like(wanted, str(value)) if wild else _same(field, wanted, value)
+        _like(wanted, _spelt(value)) if wild else _same(field, wanted, value)
         for field, wanted, wild in kql(text)
         for value in values(document, field)
     )
+
+
+def _spelt(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _like(wanted: str, value: str) -> bool:

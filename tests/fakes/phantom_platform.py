@@ -57,7 +57,11 @@ class Note(NamedTuple):
 class Platform:
     """Containers with what playbooks write to them, and the app behind the configured assets."""
 
-    def __init__(self, run_action: RunAction, assets: Sequence[str] = ("regsvcs_response",)) -> None:
+    def __init__(
+        self,
+        run_action: RunAction,
+        assets: Sequence[str] = ("regsvcs_response", "regsvcs_containment"),
+    ) -> None:
         self.run_action = run_action
         self.assets = assets
         #: The clock of the runners.
@@ -68,6 +72,8 @@ class Platform:
         self.pins: list[Json] = []
         self.prompts: list[Json] = []
         self.actions: list[tuple[str, list[Json]]] = []
+        #: The assets that each action was run on, beside it.
+        self.on_assets: list[tuple[str, tuple[str, ...]]] = []
         #: Called before a note is written, with its title: where another run may come in between.
         self.before_note: Callable[[str], None] = lambda _title: None
         #: Artifacts that a run has had; a later run finds them only among all.

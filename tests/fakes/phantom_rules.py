@@ -284,6 +284,7 @@ class Run(ContainerApi):
         assert assets, f"{name}: no asset"
         assert set(assets) <= set(self.platform.assets), f"{name}: assets {assets}"
         self.platform.actions.append((action, parameters))
+        self.platform.on_assets.append((action, tuple(assets)))
         self._add(_Pending(action, name, lambda: self._run(action, name, parameters), callback))
 
     def _run(self, action: str, name: str, parameters: list[Json]) -> list[Json]:

@@ -15,6 +15,7 @@ from connectors.addresses import canonical_ip
 from connectors.clock import utc_now
 from connectors.edr.askable import can_be_asked, can_name_a_host, is_plain_id
 from connectors.edr.crowdstrike import activity, containment, devices, hosts_api, queries, rows
+from connectors.edr.crowdstrike.address_history import with_history
 from connectors.edr.crowdstrike.containment import Action
 from connectors.edr.crowdstrike.falcon import Falcon
 from connectors.edr.crowdstrike.health import health_of
@@ -26,6 +27,7 @@ from connectors.edr.lineage_walk import walk
 from connectors.edr.one_host import Candidate, one_host
 from connectors.edr.time_bounds import bounded, bounded_window
 from connectors.errors import (
+    ConnectorError,
     HostNotFound,
     InputError,
     ProcessNotFound,
@@ -36,7 +38,7 @@ from connectors.facts.isolation import ActionHandle, IsolationStatus
 from connectors.facts.process import Lineage, ProcessEvidence, ProcessRef
 from connectors.http.client import Http
 from connectors.http.deadline import Deadline
-from connectors.ports import Capability, Window
+from connectors.ports import Capability, IsolatedHosts, Window
 
 #: Falcon's clock and ours may differ, and events arrive late: "now" is searched up to this much later.
 LATE = timedelta(minutes=15)
@@ -96,7 +98,8 @@ class CrowdStrike:
         """The one agent of this name (FQDN and short name understood) or, without a name, of this address.
 
         Falcon's device record has the addresses of when the agent was last seen, and not since when it has
-        them: they tell nothing of another time.
+        them: they tell nothing of another time. With `at`, the history of its addresses is asked for as well,
+        in one call more; where that fails, the addresses stay those of the record.
 
         Raises:
             HostNotFound: none fits, or who had the address then is not known.
@@ -111,11 +114,13 @@ class CrowdStrike:
             wanted = queries.hosts_named(asked) if hostname else queries.hosts_with_address(asked)
         except InputError as exc:  # what FQL cannot hold is in no host name either
             raise HostNotFound(self.name, f"no host {asked!r}: no host name holds such characters") from exc
-        found = hosts_api.find(self._falcon, wanted, deadline=self._deadline())
+        deadline = self._deadline()
+        found = hosts_api.find(self._falcon, wanted, deadline=deadline)
         # The record does not say whether the agent is in contact; last_seen does what can be done.
         candidates = [Candidate(devices.host_ref(each), active=False) for each in found]
         moment = bounded(at) if at is not None else None
-        return one_host(self.name, asked, candidates, at=moment, now=self._clock())
+        host = one_host(self.name, asked, candidates, at=moment, now=self._clock())
+        return self._with_history(host, moment, deadline) if moment is not None else host
 
     def find_process(
         self,
@@ -235,6 +240,15 @@ class CrowdStrike:
         del handle
         return containment.state(self._falcon, self._own(host), deadline=self._deadline(), now=self._clock())
 
+    def isolated_hosts(self, *, limit: int) -> IsolatedHosts:
+        """Devices whose record says contained, containment pending or lift containment pending.
+
+        Raises:
+            PermissionMissing: hosts cannot be read.
+        """
+        found, complete = hosts_api.isolated(self._falcon, limit=limit, deadline=self._deadline())
+        return IsolatedHosts(tuple(devices.host_ref(each) for each in found), complete)
+
     # --- one step each -------------------------------------------------------------------------
 
     def _remember(self, host: HostRef, lineage: Lineage) -> None:
@@ -249,6 +263,14 @@ class CrowdStrike:
 
     def _deadline(self) -> Deadline:
         return Deadline.after(self._settings.deadline_s, clock=self._monotonic)
+
+    def _with_history(self, host: HostRef, at: datetime, deadline: Deadline) -> HostRef:
+        """The host with its addresses over time, where Falcon tells them; else as it is."""
+        try:
+            record = hosts_api.address_history(self._falcon, host.host_id, deadline=deadline)
+        except ConnectorError:
+            return host
+        return host if record is None else with_history(host, record, at=at)
 
     def _act(self, action: Action, host: HostRef) -> ActionHandle:
         return containment.act(

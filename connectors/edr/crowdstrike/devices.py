@@ -35,6 +35,9 @@ _ISOLATION = {
     "lift_containment_pending": IsolationState.RELEASING,
 }
 
+#: The values of `status` with which a device is cut off, is about to be, or still is.
+CONTAINED = tuple(text for text, state in _ISOLATION.items() if state is not IsolationState.NOT_ISOLATED)
+
 #: Addresses of the machine itself. `external_ip` is that of the network's way out and stands for many.
 _ADDRESS_FIELDS = ("local_ip", "connection_ip")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from connectors.edr import sysmon_fields as fields
+from connectors.edr.crowdstrike import devices, queries
 from connectors.edr.crowdstrike.devices import CONNECTOR
 from connectors.edr.crowdstrike.falcon import Falcon, Services
 from connectors.edr.crowdstrike.refusals import Scope
@@ -36,6 +38,40 @@ def find(falcon: Falcon, wanted: str, *, deadline: Deadline) -> list[Device]:
         if not offset:
             return found
     raise BadResponse(CONNECTOR, f"more than {MOST_PAGES * PAGE_DEVICES:,} devices for one host")
+
+
+def isolated(falcon: Falcon, *, limit: int, deadline: Deadline) -> tuple[list[Device], bool]:
+    """Devices that are contained, being contained or being released, and whether these are all.
+
+    GET /devices/combined/devices/v1, page by page. What Falcon gives beside them is left out.
+    """
+    found: dict[str, Device] = {}
+    offset = ""
+    for _ in range(limit // PAGE_DEVICES + MOST_PAGES):
+        given: dict[str, Any] = {"filter": queries.hosts_isolated(), "limit": PAGE_DEVICES}
+        if offset:
+            given["offset"] = offset
+        answer = falcon.ask(Scope.HOSTS_READ, _page(given), deadline=deadline)
+        for each in resources(answer):
+            if fields.text(each.get("status")).strip().lower() in devices.CONTAINED:
+                found.setdefault(fields.text(each.get("device_id")), each)
+        offset = _next_page(answer)
+        if not offset or len(found) > limit:
+            break
+    return list(found.values())[:limit], len(found) <= limit and not offset
+
+
+def address_history(falcon: Falcon, device_id: str, *, deadline: Deadline) -> Device | None:
+    """The recorded addresses of one device; None where there is no record of it.
+
+    POST /devices/combined/devices/network-address-history/v1
+    """
+    answer = falcon.ask(
+        Scope.HOSTS_READ,
+        lambda services: services.hosts.query_network_address_history(ids=[device_id]),
+        deadline=deadline,
+    )
+    return next((each for each in resources(answer) if each.get("device_id") == device_id), None)
 
 
 def probe(falcon: Falcon, *, deadline: Deadline) -> None:

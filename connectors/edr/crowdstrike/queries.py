@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv6Address
 
 from connectors.addresses import canonical_ip
+from connectors.edr.crowdstrike import devices
 from connectors.edr.crowdstrike.activity import DNS, EVENTS_OF_KIND, FILES, INBOUND, OUTBOUND
 from connectors.edr.crowdstrike.rows import END, STARTS
 from connectors.errors import InputError
@@ -117,6 +118,11 @@ def hosts_with_address(ip: str) -> str:
         raise InputError("ip", "is not an IP address", "Give one IPv4 or IPv6 address")
     text = fql.literal(canonical)
     return f"local_ip:{text},connection_ip:{text}"
+
+
+def hosts_isolated() -> str:
+    """FQL: devices that are contained, being contained or being released."""
+    return ",".join(f"status:{fql.literal(each)}" for each in devices.CONTAINED)
 
 
 # --- events ----------------------------------------------------------------------------------------

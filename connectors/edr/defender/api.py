@@ -55,6 +55,13 @@ _HUNTING_BYTES = 64 * 1024 * 1024
 #: Machines or actions of one answer. A name or a machine has a handful.
 PAGE = 1000
 
+#: Records of one answer at most, as
+#: https://learn.microsoft.com/defender-endpoint/api/get-machineactions-collection has it.
+LARGEST_PAGE = 10_000
+
+#: As many actions, each with a comment of ours.
+_LIST_BYTES = 64 * 1024 * 1024
+
 _LONGEST_REASON = 300
 
 
@@ -138,6 +145,11 @@ class DefenderApi:
         asked = {"$filter": filters.actions_of(machine_id), "$top": str(PAGE)}
         return self._page("api/machineactions", asked, deadline)
 
+    def actions_since(self, moment: datetime, deadline: Deadline) -> Page:
+        """The isolations and releases of all machines that were asked for after an instant."""
+        asked = {"$filter": filters.actions_since(moment), "$top": str(LARGEST_PAGE)}
+        return self._page("api/machineactions", asked, deadline, size=LARGEST_PAGE)
+
     def action(self, action_id: str, deadline: Deadline) -> Mapping[str, object]:
         """One action.
 
@@ -195,13 +207,13 @@ class DefenderApi:
             raise QueryFailed(CONNECTOR, f"the answer was cut at {len(rows):,} rows")
         return rows
 
-    def _page(self, path: str, params: Mapping[str, str], deadline: Deadline) -> Page:
+    def _page(self, path: str, params: Mapping[str, str], deadline: Deadline, *, size: int = PAGE) -> Page:
         answer = _record(self._get(path, params, deadline).json())
         records = answer.get("value")
         if not isinstance(records, list):
             raise BadResponse(CONNECTOR, "a list without value")
         found = tuple(each for each in records if isinstance(each, dict))
-        return Page(found, complete="@odata.nextLink" not in answer and len(found) < PAGE)
+        return Page(found, complete="@odata.nextLink" not in answer and len(found) < size)
 
     def _get(self, path: str, params: Mapping[str, str], deadline: Deadline) -> Reply:
         call = Call(
@@ -209,6 +221,7 @@ class DefenderApi:
             self._url(path),
             params=dict(params),
             limits=_API_LIMITS,
+            max_body_bytes=_LIST_BYTES,
             refused=_reader(MACHINE_READ),
         )
         return self._api.send(self._http, call, deadline=deadline)

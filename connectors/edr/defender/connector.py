@@ -20,6 +20,7 @@ from connectors.edr.defender import containment, host_search, queries
 from connectors.edr.defender.api import CONNECTOR, DefenderApi
 from connectors.edr.defender.evidence_rows import address, evidence_of
 from connectors.edr.defender.health import health_of
+from connectors.edr.defender.isolated import isolated_hosts
 from connectors.edr.defender.isolation import ActionType
 from connectors.edr.defender.keys import ProcessKey, kusto_time, parse_key
 from connectors.edr.defender.records import DefenderRecords
@@ -34,7 +35,7 @@ from connectors.facts.isolation import ActionHandle, IsolationStatus
 from connectors.facts.process import Lineage, ProcessEvidence, ProcessRef
 from connectors.http.client import Http
 from connectors.http.deadline import Deadline
-from connectors.ports import Capability, Window
+from connectors.ports import Capability, IsolatedHosts, Window
 
 
 class Defender:
@@ -79,6 +80,9 @@ class Defender:
     ) -> HostRef:
         """The one machine with an agent of this name or, without one, of this internal address at that time.
 
+        With a name and `at`, the addresses around that time come along, by one hunting query more; where that
+        fails, the addresses stay those of the record.
+
         Raises:
             HostNotFound: none fits; of an address also when it is no address, or longer ago than is known.
             AmbiguousHost: several do.
@@ -87,7 +91,11 @@ class Defender:
         if hostname:
             if not can_name_a_host(hostname):
                 raise HostNotFound(self.name, f"no host {hostname!r}: no host has such a name")
-            return host_search.named(self._api, hostname, at=moment, now=now, deadline=self._deadline())
+            deadline = self._deadline()
+            host = host_search.named(self._api, hostname, at=moment, now=now, deadline=deadline)
+            if moment is None:
+                return host
+            return host_search.with_history(self._api, host, at=moment, deadline=deadline)
         wanted = canonical_ip(ip.strip()) if ip else None
         if wanted is None:
             raise HostNotFound(self.name, "no host without a name or an address")
@@ -195,6 +203,14 @@ class Defender:
         """
         deadline = self._deadline()
         return containment.state(self._api, self._own(host), handle, deadline=deadline, clock=self._clock)
+
+    def isolated_hosts(self, *, limit: int) -> IsolatedHosts:
+        """Machines whose last action that succeeded isolated them, or that have such an action under way.
+
+        Actions of the last 180 days are read, 10,000 at most; an isolation that is older does not show. One
+        call more for each 25 machines, for their names.
+        """
+        return isolated_hosts(self._api, limit=limit, deadline=self._deadline(), clock=self._clock)
 
     def _act(self, kind: ActionType, host: HostRef, comment: str, idempotency_key: str) -> ActionHandle:
         text = action_comment(comment, idempotency_key)

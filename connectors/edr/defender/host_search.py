@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from connectors.edr.defender import filters
+from connectors.edr.defender import address_history, filters, queries
 from connectors.edr.defender.api import CONNECTOR, DefenderApi, Page, page_of
 from connectors.edr.defender.machines import host_ref, is_agent
 from connectors.edr.one_host import Candidate, one_host
-from connectors.errors import HostNotFound, Rejected
+from connectors.errors import ConnectorError, HostNotFound, Rejected
 from connectors.facts.host import AddressSeen, HostRef
 from connectors.http.deadline import Deadline
+from connectors.ports import Window
 
 #: Defender tells which machine had an address only this far back, and within so long before and after the
 #: instant. https://learn.microsoft.com/defender-endpoint/api/find-machines-by-ip
@@ -28,6 +29,16 @@ def named(
     """
     page = page_of(lambda: api.machines(filters.machines_named(hostname), deadline))
     return one_host(CONNECTOR, hostname, _candidates(page), at=at, now=now)
+
+
+def with_history(api: DefenderApi, host: HostRef, *, at: datetime, deadline: Deadline) -> HostRef:
+    """The host with its addresses around a time, where hunting tells them; else as it is."""
+    window = Window(at - address_history.SPAN, at + address_history.SPAN)
+    try:
+        rows = api.hunt(queries.addresses(host.host_id, window), deadline)
+    except ConnectorError:
+        return host
+    return address_history.with_history(host, rows)
 
 
 def with_address(

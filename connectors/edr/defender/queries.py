@@ -27,6 +27,9 @@ MOST_EVENTS = 1000
 OUTBOUND = ("ConnectionSuccess", "ConnectionFound")
 INBOUND = "InboundConnectionAccepted"
 
+#: Rows that tell addresses, of each kind.
+MOST_ADDRESSES = 200
+
 #: What a file's content comes from.
 WRITES = ("FileCreated", "FileModified", "FileRenamed")
 
@@ -58,6 +61,20 @@ FileName = InitiatingProcessFileName, FolderPath = InitiatingProcessFolderPath""
 
 #: Proves that hunting is permitted; reads one row of the smallest table.
 PROBE = "DeviceInfo | take 1 | project DeviceId"
+
+
+def addresses(device_id: str, window: Window) -> str:
+    """The device's own addresses in a window: those of its connections, and those of its adapters.
+
+    An adapter that reports the same addresses twice had them in between.
+    """
+    first_and_last = "summarize FirstSeen = min(Timestamp), LastSeen = max(Timestamp)"
+    within = f"where DeviceId == {literal(device_id)} | where {_between(window)}"
+    return f"""union
+(DeviceNetworkEvents | {within} | where ActionType in ({_list((*OUTBOUND, INBOUND))})
+| where isnotempty(LocalIP) | {first_and_last} by LocalIP | top {MOST_ADDRESSES} by LastSeen desc),
+(DeviceNetworkInfo | {within} | where NetworkAdapterStatus == "Up" | where isnotempty(IPAddresses)
+| {first_and_last} by IPAddresses | top {MOST_ADDRESSES} by LastSeen desc)"""
 
 
 def lineage(device_id: str, keys: Sequence[ProcessKey], *, relatives: int) -> str:

@@ -12,7 +12,7 @@ from connectors.addresses import canonical_ip
 from connectors.clock import utc_now
 from connectors.edr.askable import can_be_asked, is_plain_id
 from connectors.edr.comment import action_comment
-from connectors.edr.elastic import activity, containment, refusals, rows
+from connectors.edr.elastic import activity, containment, hosts, refusals, rows
 from connectors.edr.elastic.health import health_of
 from connectors.edr.elastic.host_search import HostSearch
 from connectors.edr.elastic.isolation import Command
@@ -31,7 +31,7 @@ from connectors.facts.isolation import ActionHandle, IsolationStatus
 from connectors.facts.process import Lineage, ProcessEvidence, ProcessRef
 from connectors.http.client import Http
 from connectors.http.deadline import Deadline
-from connectors.ports import Capability, Window
+from connectors.ports import Capability, IsolatedHosts, Window
 
 #: Clocks differ, and events arrive late: "now" is searched up to this much later.
 LATE = timedelta(minutes=15)
@@ -191,6 +191,15 @@ class Elastic:
         return containment.state(
             self._kibana, self._own(host), handle, deadline=self._deadline(), now=self._clock()
         )
+
+    def isolated_hosts(self, *, limit: int) -> IsolatedHosts:
+        """Hosts whose agent says that it is isolated.
+
+        An isolation that waits for its agent does not show: no list of Kibana's tells it. One that waits for
+        its release does.
+        """
+        found, complete = self._kibana.isolated(limit=limit, deadline=self._deadline())
+        return IsolatedHosts(tuple(hosts.host_ref(each) for each in found), complete)
 
     # --- one step each -------------------------------------------------------------------------
 

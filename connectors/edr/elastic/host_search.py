@@ -17,7 +17,7 @@ from connectors.edr.elastic.queries import Question, Span
 from connectors.edr.elastic.refusals import CONNECTOR
 from connectors.edr.elastic.search import Search
 from connectors.edr.one_host import ADDRESS_SLACK, Candidate, one_host
-from connectors.errors import BadResponse, HostNotFound
+from connectors.errors import BadResponse, ConnectorError, HostNotFound
 from connectors.facts.host import AddressSeen, HostRef
 from connectors.http.deadline import Deadline
 
@@ -105,10 +105,16 @@ class HostSearch:
         }
 
     def _with_addresses(self, host: HostRef, at: datetime) -> HostRef:
-        """The host with the addresses that its events around that time carry; without, those it has."""
+        """The host with the addresses that its events around that time carry; without, those it has.
+
+        Where they cannot be read it is the host all the same.
+        """
         span = Span(at - ADDRESS_SPAN, at + ADDRESS_SPAN)
         question = queries.addresses_of(host.host_id, span, most=MOST_ADDRESS_EVENTS)
-        found = self._search.find(question, deadline=self._deadline)
+        try:
+            found = self._search.find(question, deadline=self._deadline)
+        except ConnectorError:
+            return host
         own = (row for row in found.rows if rows.text(row, "agent.id") == host.host_id)
         known = dict.fromkeys((*host.addresses, *hosts.addresses_over_time(own)))
         return host.model_copy(update={"addresses": tuple(known)})

@@ -12,11 +12,12 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from connectors.edr.elastic import isolation, queries, refusals
+from connectors.edr.elastic import hosts, isolation, queries, refusals
 from connectors.edr.elastic.isolation import Action, Command, Pending
 from connectors.edr.elastic.refusals import CONNECTOR, Scope
 from connectors.edr.elastic.settings import ElasticSettings
 from connectors.errors import BadResponse, HostNotFound, NotFound
+from connectors.facts.isolation import IsolationState
 from connectors.http.call import Call
 from connectors.http.client import Http
 from connectors.http.deadline import Deadline
@@ -52,17 +53,30 @@ class Kibana:
         """
         found: list[Mapping[str, Any]] = []
         for page in range(MOST_PAGES):
-            answer = self._page(wanted, page, queries.PAGE_HOSTS, deadline)
-            records = answer.get("data")
-            if not isinstance(records, list) or not all(isinstance(each, dict) for each in records):
-                raise BadResponse(CONNECTOR, "the host list is not a list of records")
+            records, total = self._records(wanted, page, deadline)
             found += records
-            total = answer.get("total")
-            if not isinstance(total, int):
-                raise BadResponse(CONNECTOR, "the host list does not tell how many hosts there are")
             if total <= (page + 1) * queries.PAGE_HOSTS:
                 return found
         raise BadResponse(CONNECTOR, f"more than {MOST_PAGES * queries.PAGE_HOSTS:,} hosts for one name")
+
+    def isolated(self, *, limit: int, deadline: Deadline) -> tuple[list[Mapping[str, Any]], bool]:
+        """Hosts whose agent says that it is isolated, and whether these are all (GET metadata, by pages).
+
+        The list changes while it is read, so that pages can overlap: all are those that Kibana counts.
+        """
+        seen: set[str] = set()
+        found: dict[str, Mapping[str, Any]] = {}
+        whole = False
+        for page in range(limit // queries.PAGE_HOSTS + MOST_PAGES):
+            records, total = self._records(queries.ISOLATED_KUERY, page, deadline)
+            for each in records:
+                seen.add(hosts.agent_id(each))
+                if hosts.isolation(each.get("metadata")) is IsolationState.ISOLATED:
+                    found.setdefault(hosts.agent_id(each), each)
+            whole = len(seen) >= total
+            if total <= (page + 1) * queries.PAGE_HOSTS or len(found) > limit:
+                break
+        return list(found.values())[:limit], whole and len(found) <= limit
 
     def probe_hosts(self, *, deadline: Deadline) -> None:
         """Read one host, to see whether hosts may be read."""
@@ -128,6 +142,17 @@ class Kibana:
                 "read the host's state before asking again",
             )
         return action_id
+
+    def _records(self, wanted: str, page: int, deadline: Deadline) -> tuple[list[Mapping[str, Any]], int]:
+        """One page of the host list, and how many hosts fit in all."""
+        answer = self._page(wanted, page, queries.PAGE_HOSTS, deadline)
+        records = answer.get("data")
+        if not isinstance(records, list) or not all(isinstance(each, dict) for each in records):
+            raise BadResponse(CONNECTOR, "the host list is not a list of records")
+        total = answer.get("total")
+        if not isinstance(total, int):
+            raise BadResponse(CONNECTOR, "the host list does not tell how many hosts there are")
+        return records, total
 
     def _page(self, wanted: str, page: int, size: int, deadline: Deadline) -> Mapping[str, Any]:
         params: dict[str, str | Sequence[str]] = {

@@ -215,6 +215,10 @@ def hosts_kuery(*, names: Iterable[str] = (), ip: str = "", agent_ids: Iterable[
     return " or ".join(parts)
 
 
+#: KQL for hosts whose agent says that it is isolated, as Kibana's own tests ask for them (elastic/kibana,
+#: security_solution_cypress: filterOutIsolatedHosts).
+ISOLATED_KUERY = "united.endpoint.Endpoint.state.isolation: true"
+
 _ANY_CASE: Body = {"case_insensitive": True}
 
 

@@ -35,7 +35,7 @@ from connectors.facts.process import (
     Tampering,
     image_name,
 )
-from connectors.ports import Capability, Window
+from connectors.ports import Capability, IsolatedHosts, Window
 
 #: Which Sysmon EventID carries which kind of evidence (Sysmon schema).
 _EVENT_OF_KIND = {
@@ -210,6 +210,11 @@ class SysmonFileEdr:
             as_of=self._clock(),
             detail="a log file does not say whether the host is isolated",
         )
+
+    def isolated_hosts(self, *, limit: int) -> IsolatedHosts:
+        """Refused: a log file does not tell which hosts are isolated."""
+        del limit
+        raise NotSupported(self.name, "a log file does not tell which hosts are isolated")
 
     def _refuse(self, what: str) -> NoReturn:
         raise NotSupported(self.name, f"a log file cannot {what} a host")

@@ -40,7 +40,7 @@ from connectors.facts.isolation import ActionHandle, HowKnown, IsolationState, I
 from connectors.facts.process import Gap, GapKind, Lineage, Process, ProcessEvidence, ProcessRef
 from connectors.http.client import Http
 from connectors.http.deadline import Deadline
-from connectors.ports import Capability, Window
+from connectors.ports import Capability, IsolatedHosts, Window
 from connectors.siem.splunk.jobs import SearchJobs
 from connectors.siem.splunk.rest import SplunkRest
 
@@ -247,6 +247,13 @@ class SysmonSplunk:
             how_known=HowKnown.NOT_KNOWN,
             as_of=self._clock(),
             detail="Sysmon's events do not say whether the host is isolated",
+        )
+
+    def isolated_hosts(self, *, limit: int) -> IsolatedHosts:
+        """Refused: Sysmon's events do not tell which hosts are isolated."""
+        del limit
+        raise NotSupported(
+            self.name, "Sysmon's events do not tell which hosts are isolated; let an EDR do it"
         )
 
     # --- parts -----------------------------------------------------------------------------------
