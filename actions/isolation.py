@@ -81,7 +81,7 @@ class IsolationRequest(Fact):
         host_candidates: the machines that fit, where more than one does; empty when unambiguous.
         isolation: the host's state as just read; None when it was not read.
         asset: what the asset list says; None when there is none, or it was not read.
-        ledger: None when there is no ledger.
+        ledger: None when there is no ledger, or it was not read.
     """
 
     facts: CaseFacts

@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from actions.isolation import MODE_ORDER, IsolationMode
 from connectors.errors import ConfigError
 from connectors.facts.base import Fact
+from connectors.facts.ledger import CapLimits
 from connectors.networks import parse_network
 
 #: Tags that protect a host under every policy, beside the policy's own.
@@ -71,6 +72,13 @@ class Freshness(Fact):
     quiet_hours: Annotated[int, Field(ge=1, le=8760)] = 24
 
 
+def _networks(ranges: tuple[str, ...], field: str) -> tuple[str, ...]:
+    try:
+        return tuple(parse_network(each, field=field).text for each in ranges)
+    except ConfigError as wrong:
+        raise ValueError(str(wrong)) from wrong
+
+
 class ProtectedHosts(Fact):
     """Hosts that are handed to a person. Servers and domain controllers always are.
 
@@ -101,17 +109,24 @@ class ProtectedHosts(Fact):
     @field_validator("ranges")
     @classmethod
     def _cidr(cls, ranges: tuple[str, ...]) -> tuple[str, ...]:
-        try:
-            return tuple(parse_network(each, field="protected.ranges").text for each in ranges)
-        except ConfigError as wrong:
-            raise ValueError(str(wrong)) from wrong
+        return _networks(ranges, "protected.ranges")
 
 
 class SitePolicy(Fact):
-    """One site: how far the playbook may go there."""
+    """One site: how far the playbook may go there.
+
+    Attributes:
+        ranges: CIDR; a host is at the site whose ranges hold its address. The longest prefix counts.
+    """
 
     name: Name
     mode: IsolationMode
+    ranges: tuple[str, ...] = ()
+
+    @field_validator("ranges")
+    @classmethod
+    def _cidr(cls, ranges: tuple[str, ...]) -> tuple[str, ...]:
+        return _networks(ranges, "sites.ranges")
 
 
 class IsolationPolicy(Fact):
@@ -124,6 +139,12 @@ class IsolationPolicy(Fact):
         rehearses: the live mode whose conditions `off` and `shadow` are judged by: approve or auto.
         min_score: the score a case needs at least, 0..100.
         kill_switch: True stops all isolation.
+        approvers: who may approve, by the name of their account; empty leaves that to whoever may run the
+            command, or the action on the asset. Case does not count.
+        approval_minutes: after which a question takes no answer; nothing is done then.
+        lease_hours: after which somebody has to look at an isolation again. It never ends by itself.
+        deadline_s: seconds after the call to the vendor within which the isolation has to be seen.
+        breaker_failures: isolations in a row that come to nothing until all are stopped for a person.
     """
 
     mode: IsolationMode = IsolationMode.OFF
@@ -132,6 +153,11 @@ class IsolationPolicy(Fact):
     rehearses: IsolationMode = IsolationMode.APPROVE
     min_score: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] = 90
     kill_switch: bool = False
+    approvers: tuple[Name, ...] = ()
+    approval_minutes: Annotated[int, Field(ge=1, le=1440)] = 60
+    lease_hours: Annotated[int, Field(ge=1, le=720)] = 24
+    deadline_s: Annotated[int, Field(ge=10, le=3600)] = 300
+    breaker_failures: Annotated[int, Field(ge=1, le=100)] = 3
     caps: Caps = Caps()
     freshness: Freshness = Freshness()
     protected: ProtectedHosts = ProtectedHosts()
@@ -172,6 +198,22 @@ class IsolationPolicy(Fact):
         at_site = self.site_mode(site)
         modes = [self.mode, caller] + ([] if at_site is None else [at_site])
         return min(modes, key=MODE_ORDER.index)
+
+    def may_approve(self, person: str) -> bool:
+        """Whether a person's answer counts."""
+        name = person.strip().casefold()
+        return bool(name) and (not self.approvers or name in {each.casefold() for each in self.approvers})
+
+    @property
+    def limits(self) -> CapLimits:
+        """The caps, as the ledger counts them."""
+        caps = self.caps
+        return CapLimits(
+            per_run=caps.per_run,
+            per_hour=caps.per_hour,
+            per_day=caps.per_day,
+            per_site_per_day=caps.per_site_per_day if self.sites else None,
+        )
 
     def judged_as(self, effective: IsolationMode) -> IsolationMode:
         """The live mode whose conditions count: in `off` and `shadow` the one that is rehearsed."""

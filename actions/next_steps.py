@@ -10,7 +10,7 @@ from actions.indicators.case_view import view_of
 from actions.isolation import IsolationDecision
 from actions.risk import RiskAssessment, RiskPolicy
 from actions.steps import investigate, respond
-from actions.steps.case import StepCase
+from actions.steps.case import Contained, StepCase
 
 #: In order of urgency.
 _STEPS: tuple[Callable[[StepCase], Iterator[str]], ...] = (
@@ -42,7 +42,12 @@ _STEPS: tuple[Callable[[StepCase], Iterator[str]], ...] = (
 
 
 def next_steps(
-    facts: CaseFacts, policy: RiskPolicy, risk: RiskAssessment, decision: IsolationDecision
+    facts: CaseFacts,
+    policy: RiskPolicy,
+    risk: RiskAssessment,
+    decision: IsolationDecision,
+    *,
+    contained: Contained | None = None,
 ) -> tuple[str, ...]:
     """One sentence or two per step; each step once.
 
@@ -51,7 +56,8 @@ def next_steps(
         policy: the organisation's settings, the same that assess_risk had.
         risk: what assess_risk said of it.
         decision: what decide_isolation said of it.
+        contained: what was done about its host since; None where nothing was.
     """
-    case = StepCase(facts, view_of(facts, policy), risk, decision, first_notable(facts))
+    case = StepCase(facts, view_of(facts, policy), risk, decision, first_notable(facts), contained)
     steps = (step for collect in _STEPS for step in collect(case))
     return tuple(dict.fromkeys(steps))

@@ -66,11 +66,7 @@ def not_isolated(q: Question) -> Answer:
     limit = IsolationState.NOT_ISOLATED.value
     status = q.request.isolation
     if status is None:
-        return unknown(
-            limit,
-            "The isolation state of the host was not read: it is read when isolation is asked for, which is"
-            " for a later version.",
-        )
+        return unknown(limit, "The isolation state of the host was not read.")
     value = f"{status.state.value} ({status.how_known.value})"
     age = judge_age(
         "The isolation state was read",
@@ -154,7 +150,7 @@ def cap_per_site(q: Question) -> Answer:
 
 
 def _no_ledger(q: Question) -> str:
-    return "There is no ledger." if q.request.ledger is None else "The ledger does not say."
+    return "The ledger was not read." if q.request.ledger is None else "The ledger does not say."
 
 
 def _cap(q: Question, span: str, count: int | None, cap: int | None) -> Answer:

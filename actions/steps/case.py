@@ -8,17 +8,31 @@ from typing import NamedTuple
 
 from actions import destination_roles
 from actions.case_facts import CaseFacts, Destination
+from actions.containment import ContainmentResult
 from actions.host_addresses import OwnAddress, foreign_addresses
 from actions.indicators.case_view import CaseView, roles_known
 from actions.indicators.finding import named
 from actions.isolation import IsolationDecision
 from actions.risk import CaseVerdict, RiskAssessment
+from connectors.facts.ledger import ApprovalState
 from connectors.facts.notable import Notable
 
 _BAD = (CaseVerdict.MALICIOUS, CaseVerdict.SUSPICIOUS)
 
 #: Characters of a name or path from a log that a step repeats at most.
 LONGEST_NAME = 200
+
+
+class Contained(NamedTuple):
+    """What was done about a host: an order, or a question to a person.
+
+    Attributes:
+        result: None where nothing was ordered.
+        answer: what became of the question; None where none was asked.
+    """
+
+    result: ContainmentResult | None = None
+    answer: ApprovalState | None = None
 
 
 class StepCase(NamedTuple):
@@ -29,6 +43,7 @@ class StepCase(NamedTuple):
     risk: RiskAssessment
     decision: IsolationDecision
     notable: Notable
+    contained: Contained | None = None
 
     @property
     def host(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from actions.case_users import users_of
+from actions.containment import ContainmentOutcome, ContainmentResult
 from actions.guard_words import why_not
 from actions.host_addresses import known_as
 from actions.indicators.case_view import inbound_only
@@ -12,6 +13,7 @@ from actions.indicators.places import PARENT_PLACES, place_of
 from actions.isolation import IsolationVerdict
 from actions.risk import CaseVerdict
 from actions.steps.case import StepCase, cut, is_shared
+from connectors.facts.ledger import ApprovalState
 from connectors.facts.process import SignatureState
 
 #: Findings that mean: the code may be in memory alone.
@@ -44,7 +46,12 @@ def volatile(case: StepCase) -> Iterator[str]:
 
 
 def containment(case: StepCase) -> Iterator[str]:
-    """Isolation: what is asked of a person, or what the playbook will not do."""
+    """Isolation: what is asked of a person, what became of an order, or what the playbook will not do."""
+    if case.contained is not None and case.contained.result is not None:
+        yield from _after(case.contained.result, case.host)
+        return
+    if case.contained is not None and case.contained.answer is ApprovalState.DECLINED:
+        return
     match case.decision.verdict:
         case IsolationVerdict.ASK:
             yield f"Approve or decline the isolation of {case.host}; an expired request does nothing."
@@ -58,6 +65,27 @@ def containment(case: StepCase) -> Iterator[str]:
             yield f"Contain {case.host} by hand{clear}; the playbook will not: {why_not(ids)}."
         case _:
             return
+
+
+def _after(result: ContainmentResult, host: str) -> Iterator[str]:
+    """What an order leaves to a person."""
+    match result.outcome:
+        case ContainmentOutcome.ISOLATED | ContainmentOutcome.OURS_STANDS:
+            until = f" before {result.lease.review_by:%Y-%m-%d %H:%M} UTC" if result.lease else ""
+            yield f"Look at {host}, which is isolated,{until} and release it once it is clean."
+        case ContainmentOutcome.ALREADY_ISOLATED:
+            yield f"Ask who has isolated {host}: it was not this playbook."
+        case ContainmentOutcome.UNKNOWN:
+            yield (
+                f"Look in the EDR's console whether {host} is isolated: it cannot be told from here, and it"
+                " is not ordered again before."
+            )
+        case ContainmentOutcome.PENDING:
+            yield f"Wait for the isolation of {host}, which another run is at."
+        case ContainmentOutcome.RELEASED | ContainmentOutcome.NOT_ISOLATED:
+            return
+        case _:
+            yield f"Contain {host} by hand, if it is still to be: it was not isolated."
 
 
 def look_up(case: StepCase) -> Iterator[str]:

@@ -328,6 +328,20 @@ def test_what_is_not_known_refuses(guard_id: str) -> None:
     assert decide(asked).verdict is IsolationVerdict.REFUSE
 
 
+@pytest.mark.parametrize("guard_id", sorted(UNKNOWN))
+def test_what_is_not_known_refuses_beside_any_other_obstacle(guard_id: str) -> None:
+    for other in IDS:
+        asked = UNKNOWN[guard_id](STOPS[other](ready()))
+        assert guard_id in obstacles(asked)
+        assert decide(asked).verdict is IsolationVerdict.REFUSE
+
+
+def test_a_state_and_a_ledger_that_were_not_read_are_said_so() -> None:
+    asked = request(isolation=None, ledger=None)(ready())
+    assert guard(asked, "not_isolated").detail == "The isolation state of the host was not read."
+    assert guard(asked, "breaker").detail.endswith("is not known. The ledger was not read.")
+
+
 def test_nothing_known_at_all() -> None:
     facts_ = case()
     asked = (

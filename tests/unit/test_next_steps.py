@@ -6,14 +6,16 @@ import pytest
 
 from actions.assess_risk import assess_risk
 from actions.case_facts import CaseFacts, Destination, DestinationVerdict
+from actions.containment import ContainmentOutcome, ContainmentResult
 from actions.decide_isolation import decide_isolation
 from actions.isolation import IsolationMode, IsolationRequest
 from actions.isolation_policy import IsolationPolicy
 from actions.next_steps import next_steps
 from actions.organisation_ranges import OrganisationRanges
 from actions.risk import RiskPolicy
-from actions.steps.case import LONGEST_NAME
+from actions.steps.case import LONGEST_NAME, Contained
 from connectors.facts.destination_role import DestinationRole, RoleEffect, RoleKind
+from connectors.facts.ledger import ApprovalState, Lease
 from connectors.facts.notable import Direction, Notable
 from connectors.facts.process import CoverageState, EvidenceKind, Gap, GapKind
 from tests.case_builders import (
@@ -388,3 +390,56 @@ def test_behind_a_sinkhole_the_name_is_asked_for() -> None:
         f"Find out which name RegSvcs.exe on {HOST} looked up for 9.9.9.9, a sinkhole: the name tells which"
         " malware it was."
     )
+
+
+def contained(outcome: ContainmentOutcome, lease: Lease | None = None) -> Contained:
+    done = ContainmentResult(
+        outcome=outcome,
+        hostname=HOST,
+        host_id="agent-01",
+        connector="defender",
+        sentence="said",
+        lease=lease,
+        told_at=NOW,
+    )
+    return Contained(done)
+
+
+def after_order(done: Contained) -> str:
+    """The steps of a malicious case, in one text, after something was done about its host."""
+    facts = stealer_case()
+    risk = assess_risk(facts, RiskPolicy(), NOW)
+    decision = decide_isolation(ready_request(facts, risk), live_policy(IsolationMode.APPROVE), NOW)
+    return "\n".join(next_steps(facts, RiskPolicy(), risk, decision, contained=done))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        (ContainmentOutcome.ISOLATED, f"Look at {HOST}, which is isolated, and release it once it is clean."),
+        (ContainmentOutcome.OURS_STANDS, "which is isolated"),
+        (ContainmentOutcome.ALREADY_ISOLATED, "Ask who has isolated"),
+        (ContainmentOutcome.UNKNOWN, "Look in the EDR's console"),
+        (ContainmentOutcome.PENDING, "which another run is at"),
+        (ContainmentOutcome.FAILED, f"Contain {HOST} by hand, if it is still to be: it was not isolated."),
+        (ContainmentOutcome.EXPIRED, "by hand"),
+        (ContainmentOutcome.REFUSED, "by hand"),
+        (ContainmentOutcome.NOT_SENT, "by hand"),
+    ],
+)
+def test_what_an_order_leaves_to_a_person(outcome: ContainmentOutcome, words: str) -> None:
+    text = after_order(contained(outcome))
+    assert words in text
+    assert "Approve or decline" not in text
+
+
+@pytest.mark.parametrize("outcome", [ContainmentOutcome.RELEASED, ContainmentOutcome.NOT_ISOLATED])
+def test_a_released_host_is_not_to_be_contained(outcome: ContainmentOutcome) -> None:
+    text = after_order(contained(outcome))
+    assert "by hand" not in text
+    assert "is isolated" not in text
+
+
+def test_a_declined_question_is_not_asked_again() -> None:
+    assert "Approve or decline" in after_order(Contained(answer=ApprovalState.ASKED))
+    assert "Approve or decline" not in after_order(Contained(answer=ApprovalState.DECLINED))

@@ -1,0 +1,59 @@
+"""The host of a lease, read at the vendor, and when such a reading proves that it was released."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from actions.isolation_policy import IsolationPolicy
+from connectors.errors import ConnectorError
+from connectors.facts.host import HostRef
+from connectors.facts.isolation import HowKnown, IsolationState, IsolationStatus
+from connectors.facts.ledger import Lease
+from connectors.ports import EdrConnector
+
+_PROVEN = (HowKnown.OBSERVED, HowKnown.REPORTED)
+
+
+class LeaseReading(NamedTuple):
+    """What the vendor says of the host of a lease.
+
+    Attributes:
+        status: None where it could not be read.
+        problem: why not, one sentence; "" where it was read.
+    """
+
+    status: IsolationStatus | None
+    problem: str = ""
+
+
+def host_of_lease(lease: Lease) -> HostRef:
+    """The machine of a lease, by its id."""
+    return HostRef(connector=lease.connector, host_id=lease.host_id, hostname=lease.hostname)
+
+
+def read_lease(edr: EdrConnector, lease: Lease) -> LeaseReading:
+    """Read the host of a lease. What a connector raises is a problem; the host of another one is not read."""
+    if lease.connector != edr.name:
+        return LeaseReading(None, f"It is a host of {lease.connector}, and {edr.name} is asked.")
+    try:
+        return LeaseReading(edr.get_isolation(host_of_lease(lease)))
+    except ConnectorError as error:
+        return LeaseReading(None, f"{str(error).rstrip('.')}.")
+
+
+def proves_release(status: IsolationStatus, lease: Lease, *, policy: IsolationPolicy, now: datetime) -> bool:
+    """Whether a reading proves that the host of a lease is isolated no more.
+
+    It has to be young, more than a wish, and of a state that began after the isolation was seen: a vendor's
+    list can lag behind. Where the vendor does not say when the state began, the isolation has to be older
+    than such a lag.
+    """
+    young = timedelta(minutes=policy.freshness.agent_minutes)
+    if status.state is not IsolationState.NOT_ISOLATED or status.how_known not in _PROVEN:
+        return False
+    if abs(now - status.as_of) > young or status.as_of <= lease.began_at:
+        return False
+    if status.changed_at is not None:
+        return status.changed_at >= lease.began_at
+    return status.as_of - lease.began_at >= young
