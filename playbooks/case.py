@@ -7,10 +7,12 @@ from typing import Annotated, Literal
 from pydantic import StringConstraints
 
 from actions.case_facts import CaseFacts
+from actions.containment import ContainmentResult
 from actions.isolation import IsolationDecision
 from actions.risk import RiskAssessment
 from connectors.edr.sysmon_file.event import ReadReport
 from connectors.facts.base import Fact, Instant
+from connectors.facts.ledger import Approval
 
 #: Version of the JSON document. The first number changes when a field is renamed, moved or removed.
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
@@ -46,6 +48,22 @@ class LogNote(Fact):
     reason: str
 
 
+class ContainmentReport(Fact):
+    """What was done about the host of a case, beyond the decision.
+
+    Attributes:
+        approval: the question to a person, as it stands; None where none was asked.
+        result: what became of the order; None where nothing was ordered.
+        shadow: True where it was only written down what would have been done.
+        note: what stood in the way, or has to be known beside it, as sentences; "" for nothing.
+    """
+
+    approval: Approval | None = None
+    result: ContainmentResult | None = None
+    shadow: bool = False
+    note: str = ""
+
+
 class CaseReport(Fact):
     """One case, complete: facts, risk, decision, and what to do next.
 
@@ -56,6 +74,7 @@ class CaseReport(Fact):
         next_steps: what to do next, most urgent first, one sentence each.
         log_notes: what could not be read in the logs; the first 1000.
         log_problem_count: all of them.
+        containment: what was done about the host; None where nothing may be done.
     """
 
     schema_version: Literal["1.0"] = SCHEMA_VERSION
@@ -68,6 +87,7 @@ class CaseReport(Fact):
     next_steps: tuple[str, ...] = ()
     log_notes: tuple[LogNote, ...] = ()
     log_problem_count: int = 0
+    containment: ContainmentReport | None = None
 
 
 def log_notes(read: ReadReport) -> tuple[LogNote, ...]:

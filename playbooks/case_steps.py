@@ -121,7 +121,12 @@ def decide_case(
         caller_mode: the highest mode the caller allows.
         now: the time of the decision.
     """
-    request = IsolationRequest(
+    return decided(case, request_of(case, caller_mode), settings=settings, now=now)
+
+
+def request_of(case: AssessedCase, caller_mode: IsolationMode) -> IsolationRequest:
+    """What a case alone says to the isolation decision: neither host nor ledger is read."""
+    return IsolationRequest(
         facts=case.facts,
         risk=case.risk,
         caller_mode=caller_mode,
@@ -129,14 +134,32 @@ def decide_case(
         capabilities=frozenset(case.capabilities),
         host_candidates=case.host_candidates,
     )
+
+
+def decided(
+    case: AssessedCase,
+    request: IsolationRequest,
+    *,
+    settings: Settings,
+    now: datetime,
+    read: Sequence[StepOutcome] = (),
+) -> CaseReport:
+    """The report of a case with the decision on a request.
+
+    Args:
+        case, settings, now: as decide_case.
+        request: what the decision looks at.
+        read: how reading the host and the ledger went, where they were read.
+    """
     decision = decide_isolation(request, settings.isolation, now)
+    *before, last = _outcomes(case.facts)
     return CaseReport(
         case_id=case.case_id,
         generated_at=now,
         facts=case.facts,
         risk=case.risk,
         decision=decision,
-        steps=_outcomes(case.facts),
+        steps=(*before, *read, last),
         next_steps=next_steps(case.facts, settings.risk, case.risk, decision),
         log_notes=case.log_notes,
         log_problem_count=case.log_problem_count,

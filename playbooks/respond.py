@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from actions.case_facts import Destination, Unknown
 from actions.check_ip import IpCheck, check_ip
@@ -21,12 +21,15 @@ from actions.reputation_facts import DestinationReputation
 from connectors.errors import ResponseError
 from connectors.facts.notable import Notable
 from connectors.ports import EdrConnector
-from playbooks.case import CaseReport
+from playbooks.case import CaseReport, ContainmentReport, StepOutcome
 from playbooks.case_findings import CaseFindings, gather_cases, without_telemetry
-from playbooks.case_steps import assess_case, decide_case, destinations_of
+from playbooks.case_steps import AssessedCase, assess_case, decide_case, destinations_of
 from playbooks.reputation import LookupTime, Reputation
 from playbooks.settings import Settings
 from playbooks.steps import Call, StepFailed, Steps, pair
+
+if TYPE_CHECKING:
+    from playbooks.isolation import Containing
 
 _NOTHING_KNOWN: Mapping[str, DestinationReputation] = {}
 
@@ -54,8 +57,9 @@ def respond(
     caller_mode: IsolationMode = IsolationMode.APPROVE,
     reputation: Reputation | None = None,
     fresh: bool = False,
+    containing: Containing | None = None,
 ) -> tuple[CaseReport, ...]:
-    """Work the notables up to the isolation decision. Nothing is isolated here.
+    """Work the notables up to the isolation decision, and, where `containing` is given, carry it out.
 
     Args:
         steps: what runs the steps.
@@ -68,6 +72,7 @@ def respond(
         reputation: who is asked about addresses; None when nobody is. The notables' peers are looked up while
             telemetry is gathered, and further peers after it.
         fresh: True asks volatile sources past their cache.
+        containing: what isolating needs; None asks nobody and isolates nothing, whatever is decided.
 
     Returns:
         One report per case, in the order of their first notable. Where a fault of ours stops an assessment,
@@ -94,6 +99,7 @@ def respond(
         known=known,
         fresh=fresh,
         time=time,
+        containing=containing,
     )
     lost = [fault for fault in done.faults if not fault.reported]
     if lost:
@@ -194,6 +200,7 @@ def report_cases(
     fresh: bool = False,
     before: Mapping[str, DestinationReputation] = _NOTHING_KNOWN,
     time: LookupTime | None = None,
+    containing: Containing | None = None,
 ) -> Reported:
     """Assess and decide what was gathered: the second half of `respond`, with the same arguments.
 
@@ -203,6 +210,7 @@ def report_cases(
         known: what was looked up already, by canonical address; further peers are looked up here, those of
             all cases at once, up to LOOKED_UP_OF_A_CASE and LOOKED_UP_OF_A_RUN.
         before, time: as look_up_peers.
+        containing: as respond.
     """
     found = tuple(found)
     (looked,) = steps.parallel(
@@ -225,7 +233,7 @@ def report_cases(
     broken = looked if isinstance(looked, StepFailed) else None
     reputations, left = (known, frozenset[str]()) if isinstance(looked, StepFailed) else looked
 
-    def report_of(case: CaseFindings) -> CaseReport:
+    def worked(case: CaseFindings) -> _Worked:
         now = clock()
         destinations = destinations_of(case, settings)
         if reputation is not None:
@@ -236,21 +244,60 @@ def report_cases(
         assessed = assess_case(
             case, profiles=profiles, settings=settings, now=now, destinations=destinations, unknowns=unknowns
         )
-        return decide_case(assessed, settings=settings, caller_mode=caller_mode, now=now)
+        return _Worked(assessed, decide_case(assessed, settings=settings, caller_mode=caller_mode, now=now))
 
     reports: list[CaseReport] = []
     faults: list[CaseFault] = []
     for case in found:
-        (report,) = steps.parallel([Call("assess_case", partial(report_of, case))])
-        if isinstance(report, StepFailed):
+        (done,) = steps.parallel([Call("assess_case", partial(worked, case))])
+        if isinstance(done, StepFailed):
             # The class of the exception alone: its text may hold anything.
-            reason = report.reason.partition(":")[0]
+            reason = done.reason.partition(":")[0]
             without = without_telemetry(case, reason)
-            (report,) = steps.parallel([Call("assess_case", partial(report_of, without))])
-            faults.append(CaseFault(case.case_id, reason, reported=not isinstance(report, StepFailed)))
-        if not isinstance(report, StepFailed):
-            reports.append(report)
+            (done,) = steps.parallel([Call("assess_case", partial(worked, without))])
+            faults.append(CaseFault(case.case_id, reason, reported=not isinstance(done, StepFailed)))
+        if not isinstance(done, StepFailed):
+            reports.append(_contained(steps, done, containing, settings=settings, caller_mode=caller_mode))
     return Reported(tuple(reports), tuple(faults))
+
+
+class _Worked(NamedTuple):
+    """A case with the report of what its facts alone decide."""
+
+    case: AssessedCase
+    report: CaseReport
+
+
+def _contained(
+    steps: Steps,
+    worked: _Worked,
+    containing: Containing | None,
+    *,
+    settings: Settings,
+    caller_mode: IsolationMode,
+) -> CaseReport:
+    """The report after host and ledger were read and the decision was carried out, where that may be.
+
+    A fault of ours costs the containment alone, and is named.
+    """
+    if containing is None or settings.isolation.mode is IsolationMode.OFF:
+        return worked.report
+    from playbooks.isolation import contain_case  # noqa: PLC0415  not for a run that isolates nothing
+
+    contain = partial(contain_case, worked.case, containing, settings=settings, caller_mode=caller_mode)
+    (done,) = steps.parallel([Call("isolate_host", contain)])
+    if not isinstance(done, StepFailed):
+        return done
+    note = (
+        f"Containment broke off ({done.reason.partition(':')[0]}). What was ordered before stands in the"
+        " ledger; look at the status of the host."
+    )
+    return worked.report.model_copy(
+        update={
+            "steps": (*worked.report.steps, StepOutcome(step="isolate_host", ok=False, detail=note)),
+            "containment": ContainmentReport(note=note),
+        }
+    )
 
 
 def _judged(

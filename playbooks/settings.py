@@ -22,6 +22,7 @@ from connectors.errors import ConfigError
 from connectors.facts.base import Fact
 from connectors.siem.notable import NotableSettings
 from connectors.siem.splunk.settings import SplunkSettings
+from playbooks.ledger_settings import LedgerSettings
 from playbooks.reenrich import ReenrichSettings
 from playbooks.reputation_settings import ReputationSettings
 from playbooks.write_back_settings import WriteBackSettings
@@ -51,6 +52,7 @@ class Settings(Fact):
     lineage: LineageSettings = LineageSettings()
     risk: RiskPolicy = RiskPolicy()
     isolation: IsolationPolicy = Field(default_factory=IsolationPolicy)
+    ledger: LedgerSettings = LedgerSettings()
     reputation: ReputationSettings = ReputationSettings()
     reenrich: ReenrichSettings = ReenrichSettings()
     edr: EdrSettings = EdrSettings()

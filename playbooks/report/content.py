@@ -127,11 +127,26 @@ class DestinationBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class Done:
+    """What was done about a host. All text is safe to show.
+
+    Attributes:
+        headline: in a few words.
+        rows: the details.
+    """
+
+    headline: str
+    tone: Tone
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """The whole report in words. The process tree is laid out by tree.layout.
 
     Attributes:
         warning: what puts the whole case in doubt, one sentence; "" as a rule.
+        done: what was done about the host; None where nothing may be done.
     """
 
     verdict: str
@@ -153,6 +168,7 @@ class View:
     would_tone: Tone
     mode: str
     decision: str
+    done: Done | None
     obstacles: tuple[GuardRow, ...]
     passed: tuple[GuardRow, ...]
     next_steps: tuple[str, ...]

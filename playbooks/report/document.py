@@ -10,6 +10,7 @@ import orjson
 from actions.isolation import IsolationMode, IsolationVerdict
 from actions.risk import CaseVerdict
 from playbooks.case import CaseReport
+from playbooks.report.containment import done_short
 from playbooks.report.display import is_hidden
 from playbooks.report.story import host_of, process_of
 from playbooks.report.talk import talks
@@ -64,6 +65,7 @@ class SummaryRow:
         peer: the first address with its port; how many more there are.
         score: 0 to 100.
         decision: what the isolation decision says, and in which mode.
+        done: what was done about the host, in a word or two; "" where nothing may be done.
     """
 
     host: str
@@ -73,6 +75,7 @@ class SummaryRow:
     score: float
     decision: IsolationVerdict
     mode: IsolationMode
+    done: str
     case_id: str
 
 
@@ -90,5 +93,6 @@ def summary_row(report: CaseReport) -> SummaryRow:
         score=report.risk.score,
         decision=report.decision.verdict,
         mode=report.decision.effective_mode,
+        done=done_short(report.containment),
         case_id=name(report.case_id),
     )

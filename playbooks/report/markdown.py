@@ -158,9 +158,18 @@ def _decision(view: View, prose: Prose) -> list[str]:
     rows = [_guard(each, prose) for each in (*view.obstacles, *view.passed)]
     return [
         "## Isolation",
+        *_done(view, prose),
         f"**{view.would}** (mode {view.mode}): {prose(view.decision)}",
         _table(("Outcome", "Guard", "Found", "Asked for", "Why"), rows),
     ]
+
+
+def _done(view: View, prose: Prose) -> list[str]:
+    if view.done is None:
+        return []
+    rows = _cells(view.done.rows, prose)
+    headline = f"**Done: {prose(view.done.headline)}**"
+    return [headline, _table(("Field", "Value"), rows)] if rows else [headline]
 
 
 def _guard(guard: GuardRow, prose: Prose) -> tuple[str, ...]:

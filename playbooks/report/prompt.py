@@ -81,7 +81,7 @@ _ASKED = {
     ),
     ContainmentQuestion.BY_HAND: (
         "Contain {host} by hand?",
-        "The case calls for containment, but the playbook may not do it itself. Nothing has been isolated.",
+        "The case calls for containment, but guards stand in the playbook's way. Nothing has been isolated.",
     ),
 }
 

@@ -131,7 +131,8 @@ def _summary(page: Page, row: SummaryRow) -> list[Text]:
         page.styled(wording.CASE_VERDICT[row.verdict], _STYLES[VERDICT_TONE[row.verdict]]),
         page.styled(f"{row.score:>5g}"),
         page.styled(
-            f"{wording.WOULD_SHORT[row.decision]} ({row.mode.value})", _STYLES[WOULD_TONE[row.decision]]
+            row.done or f"{wording.WOULD_SHORT[row.decision]} ({row.mode.value})",
+            _STYLES[WOULD_TONE[row.decision]],
         ),
         page.styled(row.case_id),
         page.styled(row.host),
@@ -240,6 +241,9 @@ def _item(page: Page, item: Item) -> None:
 
 def _decision(page: Page, view: View) -> None:
     page.section("Isolation")
+    if view.done is not None:
+        page.hang(_INDENT, view.done.headline, _STYLES[view.done.tone] or "bold")
+        _rows(page, view.done.rows)
     verdict = page.styled(view.would, _STYLES[view.would_tone] or "bold")
     page.hang(_INDENT, Text.assemble(verdict, page.styled(f" (mode {view.mode}): {view.decision}")))
     if view.obstacles:

@@ -1,6 +1,6 @@
 """What a report says, section by section, for every renderer: the words are here, the layout is theirs.
 
-Nothing here has been carried out: decisions are told in the conditional.
+The decision is told in the conditional; what was done about the host is told apart from it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from actions.isolation import GuardOutcome
 from connectors.facts.notable import Direction
 from playbooks.case import CaseReport
 from playbooks.report import wording
+from playbooks.report.containment import done_of
 from playbooks.report.content import VERDICT_TONE, WOULD_TONE, GuardRow, Item, Row, Tone, UnknownRow, View
 from playbooks.report.destination_words import destination_blocks, destination_notes
 from playbooks.report.display import visible
@@ -73,6 +74,7 @@ def view_of(report: CaseReport) -> View:
         would_tone=WOULD_TONE[decision.verdict],
         mode=decision.effective_mode.value,
         decision=wording.sentence(decision.summary),
+        done=done_of(report),
         obstacles=tuple(each for each in guards if each.outcome != obstructing),
         passed=tuple(each for each in guards if each.outcome == obstructing),
         next_steps=tuple(wording.sentence(step) for step in report.next_steps[:_ITEMS_SHOWN]),
@@ -113,7 +115,11 @@ def _glance(report: CaseReport) -> tuple[Row, ...]:
             Row("", f"and {wording.count(more, 'more address', 'more addresses')}, under Destinations")
         )
     would = f"{wording.WOULD[decision.verdict]} (mode {decision.effective_mode.value})"
-    rows.append(Row("Isolation", would, WOULD_TONE[decision.verdict], elsewhere=True))
+    done = done_of(report)
+    if done is not None:
+        rows.append(Row("Isolation", done.headline, done.tone, elsewhere=True))
+    else:
+        rows.append(Row("Isolation", would, WOULD_TONE[decision.verdict], elsewhere=True))
     if report.next_steps:
         rows.append(Row("Do first", wording.sentence(report.next_steps[0]), elsewhere=True))
     rows.append(_raised_by(report))

@@ -83,6 +83,7 @@ def test_summary_rows() -> None:
         score=100.0,
         decision=IsolationVerdict.REFUSE,
         mode=IsolationMode.OFF,
+        done="",
         case_id="case-5f2a9c41d07be318",
     )
     assert summary_row(undetermined()).peer == "unknown peer"
