@@ -86,6 +86,8 @@ def test_orders_of_runs_that_died_are_settled_by_reading(bench: Bench) -> None:
     }
     assert {each.host_id: each.outcome for each in found.settled}["m0"] is ContainmentOutcome.RELEASED
     assert all(each.sentence for each in found.settled)
+    # m0, m3 and m4 once each, and m1; none of them a second time for its lease.
+    assert bench.vendor.reads.calls == 4
     assert bench.ledger.intent(never.intent_id).called_at is None
     assert {each.host_id for each in bench.ledger.leases()} == {"m1", "m3"}
     assert found.needs_a_person
@@ -184,6 +186,22 @@ def test_an_isolation_that_was_released_is_not_blamed_for_a_stray(bench: Bench) 
     bench.ledger.move(released, IntentState.VERIFIED, detail="seen", by="ann")
     (stray,) = _reconcile(bench).strays
     assert (stray.host_id, stray.intent_id) == ("m0", "")
+
+
+def test_a_release_that_came_to_nothing_is_not_blamed_for_a_stray(bench: Bench) -> None:
+    released = _sent(bench, 4, IntentKind.RELEASE, foreign=True)
+    bench.ledger.move(released, IntentState.EXPIRED, detail="unchanged", by="ann")
+    _state(bench, 4, IsolationState.ISOLATED)
+    assert [(each.host_id, each.intent_id) for each in _reconcile(bench).strays] == [("m4", "")]
+
+
+def test_a_lease_whose_release_is_under_way_is_read_once(bench: Bench) -> None:
+    isolated(bench, 1)
+    _sent(bench, 0, IntentKind.RELEASE)
+    _state(bench, 0, IsolationState.RELEASING)
+    found = _reconcile(bench)
+    assert bench.vendor.reads.calls == 1
+    assert (len(found.settled), found.unread) == (1, ())
 
 
 def test_a_host_with_an_order_of_ours_under_way_is_no_stray(bench: Bench) -> None:

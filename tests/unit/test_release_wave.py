@@ -12,6 +12,7 @@ import pytest
 from actions.containment import Tools
 from actions.release_wave import MOST_TRIES, WaveProgress, release_wave
 from actions.vendor_pace import Pace, paces_of
+from actions.wave_history import calls_before
 from actions.wave_report import WaveOutcome, WaveReport, wave_report
 from connectors.edr.catalogue import EdrName
 from connectors.errors import PermissionMissing, RateLimited, Rejected, TimedOut
@@ -361,6 +362,28 @@ def test_readings_of_a_killed_attempt_count_as_late_as_they_can_have_been() -> N
 
 def _sqlite(folder: Path) -> Any:
     return lambda clock: SqliteLedger(folder / "ledger.sqlite", clock=clock)
+
+
+def test_no_more_is_sent_than_can_be_read_before_its_deadline() -> None:
+    bench = bench_of(paces=(Pace(30, 3600),))
+    isolated(bench, 40)
+    _all_released(bench, _wave(bench), 40)
+    sent = [each for each in bench.ledger.intents() if each.order.kind is IntentKind.RELEASE]
+    assert max((each.changed_at - each.called_at).total_seconds() for each in sent) < POLICY.deadline_s
+
+
+def test_what_an_earlier_attempt_did_is_counted_from_the_ledger() -> None:
+    bench = bench_of()
+    isolated(bench, 3)
+    _wave(bench)
+    bench.clock.advance(100)
+    now = bench.clock.monotonic()
+    writes, reads = calls_before(bench.tools, RUN, DEFENDER, now=now)
+    assert len(writes) == 3
+    assert all(100 < now - each <= 106 for each in writes)
+    assert len(reads) >= bench.vendor.reads.calls
+    bench.clock.advance(3600)
+    assert calls_before(bench.tools, RUN, DEFENDER, now=now + 3600) == ([], [now + 3600])
 
 
 def test_the_real_ledger_tells_the_same(tmp_path: Path) -> None:
