@@ -10,6 +10,7 @@ from actions.containment import ContainmentOutcome, ContainmentResult, Tools
 from actions.containment_step import is_proved
 from actions.follow_intent import Sent, follow, state_of, told_of
 from actions.isolation_policy import IsolationPolicy
+from actions.lease_reading import proves_release
 from actions.send_order import another, send, unfit_connector
 from actions.settle_intent import follow_once, settle
 from connectors.facts.isolation import IsolationState, IsolationStatus
@@ -88,13 +89,16 @@ def _without_a_call(
         return told_of(order, ContainmentOutcome.NOT_SENT, told, tools, status=status)
     if not is_proved(status, IsolationState.NOT_ISOLATED):
         return None
+    lease = standing.lease
+    if lease is not None and not proves_release(status, lease, policy=policy, now=tools.clock()):
+        return None  # a list that lags must not end the lease; a release of a free host does no harm
     if unfinished is not None:
         # This state may end the isolation whose outcome was not known; if not, a release makes sure of it.
         ended = settle(unfinished, tools, policy=policy, wait=False)
         if ended.intent is None or ended.intent.state not in (IntentState.FAILED, IntentState.EXPIRED):
             return None
         settled = ended.sentence
-    return _not_isolated(order, status, standing.lease, tools, settled=settled)
+    return _not_isolated(order, status, lease, tools, settled=settled)
 
 
 def _may_be_replaced(intent: Intent) -> bool:

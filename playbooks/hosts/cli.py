@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from typer.core import TyperCommand
 
-if TYPE_CHECKING:
-    import click
-
-
-class _Command(TyperCommand):
-    """Writes "[required]" in its help, which Typer escapes for a markup that is not read here."""
-
-    def get_help(self, ctx: click.Context) -> str:
-        """The help text."""
-        return super().get_help(ctx).replace("\\[", "[")
-
+from playbooks.hosts import cli_isolation
+from playbooks.hosts.cli_options import AsJson, Config, Edr, Fresh, Ips, Logs, PlainCommand, Profiles, Reading
 
 app = typer.Typer(
     name="regsvcs-response",
@@ -41,42 +31,7 @@ feeds = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(feeds, name="feeds")
-
-Logs = Annotated[list[Path] | None, typer.Argument(metavar="PATH...", help="Sysmon logs: files or folders.")]
-Edr = Annotated[
-    str,
-    typer.Option(
-        "--edr",
-        metavar="NAME",
-        help="The EDR to ask where no Sysmon log is given: crowdstrike, defender, elastic or sysmon_splunk; "
-        "else the one of the settings.",
-    ),
-]
-Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings, TOML.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-Profiles = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--profile", metavar="NAME|FILE", help="Detection profile, repeatable; default: all shipped."
-    ),
-]
-Fresh = Annotated[
-    bool,
-    typer.Option(
-        "--fresh",
-        help="Ask sources whose answers change within hours again, and not the cache.",
-    ),
-]
-Ips = Annotated[list[str], typer.Argument(metavar="IP...", help="IPv4 or IPv6 addresses.")]
-Reading = Annotated[
-    str,
-    typer.Option(
-        "--semantics",
-        metavar="escu|strict",
-        help="escu: the search as Splunk ships it; strict, the default: a true public check of the peer.",
-        show_default=False,  # Typer writes it with a backslash where no markup is read
-    ),
-]
+cli_isolation.register(app)
 
 
 @app.command(
@@ -84,9 +39,11 @@ Reading = Annotated[
         "Examples: regsvcs-response run --sysmon Sysmon.evtx | "
         "regsvcs-response run --notable notable.json --sysmon logs/ --out out | "
         "regsvcs-response run --notable - --json < notable.json | "
-        "regsvcs-response run --new --edr defender --out out --write-back. "
+        "regsvcs-response run --new --edr defender --out out --write-back | "
+        "regsvcs-response run --notable notable.json --edr defender --mode shadow. "
         "Exit code 1: a notable is not in Splunk, one of --new could not be worked (the EDR fails; the next "
-        "run takes it again) or something could not be written back. An EDR that fails for a named notable "
+        "run takes it again), something could not be written back, or an isolation of this run failed or is "
+        "not known. An EDR that fails for a named notable "
         "costs the lineage alone, is told, and ends with 0."
     )
 )
@@ -151,9 +108,19 @@ def run(
             "there. With --new also for those of the last 7 days that earlier runs only showed.",
         ),
     ] = False,
+    mode: Annotated[
+        str,
+        typer.Option(
+            "--mode",
+            metavar="off|shadow|approve|auto",
+            help="How far isolation may go at most, where an EDR is asked; default approve. The lowest of "
+            "this, the policy and the site counts, and the policy is off unless it is set.",
+            show_default=False,
+        ),
+    ] = "approve",
     as_json: AsJson = False,
 ) -> None:
-    """Work notables, or what a Sysmon log raises, up to the isolation decision."""
+    """Work notables, or what a Sysmon log raises; ask about isolation, or isolate, as the policy allows."""
     from playbooks.hosts.commands import run as command
     from playbooks.hosts.commands.run_options import SplunkOptions
 
@@ -169,11 +136,12 @@ def run(
         fresh=fresh,
         edr_name=edr,
         as_json=as_json,
+        mode=mode,
     )
 
 
 @app.command(
-    cls=_Command,
+    cls=PlainCommand,
     epilog=(
         "Examples: regsvcs-response detect Sysmon.evtx | "
         "regsvcs-response detect logs/ --semantics escu --json | "
@@ -195,7 +163,7 @@ def detect(
 
 @app.command(
     "check-ip",
-    cls=_Command,
+    cls=PlainCommand,
     epilog="Examples: regsvcs-response check-ip 8.8.8.8 ::ffff:10.0.0.1 | check-ip 2002:a00:1::1 --json",
 )
 def check_ip(
@@ -210,7 +178,7 @@ def check_ip(
 
 
 @app.command(
-    cls=_Command,
+    cls=PlainCommand,
     epilog=(
         "Examples: regsvcs-response reputation 8.8.8.8 | reputation 8.8.8.8 1.1.1.1 --explain | "
         "reputation 8.8.8.8 --fresh --json. Exit code 1: no source gave a usable answer about an address; "
@@ -345,6 +313,86 @@ def lineage(
         at=at,
         edr_name=edr,
         config=config,
+        as_json=as_json,
+    )
+
+
+@app.command(
+    cls=PlainCommand,
+    epilog=(
+        "Examples: regsvcs-response backtest logs/ --policy policy.toml | "
+        "backtest logs/ --policy policy.toml --against stricter.toml --out backtest.html | "
+        "backtest notable.json Sysmon.evtx --policy policy.toml --assume workstation --json. "
+        "Exit code 2: a notable was rejected; the others were judged."
+    ),
+)
+def backtest(
+    policy: Annotated[
+        Path,
+        typer.Option(
+            "--policy", metavar="FILE", help="Settings, TOML: the policy that is judged.", show_default=False
+        ),
+    ],
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="PATH...",
+            help="Sysmon logs, files or folders, and notables as JSON; the content tells which it is.",
+        ),
+    ] = None,
+    notable: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--notable", metavar="FILE|-", help="Notables as JSON, repeatable; '-' is standard input."
+        ),
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option("--against", metavar="FILE", help="A second policy: show what it decides differently."),
+    ] = None,
+    assume: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--assume",
+            metavar="workstation|priority|address",
+            help="Repeatable: take for granted, where it is not known, that a host is a workstation; that no "
+            "asset list ranks it so that it is protected; that its address in a notable was its own.",
+        ),
+    ] = None,
+    delay: Annotated[
+        float,
+        typer.Option(
+            "--delay", metavar="MINUTES", help="From the last connection of a case to its decision."
+        ),
+    ] = 5,
+    run_per_case: Annotated[
+        bool,
+        typer.Option(
+            "--run-per-case", help="Count each case as a run of its own; without it all are one run."
+        ),
+    ] = False,
+    profile: Profiles = None,
+    semantics: Reading = "strict",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE.html", help="Write the whole as a page, with a chart."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a policy would have isolated, and which guard stopped what. Nobody is asked."""
+    from playbooks.hosts.commands import backtest as command
+
+    command.run(
+        paths=paths or [],
+        notables=notable or [],
+        policy=policy,
+        against=against,
+        assume=assume or [],
+        delay=delay,
+        run_per_case=run_per_case,
+        profiles=profile or [],
+        semantics=semantics,
+        out=out,
         as_json=as_json,
     )
 

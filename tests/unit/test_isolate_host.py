@@ -163,6 +163,19 @@ def test_pauses_grow_and_end_with_the_deadline(folder: Path) -> None:
     assert sum(it.clock.slept) == order().deadline_s
 
 
+def test_the_deadline_counts_from_the_call(folder: Path) -> None:
+    it = bench(folder, FREE)
+    watched = failing(it.ledger)
+
+    def slow(name: str) -> None:
+        if name == "begin":
+            it.later(50)
+
+    watched.after = slow
+    isolate(it, ledger=watched)
+    assert sum(it.clock.slept) == order().deadline_s
+
+
 def test_a_clock_that_stands_still_does_not_make_it_wait_for_ever(folder: Path) -> None:
     it = bench(folder, FREE, ISOLATING)
     slept: list[float] = []
@@ -180,9 +193,9 @@ def test_an_offline_host_is_queued_and_settles_when_it_comes_back(folder: Path) 
     assert found.outcome is Outcome.UNKNOWN
     assert found.sentence == (
         f"Whether {HOSTNAME} is isolated is not known: scripted was called; the deadline of 60 s has passed,"
-        " and scripted still has it under way, as for a host that is offline (isolating (observed)). scripted may"
-        " still carry it out. The host stays closed to other orders until its state settles it or a person"
-        " decides."
+        " and scripted still has it under way, as for a host that is offline (isolating (observed)). scripted"
+        " may still carry it out. The host stays closed to other orders until its state settles it or a"
+        " person decides."
     )
     it.later(3600)
     assert isolate(it).outcome is Outcome.UNKNOWN
@@ -474,6 +487,22 @@ def test_another_run_is_at_it(folder: Path) -> None:
     assert it.edr.writes == []
 
 
+def test_another_run_that_begins_a_moment_before_has_it(folder: Path) -> None:
+    it = bench(folder, FREE)
+    watched = failing(it.ledger)
+
+    def before(name: str) -> None:
+        if name == "begin":
+            it.ledger.begin(order(case_id="case-2"), POLICY.limits, quiet_s=1)
+
+    watched.before = before
+    found = isolate(it, ledger=watched)
+    assert found.outcome is Outcome.PENDING
+    assert found.intent is not None
+    assert found.intent.order.case_id == "case-2"
+    assert it.edr.writes == []
+
+
 def test_only_one_of_two_that_begin_at_once_calls(folder: Path) -> None:
     it = bench(folder, FREE)
     watched = failing(it.ledger)
@@ -525,8 +554,8 @@ def test_what_the_ledger_could_not_note_is_not_claimed(folder: Path) -> None:
     assert found.outcome is Outcome.UNKNOWN
     assert found.sentence == (
         f"scripted was called to isolate {HOSTNAME}, and the ledger could not note what came of it (the disk"
-        " is full). Nothing is claimed. Last read: isolated (observed). Run `reconcile` once that works again:"
-        " it reads the host's state and goes on with the order."
+        " is full). Nothing is claimed. Last read: isolated (observed). Run `reconcile` once that works"
+        " again: it reads the host's state and goes on with the order."
     )
     assert found.lease is None
     it.later(1)

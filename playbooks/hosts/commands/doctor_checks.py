@@ -29,6 +29,7 @@ from connectors.reputation.catalogue import (
 )
 from playbooks.hosts.commands.doctor_connectors import ConnectorChecks
 from playbooks.hosts.commands.doctor_finding import Area, Finding
+from playbooks.hosts.commands.doctor_isolation import isolation_findings
 from playbooks.report.wording import source_title
 from playbooks.reputation import Reputation, readable_keys
 from playbooks.settings import CONFIG_VARIABLE, Settings, load_settings
@@ -65,10 +66,12 @@ def examine(config: Path | None, environ: Mapping[str, str]) -> tuple[Finding, .
             checks, Deadline.after(DEADLINE_S), late=f"no answer within {DEADLINE_S:g} seconds"
         )
         health = {check.name: found for check, found in zip(checks, checked, strict=True)}
+        isolation = isolation_findings(settings, connectors, health)
     return (
         _settings(settings, config, environ),
         *folders,
         *connectors.findings(health),
+        *isolation,
         *(_online(name, settings, keys, wrong, health) for name in CATALOGUE),
         *(
             _offline(each.info.name, health[each.info.name])

@@ -9,6 +9,7 @@ from connectors.edr.catalogue import CATALOGUE as EDRS
 from connectors.edr.catalogue import EdrName
 from connectors.errors import ConfigError
 from connectors.facts.health import Health, HealthState
+from connectors.ports import Capability
 from playbooks.edr import edr_of, remedy_of
 from playbooks.hosts.commands.doctor_finding import Area, Finding
 from playbooks.settings import Settings
@@ -33,7 +34,15 @@ class ConnectorChecks:
             environ: holds their secrets.
             opened: what closes them.
         """
-        self._edrs = {each: _opened_edr(each, settings, environ, opened) for each in _named_edrs(settings)}
+        self._edrs: dict[EdrName, _Opened] = {}
+        self._can: dict[EdrName, frozenset[Capability]] = {}
+        for each in _named_edrs(settings):
+            try:
+                edr = opened.enter_context(edr_of(each, settings, environ))
+            except ConfigError as error:
+                self._edrs[each] = error
+            else:
+                self._edrs[each], self._can[each] = Check(_key(each), edr.check), edr.capabilities
         self._siem = _opened_siem(settings, environ, opened)
         self._write_back: Check | None = None
         if isinstance(self._siem, Check) and writes_labels(settings):
@@ -44,6 +53,14 @@ class ConnectorChecks:
         """What is to be asked."""
         opened = (*self._edrs.values(), self._siem, self._write_back)
         return [each for each in opened if isinstance(each, Check)]
+
+    def can(self, name: EdrName) -> frozenset[Capability]:
+        """What an EDR can do; nothing where it cannot be asked."""
+        return self._can.get(name, frozenset())
+
+    def edr_health(self, name: EdrName, health: Mapping[str, Health]) -> Health | None:
+        """What an EDR answered; None where it was not asked."""
+        return health.get(_key(name))
 
     def findings(self, health: Mapping[str, Health]) -> Iterator[Finding]:
         """What came of it.
@@ -69,16 +86,8 @@ def _named_edrs(settings: Settings) -> list[EdrName]:
     return named
 
 
-def _opened_edr(name: EdrName, settings: Settings, environ: Mapping[str, str], opened: ExitStack) -> _Opened:
-    """What asks the EDR, open until `opened` is closed; why it cannot be asked."""
-    try:
-        return Check(_key(name), opened.enter_context(edr_of(name, settings, environ)).check)
-    except ConfigError as error:
-        return error
-
-
 def _opened_siem(settings: Settings, environ: Mapping[str, str], opened: ExitStack) -> _Opened | None:
-    """As _opened_edr; None where no SIEM is configured."""
+    """What asks the SIEM, open until `opened` is closed; why it cannot be asked; None where there is none."""
     if settings.splunk is None:
         return None
     try:

@@ -17,6 +17,7 @@ class Area(StrEnum):
     OFFLINE = "list on this machine"
     EDR = "EDR"
     SIEM = "SIEM"
+    ISOLATION = "isolation"
 
 
 class Finding(Fact):

@@ -9,14 +9,21 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from actions.profile import Profile
-from connectors.clock import utc_now
 from connectors.edr.catalogue import EdrName
 from connectors.facts.notable import Notable
 from connectors.ports import EdrConnector
 from playbooks.case import CaseReport, with_log_notes
 from playbooks.case_findings import notables_left
 from playbooks.edr import edr_of, named_edr
-from playbooks.hosts.commands.run_options import NO_SPLUNK, SplunkOptions, check_options
+from playbooks.hosts.commands.isolation_tools import clock
+from playbooks.hosts.commands.run_isolation import RunIsolation
+from playbooks.hosts.commands.run_options import (
+    DEFAULT_MODE,
+    NO_SPLUNK,
+    SplunkOptions,
+    check_options,
+    chosen_mode,
+)
 from playbooks.hosts.commands.run_output import NOTHING_GIVEN, print_cases, tell_given
 from playbooks.hosts.commands.run_splunk import RunSplunk, keep, run_splunk
 from playbooks.hosts.commands.warnings_told import tell_unreadable, warnings_as_notes
@@ -60,6 +67,7 @@ def run(
     fresh: bool,
     edr_name: str,
     as_json: bool,
+    mode: str = DEFAULT_MODE,
 ) -> None:
     """Work everything given; print the cases, write them to `out`, write them back where that is asked for.
 
@@ -75,23 +83,27 @@ def run(
         fresh: True asks sources past what was kept of their answers.
         edr_name: the EDR that is asked where no log is given; "" takes the settings' own, if any.
         as_json: print JSON.
+        mode: how far isolation may go at most; the policy and the site may hold it lower.
 
     Raises:
         InputError: nothing was given, or a path, profile, setting or key is wrong.
         ConnectorError: Splunk gave no notables.
         SystemExit: after all else was done: 2, when a notable was rejected; 1, when one was not found in
-            Splunk, one of `--new` could not be worked (the EDR failed), or something could not be written
-            back. A notable that was named is a case without its EDR too, and ends with 0.
+            Splunk, one of `--new` could not be worked (the EDR failed), something could not be written
+            back, or an isolation of this run came to nothing or is not known. A notable that was named is a
+            case without its EDR too, and ends with 0.
     """
     check_options(
         logs=logs, notables=notables, splunk=splunk, out=out, lookup=lookup, fresh=fresh, edr_name=edr_name
     )
+    caller_mode = chosen_mode(mode)
     settings = load_settings(config)
     asked_edr = None if logs else named_edr(edr_name, settings)
     # Made first, so that a key that cannot be read is told before any work; it opens nothing until asked.
     reputation = reputation_of(settings, os.environ) if lookup else None
     unreadable = tell_unreadable(reputation.unreadable) if reputation is not None else False
     chosen = chosen_profiles(profiles)
+    isolation = RunIsolation(settings, caller_mode, asks_edr=asked_edr is not None)
     folder = OutputFolder(out) if out is not None else None
     with warnings_as_notes(), run_splunk(splunk, settings, folder, chosen) as of_splunk:
         given = _given(notables, splunk, of_splunk, settings, chosen)
@@ -107,7 +119,9 @@ def run(
             chosen,
             settings,
             fresh=fresh,
+            isolation=isolation,
         )
+        worked = reports
         if log_run is not None:
             reports = tuple(with_log_notes(report, log_run.report) for report in reports)
         beside = log_run is not None and given is not None and bool(given.notables or not splunk.new)
@@ -129,9 +143,11 @@ def run(
         )
     else:
         print_cases(reports, log_run, screen(), folder, notes)
+        isolation.print_done(worked, config)
     for each in notes:
         note(each)
-    failed = tell_not_written(reports) or kept.failed
+    isolation.tell_nothing_done()
+    failed = tell_not_written(reports) or kept.failed or isolation.failed(worked)
     if given is not None:
         nothing = nothing_new(settings.splunk) if splunk.new and settings.splunk else NOTHING_GIVEN
         tell_given(given, kept=folder is not None, nothing=nothing)
@@ -194,17 +210,20 @@ def _worked(
     settings: Settings,
     *,
     fresh: bool,
+    isolation: RunIsolation,
 ) -> tuple[CaseReport, ...]:
-    with reputation or nullcontext(), telemetry as edr:
+    with reputation or nullcontext(), telemetry as edr, isolation.containing(edr) as containing:
         return respond(
             InProcess(),
             notables,
             edr=edr,
             profiles=profiles,
             settings=settings,
-            clock=utc_now,
+            clock=clock,
+            caller_mode=isolation.caller_mode,
             reputation=reputation,
             fresh=fresh,
+            containing=containing,
         )
 
 
@@ -213,7 +232,7 @@ def _telemetry(
 ) -> AbstractContextManager[EdrConnector | None]:
     """Where processes are looked up: the logs that were given, else the EDR."""
     if asked is not None:
-        return edr_of(asked, settings, os.environ)
+        return edr_of(asked, settings, os.environ, clock=clock)
     return nullcontext(log_run.edr if log_run is not None else None)
 
 

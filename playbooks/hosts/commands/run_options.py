@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from actions.isolation import MODE_ORDER, IsolationMode
 from connectors.errors import InputError
 from connectors.siem.splunk.notables import MAX_LIMIT
 
 #: Events that `--new` takes at most, unless --limit says another number.
 DEFAULT_LIMIT = 100
+
+#: How far isolation may go where --mode is not given; the policy's own mode is off unless it is set.
+DEFAULT_MODE = IsolationMode.APPROVE.value
 
 
 class SplunkOptions(NamedTuple):
@@ -89,3 +93,16 @@ def _check_splunk(notables: Sequence[str], splunk: SplunkOptions, out: Path | No
             "has nothing to write to: what a log raises is no notable of Splunk's",
             "Give --event-id, --new, or --notable with notables of Splunk's",
         )
+
+
+def chosen_mode(name: str) -> IsolationMode:
+    """The mode of --mode.
+
+    Raises:
+        InputError: there is none of this name.
+    """
+    try:
+        return IsolationMode(name.strip().lower())
+    except ValueError as error:
+        known = ", ".join(each.value for each in MODE_ORDER)
+        raise InputError("--mode", f"{name!r} is no mode of isolation", f"Give one of {known}") from error

@@ -1,0 +1,288 @@
+"""`backtest`: what a policy would have isolated, and what stopped the rest."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from actions.profile import Profile
+from connectors.edr.sysmon_file.event import ReadReport
+from connectors.edr.sysmon_file.reader import read_events
+from connectors.edr.sysmon_file.store import CASE_EVENTS
+from connectors.errors import ConfigError, InputError, LogUnreadable, NotableError
+from connectors.facts.notable import Notable
+from connectors.ports import EdrConnector
+from connectors.siem.notable import parse_notables
+from connectors.siem.notable_input import MAX_INPUT
+from playbooks.backtest import backtest
+from playbooks.backtest_facts import Assume, Difference, PolicyResult, Terms, differences
+from playbooks.case_findings import gather_cases, notables_left
+from playbooks.hosts.given_notables import GivenNotables, read_notables
+from playbooks.hosts.outcome import EXIT_BAD_INPUT, complain
+from playbooks.hosts.terminal_output import (
+    chosen_profiles,
+    chosen_semantics,
+    note,
+    progress,
+    screen,
+    tell_problems,
+    write,
+    write_json,
+)
+from playbooks.logs import LogRun, check_something_was_read, read_logs
+from playbooks.report import backtest_terminal
+from playbooks.report.backtest_document import as_document
+from playbooks.report.backtest_words import view_of
+from playbooks.report.wording import count
+from playbooks.settings import Settings, load_settings
+from playbooks.steps import InProcess
+
+#: Sections of the second policy that count; the logs are read, and cases made of them, by the first.
+_COMPARED = frozenset({"isolation", "risk"})
+
+#: Sections that make other cases of the same logs.
+_READING = ("organisation", "notable", "lineage")
+
+#: A delay may be so long, minutes.
+MAX_DELAY = 1440
+
+
+class Given(NamedTuple):
+    """What the inputs held.
+
+    Attributes:
+        notables: those that cases are made of.
+        log_run: None where no log was given.
+        rejected: why notables, or whole inputs, could not be used.
+        notes: what the reader should know, one sentence each.
+    """
+
+    notables: Sequence[Notable]
+    log_run: LogRun | None
+    rejected: Sequence[NotableError]
+    notes: tuple[str, ...]
+
+
+def run(
+    *,
+    paths: Sequence[Path],
+    notables: Sequence[str],
+    policy: Path,
+    against: Path | None,
+    assume: Sequence[str],
+    delay: float,
+    run_per_case: bool,
+    profiles: Sequence[str],
+    semantics: str,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Print what the policy would have done with the cases of the input, and write it as a page.
+
+    Args:
+        paths: Sysmon logs, files or folders, and files of notables; which it is, their content tells.
+        notables: further files of notables, "-" for standard input.
+        policy: the settings file that is judged.
+        against: another one, compared with it.
+        assume: what is assumed beyond what always is; values of Assume.
+        delay: minutes between the last connection of a case and its decision.
+        run_per_case: whether each case counts as a run of its own.
+        profiles: names or files.
+        semantics: the reading of the analytic.
+        out: the page to write.
+        as_json: print JSON.
+
+    Raises:
+        InputError: nothing was given, or a path, profile, option or setting is wrong.
+        SystemExit: 2, after all else was done, when a notable was rejected.
+    """
+    if not paths and not notables:
+        raise InputError(
+            "backtest", "nothing was given", "Give Sysmon logs, or notables; see backtest --help"
+        )
+    if not 0 <= delay <= MAX_DELAY:
+        raise InputError("--delay", f"is not between 0 and {MAX_DELAY} minutes")
+    terms = Terms(delay_s=delay * 60, assume=_assumed(assume), run_per_case=run_per_case)
+    settings = load_settings(policy)
+    other = load_settings(against) if against is not None else None
+    chosen = chosen_profiles(profiles)
+    given = _given(paths, notables, settings, chosen, semantics)
+    notes = (*given.notes, *(_not_compared(settings, other, against) if other and against else ()))
+    results, found = _judged(given, settings, other, chosen, terms, _names(policy, against))
+    if as_json:
+        read = given.log_run.report if given.log_run else None
+        write_json(
+            as_document(
+                _with_paths(results, policy, against),
+                found,
+                terms,
+                read=read,
+                rejected=given.rejected,
+                notes=notes,
+            )
+        )
+    view = view_of(results, found, terms, notes)
+    if not as_json:
+        how = screen()
+        write(backtest_terminal.render(view, width=how.width, color=how.color, unicode=how.unicode))
+    if out is not None:
+        from playbooks.report import backtest_page  # jinja2 is loaded only where pages are written
+
+        _write_page(out, backtest_page.render(view))
+        note(f"page written to {out}")
+    for error in given.rejected:
+        complain(error)
+    if given.log_run is not None:
+        check_something_was_read(given.log_run.report)
+    sys.stdout.flush()
+    if given.rejected:
+        sys.exit(EXIT_BAD_INPUT)
+
+
+def _assumed(names: Sequence[str]) -> frozenset[Assume]:
+    known = {each.value for each in Assume}
+    for name in names:
+        if name not in known:
+            raise ConfigError("--assume", f"knows no {name!r}", f"Use {', '.join(sorted(known))}")
+    return frozenset(Assume(name) for name in names)
+
+
+def _given(
+    paths: Sequence[Path],
+    names: Sequence[str],
+    settings: Settings,
+    profiles: Sequence[Profile],
+    semantics: str,
+) -> Given:
+    told = [path for path in paths if _holds_notables(path, settings)]
+    logs = [path for path in paths if path not in told]
+    named = [*names, *(str(path) for path in told)]
+    given = read_notables(named, settings, profiles) if named else None
+    log_run = _read(logs, given, settings, profiles, semantics) if logs else None
+    raised = [alert.notable for alert in log_run.detection.raised] if log_run else []
+    if given is None:
+        return Given(raised, log_run, (), ())
+    notes = []
+    if log_run is None and given.notables:
+        notes.append(
+            "No log was given: notables alone name no machine and no process, so that none isolates."
+        )
+    left = _left(given, raised, log_run.edr, settings) if log_run is not None else ()
+    if left:
+        notes.append(
+            f"{count(len(left), 'detection')} of the logs beside the given notables not judged:"
+            " give the logs alone to judge all that they raise."
+        )
+    return Given(given.notables, log_run, given.errors, tuple(notes))
+
+
+def _left(
+    given: GivenNotables, raised: Sequence[Notable], edr: EdrConnector, settings: Settings
+) -> Sequence[Notable]:
+    found = gather_cases(InProcess(), edr, given.notables, settings)
+    worked = {each.case_id for each in found}
+    return notables_left(InProcess(), edr, raised, settings, worked=worked)
+
+
+def _holds_notables(path: Path, settings: Settings) -> bool:
+    """Whether a file holds notables and no Sysmon event. A folder, or what is neither, is taken as a log."""
+    try:
+        if not path.is_file() or path.stat().st_size > MAX_INPUT:
+            return False
+        report = ReadReport()
+        if any(True for _ in read_events([path], CASE_EVENTS, report)) or report.sysmon_events:
+            return False
+        parsed = parse_notables(path.read_bytes(), settings=settings.notable)
+    except (OSError, LogUnreadable, NotableError):
+        return False
+    return bool(parsed.notables or parsed.rejected)
+
+
+def _read(
+    logs: Sequence[Path],
+    given: GivenNotables | None,
+    settings: Settings,
+    profiles: Sequence[Profile],
+    semantics: str,
+) -> LogRun:
+    with progress(logs) as advance:
+        log_run = read_logs(
+            logs,
+            profiles,
+            semantics=chosen_semantics(semantics),
+            organisation=settings.organisation_ranges,
+            watched=sorted({notable.process_name for notable in given.notables} if given else ()),
+            progress=advance,
+        )
+    tell_problems(log_run.report)
+    return log_run
+
+
+def _judged(
+    given: Given,
+    settings: Settings,
+    other: Settings | None,
+    profiles: Sequence[Profile],
+    terms: Terms,
+    names: Sequence[str],
+) -> tuple[list[PolicyResult], tuple[Difference, ...] | None]:
+    edr = given.log_run.edr if given.log_run else None
+    found = gather_cases(InProcess(), edr, given.notables, settings)
+    judged = [settings]
+    if other is not None:
+        judged.append(settings.model_copy(update={name: getattr(other, name) for name in _COMPARED}))
+    results = [
+        backtest(InProcess(), found, name=name, profiles=profiles, settings=each, terms=terms)
+        for name, each in zip(names, judged, strict=True)
+    ]
+    return results, differences(results[0], results[1]) if other is not None else None
+
+
+def _not_compared(settings: Settings, other: Settings, against: Path) -> tuple[str, ...]:
+    """What of the second settings is left aside, a sentence; nothing where it says the same."""
+    apart = [f"[{name}]" for name in _READING if getattr(settings, name) != getattr(other, name)]
+    if not apart:
+        return ()
+    sections = f"{' and '.join(apart)} {'is' if len(apart) == 1 else 'are'}"
+    left = f"Of {against.name}, {sections} left aside: cases are made by the first policy"
+    return (f"{left}, and [isolation] and [risk] are compared.",)
+
+
+def _names(policy: Path, against: Path | None) -> tuple[str, ...]:
+    """File names; where both are called the same, told apart."""
+    if against is None:
+        return (policy.name,)
+    if policy.name != against.name:
+        return (policy.name, against.name)
+    return (f"{policy.name} (--policy)", f"{against.name} (--against)")
+
+
+def _with_paths(
+    results: Sequence[PolicyResult], policy: Path, against: Path | None
+) -> tuple[PolicyResult, ...]:
+    paths = [policy, *([against] if against is not None else [])]
+    return tuple(
+        result.model_copy(update={"policy": str(path)}) for result, path in zip(results, paths, strict=True)
+    )
+
+
+def _write_page(path: Path, text: str) -> None:
+    """Write the page whole or not at all."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(text.encode())
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise InputError(
+            "--out", f"{path} cannot be written ({error.strerror})", "Name a file, such as backtest.html"
+        ) from error

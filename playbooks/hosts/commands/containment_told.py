@@ -1,0 +1,107 @@
+"""What was done about the hosts of cases, in lines for a person. Made safe where they are printed."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from actions.containment import ContainmentOutcome, ContainmentResult
+from actions.reconciliation import WaitingQuestion
+from connectors.facts.ledger import Approval, ApprovalState
+from playbooks.case import CaseReport, ContainmentReport
+from playbooks.report import wording
+
+#: The host is isolated, and that was read.
+PROVED = frozenset(
+    {
+        ContainmentOutcome.ISOLATED,
+        ContainmentOutcome.ALREADY_ISOLATED,
+        ContainmentOutcome.OURS_STANDS,
+    }
+)
+
+#: An order that came to nothing, or may have.
+CAME_TO_NOTHING = frozenset(
+    {ContainmentOutcome.FAILED, ContainmentOutcome.EXPIRED, ContainmentOutcome.UNKNOWN}
+)
+
+OUTCOME_WORDS = {
+    ContainmentOutcome.ISOLATED: "isolated",
+    ContainmentOutcome.ALREADY_ISOLATED: "isolated by somebody else",
+    ContainmentOutcome.OURS_STANDS: "isolated before",
+    ContainmentOutcome.RELEASED: "released",
+    ContainmentOutcome.NOT_ISOLATED: "not isolated",
+    ContainmentOutcome.REFUSED: "refused, nothing was sent",
+    ContainmentOutcome.NOT_SENT: "nothing was sent",
+    ContainmentOutcome.FAILED: "failed",
+    ContainmentOutcome.EXPIRED: "not carried out in time",
+    ContainmentOutcome.PENDING: "under way in another run",
+    ContainmentOutcome.UNKNOWN: "not known",
+}
+
+
+def result_line(result: ContainmentResult) -> str:
+    """One host: its name and agent, the outcome, and what happened."""
+    where = f"{result.hostname} ({result.connector} {result.host_id})"
+    return f"{where}: {OUTCOME_WORDS[result.outcome]}. {result.sentence}"
+
+
+def report_lines(report: CaseReport, config: Path | None) -> list[str]:
+    """What came of one case, after an answer or an order by hand."""
+    found = report.containment or ContainmentReport()
+    lines = [result_line(found.result)] if found.result is not None else []
+    lines += [found.note] if found.note else []
+    if found.approval is not None and found.approval.state is ApprovalState.ASKED:
+        lines += question_lines(WaitingQuestion.of(found.approval), config)
+    return lines or [report.decision.summary]
+
+
+def question_lines(asked: WaitingQuestion, config: Path | None) -> list[str]:
+    """A question that is open, and how it is answered."""
+    host = f"{asked.hostname} ({asked.connector} {asked.host_id})"
+    until = wording.moment(asked.expires_at)
+    more = f" --config {shlex.quote(str(config))}" if config is not None else ""
+    return [
+        f"open question: isolate {host} for {asked.case_id}? No answer is taken after {until}.",
+        f"  regsvcs-response approve {shlex.quote(asked.case_id)} --why TEXT{more}",
+        f"  regsvcs-response decline {shlex.quote(asked.case_id)} --why TEXT{more}",
+    ]
+
+
+def run_lines(reports: Sequence[CaseReport], run_id: str, config: Path | None) -> list[str]:
+    """What a run asked and did about hosts: open questions, what was isolated, what is not known."""
+    found = [each.containment for each in reports if each.containment is not None]
+    lines: list[str] = []
+    for approval in _once(each.approval for each in found):
+        if approval.state is ApprovalState.ASKED:
+            lines += question_lines(WaitingQuestion.of(approval), config)
+    results = [each.result for each in found if each.result is not None]
+    lines += [result_line(each) for each in sorted(results, key=lambda each: each.outcome not in PROVED)]
+    shadow = sum(each.shadow for each in found)
+    if shadow:
+        lines.append(f"mode shadow: {wording.count(shadow, 'isolation')} only written down, nothing sent")
+    lines += list(dict.fromkeys(each.note for each in found if each.note))
+    if any(each.intent is not None and each.intent.order.run_id == run_id for each in results):
+        lines.append(f"to undo this run: regsvcs-response release --run {run_id} --why TEXT")
+    return lines
+
+
+def run_failed(reports: Iterable[CaseReport], run_id: str) -> bool:
+    """Whether an isolation of a run came to nothing, or what was wanted could not be ordered."""
+    for report in reports:
+        result = report.containment.result if report.containment is not None else None
+        if result is None:
+            if any(each.step == "isolate_host" and not each.ok for each in report.steps):
+                return True
+        elif result.outcome in CAME_TO_NOTHING and _of_run(result, run_id):
+            return True
+    return False
+
+
+def _of_run(result: ContainmentResult, run_id: str) -> bool:
+    return result.intent is not None and result.intent.order.run_id == run_id
+
+
+def _once(approvals: Iterable[Approval | None]) -> list[Approval]:
+    return list({each.approval_id: each for each in approvals if each is not None}.values())

@@ -1,0 +1,305 @@
+"""`backtest` as a user meets it: over real logs, as text, JSON and page, with hostile and unusable input."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actions.isolation_guards import GUARDS
+from playbooks.backtest_facts import Outcome, PolicyResult, Terms, differences
+from playbooks.report import backtest_page, backtest_terminal
+from playbooks.report.backtest_words import BacktestView, view_of
+from tests import html_reading
+from tests.cli_runs import Invoke, invoking
+from tests.unit.test_backtest import ALL, auto, found, judge
+
+SEEING = ("--assume", "workstation", "--assume", "priority")
+HOSTILE = 'x"><script>alert(1)</script>\x1b[31m\u202e{{7*7}}'
+
+
+@pytest.fixture
+def invoke(
+    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path
+) -> Invoke:
+    return invoking(monkeypatch, capfdbinary, data=tmp_path / "data")
+
+
+def policy_file(folder: Path, name: str = "policy.toml", mode: str = "shadow", *more: str) -> Path:
+    path = folder / name
+    caps = "caps = { per_run = 3, per_hour = 3, per_day = 10 }"
+    path.write_text("\n".join(["[isolation]", f'mode = "{mode}"', caps, *more]) + "\n")
+    return path
+
+
+def hostile_view() -> BacktestView:
+    case = found(1, minutes=1)
+    assert case.host is not None
+    named = case.model_copy(
+        update={
+            "host": case.host.model_copy(update={"hostname": HOSTILE, "host_id": HOSTILE}),
+            "notables": tuple(
+                each.model_copy(update={"dest": HOSTILE, "process_name": HOSTILE}) for each in case.notables
+            ),
+        }
+    )
+    results = [
+        judge([named, found(2)], each).model_copy(update={"policy": HOSTILE})
+        for each in (auto(), auto(min_score=100, kill_switch=True))
+    ]
+    return view_of(results, differences(*results), Terms(assume=ALL), [HOSTILE])
+
+
+class TestOverLogs:
+    def test_the_examples_are_named_with_their_guards(
+        self, invoke: Invoke, examples: Path, tmp_path: Path
+    ) -> None:
+        logs = sorted(examples.glob("*/sysmon.*"))
+        result = invoke("backtest", *logs, "--policy", policy_file(tmp_path), *SEEING, "--json")
+        assert (result.code, result.err) == (0, "")
+        document = json.loads(result.out)
+        (judged,) = document["policies"]
+        assert (judged["mode"], judged["judged_as"]) == ("shadow", "approve")
+        stops = {
+            case["host"]: (
+                case["outcome"],
+                [each["id"] for each in case["guards"] if each["outcome"] != "pass"],
+            )
+            for case in judged["cases"]
+        }
+        assert stops == {
+            "WS01.corp.example": ("ask", []),
+            "WS02.corp.example": ("not", ["score", "strong_findings"]),
+        }
+        assert [each["id"] for each in judged["cases"][0]["guards"]] == [row.id for row in GUARDS]
+        assert document["terms"]["reputation_asked"] is False
+
+    def test_real_logs_are_named_with_their_guards(
+        self, invoke: Invoke, shared_data: Path, tmp_path: Path
+    ) -> None:
+        logs = sorted((shared_data / "sysmon").glob("derived_regsvcs_*"))
+        result = invoke("backtest", *logs, "--policy", policy_file(tmp_path), "--json")
+        assert result.code == 0
+        (judged,) = json.loads(result.out)["policies"]
+        assert {case["host"] for case in judged["cases"]} == {"IEWIN7"}
+        assert all(case["outcome"] == "not" for case in judged["cases"])
+        assert {"host_type", "asset_priority"} <= {each["guard"] for each in judged["stopped"]}
+
+    def test_notables_are_told_by_their_content_and_worked_over_the_log(
+        self, invoke: Invoke, examples: Path, tmp_path: Path
+    ) -> None:
+        folder, policy = examples / "stealer", policy_file(tmp_path)
+        inputs = (folder / "notable.json", folder / "sysmon.xml")
+        told = invoke("backtest", *inputs, "--policy", policy, *SEEING, "--json")
+        named = invoke("backtest", inputs[1], "--notable", inputs[0], "--policy", policy, *SEEING, "--json")
+        assert (told.code, named.code, told.out) == (0, 0, named.out)
+        (case,) = json.loads(told.out)["policies"][0]["cases"]
+        assert (case["host"], case["outcome"]) == ("WS01.corp.example", "ask")
+
+    def test_notables_alone_isolate_nothing_and_say_why(
+        self, invoke: Invoke, examples: Path, tmp_path: Path
+    ) -> None:
+        result = invoke("backtest", examples / "stealer" / "notable.json", "--policy", policy_file(tmp_path))
+        assert result.code == 0
+        assert "notables alone name no machine" in result.out
+        assert "one host" in result.out
+
+    def test_no_case_is_a_sentence_and_exit_0(self, invoke: Invoke, examples: Path, tmp_path: Path) -> None:
+        log, page = examples / "local-only" / "sysmon.ndjson", tmp_path / "page.html"
+        result = invoke("backtest", log, "--policy", policy_file(tmp_path), "--out", page)
+        assert result.code == 0
+        assert "No case was found" in result.out
+        assert "No case was found" in html_reading.read(page.read_text()).text
+
+    def test_two_policies_differ_by_a_guard(self, invoke: Invoke, examples: Path, tmp_path: Path) -> None:
+        strict = policy_file(tmp_path, "strict.toml", "auto", 'protected = { globs = ["ws01*"] }')
+        loose, page = policy_file(tmp_path, "loose.toml", "auto"), tmp_path / "out" / "page.html"
+        arguments = (examples / "stealer" / "sysmon.xml", "--policy", loose, "--against", strict, *SEEING)
+        result = invoke("backtest", *arguments, "--out", page)
+        assert result.code == 0
+        assert "would isolate by loose.toml, would not by strict.toml" in " ".join(result.out.split())
+        assert "because of not protected: pattern ws01*" in result.out
+        text = html_reading.read(page.read_text()).text
+        assert "strict.toml" in text
+        assert "not protected: pattern ws01*" in text
+        document = json.loads(invoke("backtest", *arguments, "--json").out)
+        (only,) = document["differences"]
+        assert (only["here"], only["there"], only["guards"]) == ("isolate", "not", ["not_protected"])
+
+    def test_other_sections_of_the_second_policy_are_left_aside_and_told(
+        self, invoke: Invoke, examples: Path, tmp_path: Path
+    ) -> None:
+        other = policy_file(tmp_path, "other.toml", "auto", "[organisation]", 'ranges = ["149.154.0.0/16"]')
+        arguments = (
+            examples / "stealer" / "sysmon.xml",
+            "--policy",
+            policy_file(tmp_path),
+            "--against",
+            other,
+        )
+        result = invoke("backtest", *arguments, *SEEING, "--json")
+        assert "Of other.toml, [organisation] is left aside" in json.loads(result.out)["notes"][0]
+
+    def test_the_text_does_not_depend_on_where_the_files_lie(
+        self, invoke: Invoke, examples: Path, tmp_path: Path
+    ) -> None:
+        texts = set()
+        for folder in (tmp_path / "a", tmp_path / ("long" * 30)):
+            folder.mkdir()
+            log = shutil.copy(examples / "stealer" / "sysmon.xml", folder)
+            both = (policy_file(folder), policy_file(folder, "other.toml", "auto"))
+            texts.add(invoke("backtest", log, "--policy", both[0], "--against", both[1], *SEEING).out)
+        assert len(texts) == 1
+
+
+class TestUnusable:
+    @pytest.mark.parametrize(
+        ("arguments", "told"),
+        [
+            ((), "nothing was given"),
+            (("absent.evtx",), "absent.evtx"),
+            (("{log}", "--assume", "luck"), "--assume"),
+            (("{log}", "--delay", "-1"), "--delay"),
+            (("{log}", "--delay", "nan"), "--delay"),
+            (("{log}", "--against", "absent.toml"), "absent.toml"),
+            (("{log}", "--semantics", "loose"), "--semantics"),
+            (("{log}", "--out", "{folder}"), "--out"),
+            (("--notable", "absent.json"), "absent.json"),
+        ],
+    )
+    def test_it_is_a_sentence_and_exit_2(
+        self, invoke: Invoke, examples: Path, tmp_path: Path, arguments: tuple[str, ...], told: str
+    ) -> None:
+        names: Mapping[str, object] = {"log": examples / "stealer" / "sysmon.xml", "folder": tmp_path}
+        given = [each.format(**names) for each in arguments]
+        result = invoke("backtest", *given, "--policy", policy_file(tmp_path))
+        assert result.code == 2
+        assert told in result.err
+        assert "Traceback" not in result.err
+
+    def test_a_contradictory_policy_is_refused(self, invoke: Invoke, examples: Path, tmp_path: Path) -> None:
+        path = tmp_path / "policy.toml"
+        path.write_text('[isolation]\nmode = "auto"\n')
+        result = invoke("backtest", examples / "stealer" / "sysmon.xml", "--policy", path)
+        assert (result.code, result.out) == (2, "")
+        assert "caps" in result.err
+
+    def test_a_rejected_notable_ends_with_2_after_the_others_were_judged(
+        self, invoke: Invoke, examples: Path, tmp_path: Path
+    ) -> None:
+        good = json.loads((examples / "stealer" / "notable.json").read_text())
+        bad = {name: value for name, value in good.items() if name != "dest"}
+        path = tmp_path / "notables.json"
+        path.write_text(json.dumps([good, bad]))
+        result = invoke("backtest", path, "--policy", policy_file(tmp_path), "--json")
+        document = json.loads(result.out)
+        assert (result.code, len(document["rejected"])) == (2, 1)
+        assert len(document["policies"][0]["cases"]) == 1
+
+    def test_a_log_that_cannot_be_read_is_2(self, invoke: Invoke, tmp_path: Path) -> None:
+        path = tmp_path / "log.txt"
+        path.write_text("no log\n")
+        assert invoke("backtest", path, "--policy", policy_file(tmp_path)).code == 2
+
+
+class TestHostileText:
+    @pytest.mark.parametrize("unicode", [True, False])
+    def test_nothing_of_it_reaches_the_terminal(self, *, unicode: bool) -> None:
+        text = backtest_terminal.render(hostile_view(), width=100, color=False, unicode=unicode)
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+        assert "<script>alert(1)</script>" in text
+
+    def test_nothing_of_it_is_obeyed_by_the_page(self) -> None:
+        page = html_reading.read(backtest_page.render(hostile_view()))
+        assert page.of("script") == []
+        assert "<script>alert(1)</script>" in page.text
+        assert "{{7*7}}" in page.text
+        assert not {"\x1b", "\u202e"} & set(page.text)
+
+
+class TestPage:
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def rendered() -> str:
+        return backtest_page.render(hostile_view())
+
+    def test_no_script_and_nothing_from_outside(self, rendered: str) -> None:
+        page = html_reading.read(rendered)
+        tags = {each.tag for each in page.elements}
+        assert not tags & {
+            "script",
+            "img",
+            "link",
+            "iframe",
+            "object",
+            "form",
+            "image",
+            "use",
+            "foreignobject",
+        }
+        attributes: list[tuple[str, str]] = [
+            pair for each in page.elements for pair in each.attributes.items()
+        ]
+        assert not [name for name, _ in attributes if name.startswith("on") or name in ("src", "style")]
+        assert all(value.startswith("#") for name, value in attributes if name in ("href", "xlink:href"))
+        (policy,) = (
+            each.attributes["content"]
+            for each in page.of("meta")
+            if each.attributes.get("http-equiv") == "Content-Security-Policy"
+        )
+        assert "default-src 'none'" in policy
+
+    def test_every_picture_is_told_in_words_or_hidden_beside_its_numbers(self, rendered: str) -> None:
+        page = html_reading.read(rendered)
+        named = {each.attributes["id"]: each.text for each in page.of("title") if "id" in each.attributes}
+        drawn = page.of("svg")
+        charts = [each for each in drawn if each.attributes.get("role") == "img"]
+        assert len(charts) == 2
+        for each in charts:
+            told = named[each.attributes["aria-labelledby"]]
+            assert all(word in told for word in ("would isolate", "would ask", "would not"))
+        assert all(each.attributes.get("aria-hidden") == "true" for each in drawn if each not in charts)
+
+    def test_ids_are_unique_and_links_lead_to_them(self, rendered: str) -> None:
+        page = html_reading.read(rendered)
+        ids = [each.attributes["id"] for each in page.elements if "id" in each.attributes]
+        assert len(ids) == len(set(ids))
+        assert {each.attributes["href"][1:] for each in page.of("a")} <= set(ids)
+
+    def test_a_guard_that_rests_on_an_assumption_is_called_assumed(self, rendered: str) -> None:
+        cells = [each.text for each in html_reading.read(rendered).of("span")]
+        assert "assumed" in cells
+
+    def test_the_strip_is_as_long_as_the_cases_are_many(self) -> None:
+        view = view_of([judge([found(1), found(2), found(3, host=1)], auto())], None, Terms(assume=ALL))
+        chart = backtest_page._chart(view, 0, 3)
+        assert [each.number for each in chart.pieces] == [2, 0, 1]
+        assert [each.width > 0 for each in chart.pieces] == [True, False, True]
+        assert chart.pieces[-1].x + chart.pieces[-1].width == backtest_page.WIDTH
+
+
+class TestDocument:
+    def test_the_shape_is_stable(self, invoke: Invoke, examples: Path, tmp_path: Path) -> None:
+        log = examples / "stealer" / "sysmon.xml"
+        document: dict[str, Any] = json.loads(
+            invoke("backtest", log, "--policy", policy_file(tmp_path), "--json").out
+        )
+        assert document["schema_version"] == "1.0"
+        assert set(document) == {
+            "schema_version", "terms", "assumptions", "policies", "differences", "log", "rejected", "notes",
+        }  # fmt: skip
+        (judged,) = document["policies"]
+        assert set(judged) == {"policy", "mode", "judged_as", "counts", "stopped", "cases"}
+        assert set(judged["counts"]) == {each.value for each in Outcome}
+        assert set(judged["cases"][0]["guards"][0]) == {
+            "id", "outcome", "value", "limit", "detail", "assumption",
+        }  # fmt: skip
+        assert document["differences"] is None
+        assert PolicyResult.model_validate(
+            {name: judged[name] for name in ("policy", "mode", "judged_as", "cases")}
+        )
