@@ -1,5 +1,5 @@
 """
-Answers the notable 'Detect Regsvcs with Network Connection' (T1218.009). It judges the destination and looks it up, finds the process and its lineage, assesses the risk, writes the report into the case and a comment to its notables in Splunk, and asks an Incident Commander before a host is contained. It isolates nothing by itself and closes no case.
+Answers the notable 'Detect Regsvcs with Network Connection' (T1218.009). It judges the destination and looks it up, finds the process and its lineage, assesses the risk, writes the report into the case and a comment to its notables in Splunk, and asks an Incident Commander before a host is contained. It isolates a host only where every guard of the isolation policy passes: in mode approve after an approval, in mode auto at once. It closes no case.
 """
 
 
@@ -578,7 +578,7 @@ def decide_isolation(action=None, success=None, container=None, results=None, ha
     # phantom.debug('Action: {0} {1}'.format(action['name'], ('SUCCEEDED' if success else 'FAILED')))
 
     ################################################################################
-    # Every guard of the isolation policy; never above the mode approve
+    # Every guard of the isolation policy, whose mode says how far it goes
     ################################################################################
 
     assess_risk_result_data = phantom.collect2(container=container, datapath=["assess_risk:action_result.data.*.facts","assess_risk:action_result.parameter.context.artifact_id"], action_results=results)
@@ -590,7 +590,7 @@ def decide_isolation(action=None, success=None, container=None, results=None, ha
         if assess_risk_result_item[0] is not None:
             parameters.append({
                 "case_facts": assess_risk_result_item[0],
-                "caller_mode": "approve",
+                "caller_mode": "auto",
                 "context": {'artifact_id': assess_risk_result_item[1]},
             })
 
@@ -600,7 +600,7 @@ def decide_isolation(action=None, success=None, container=None, results=None, ha
 
     # Without a risk assessment there are no facts; the call has to come back all the same.
     if not parameters:
-        parameters.append({"case_facts": "", "caller_mode": "approve"})
+        parameters.append({"case_facts": "", "caller_mode": "auto"})
 
     ################################################################################
     ## Custom Code End
@@ -1042,7 +1042,7 @@ def announce_question(action=None, success=None, container=None, results=None, h
     # Which host to ask about, if any; the note written here keeps it from being asked twice
     ################################################################################
 
-    decide_isolation_result_data = phantom.collect2(container=container, datapath=["decide_isolation:action_result.data.*.question","decide_isolation:action_result.data.*.host","decide_isolation:action_result.data.*.prompt","decide_isolation:action_result.data.*.question_title","decide_isolation:action_result.data.*.score","decide_isolation:action_result.data.*.host_id","decide_isolation:action_result.data.*.not_known"], action_results=results)
+    decide_isolation_result_data = phantom.collect2(container=container, datapath=["decide_isolation:action_result.data.*.question","decide_isolation:action_result.data.*.host","decide_isolation:action_result.data.*.prompt","decide_isolation:action_result.data.*.question_title","decide_isolation:action_result.data.*.score","decide_isolation:action_result.data.*.host_id","decide_isolation:action_result.data.*.not_known","decide_isolation:action_result.data.*.decision","decide_isolation:action_result.data.*.case_id","decide_isolation:action_result.data.*.facts"], action_results=results)
 
     decide_isolation_result_item_0 = [item[0] for item in decide_isolation_result_data]
     decide_isolation_result_item_1 = [item[1] for item in decide_isolation_result_data]
@@ -1051,6 +1051,9 @@ def announce_question(action=None, success=None, container=None, results=None, h
     decide_isolation_result_item_4 = [item[4] for item in decide_isolation_result_data]
     decide_isolation_result_item_5 = [item[5] for item in decide_isolation_result_data]
     decide_isolation_result_item_6 = [item[6] for item in decide_isolation_result_data]
+    decide_isolation_result_item_7 = [item[7] for item in decide_isolation_result_data]
+    decide_isolation_result_item_8 = [item[8] for item in decide_isolation_result_data]
+    decide_isolation_result_item_9 = [item[9] for item in decide_isolation_result_data]
 
     announce_question__ask = None
     announce_question__question = None
@@ -1058,6 +1061,8 @@ def announce_question(action=None, success=None, container=None, results=None, h
     announce_question__titles = None
     announce_question__kind = None
     announce_question__waiting = None
+    announce_question__case_facts = None
+    announce_question__case_id = None
 
     ################################################################################
     ## Custom Code Start
@@ -1084,6 +1089,8 @@ def announce_question(action=None, success=None, container=None, results=None, h
     from datetime import UTC
 
     ended_without = ("Nobody answered: ", "No valid answer: ")
+    isolating = "Isolating (until "
+    outcomes = ("Isolated: ", "Not isolated: ", "Isolation not certain: ", "Isolation failed: ")
 
     def asked(notes, key):
         # (answered, the questions that are open, those that ended without an outcome)
@@ -1096,22 +1103,45 @@ def announce_question(action=None, success=None, container=None, results=None, h
             start = title[: -len(key)]
             if start in ended_without:
                 open_ones, lost = [], []
-            elif start in ("Approved: ", "Declined: "):
+            elif start in ("Approved: ", "Declined: ", *outcomes):
                 answered, open_ones, lost = True, [], []
-            elif start.startswith("Question (until "):
+            elif start.startswith(("Question (until ", isolating)):
                 # The runner may have ended with the question: then nobody can answer it any more.
-                over = start.removeprefix("Question (until ")[:16] < latest_over
+                over = start.partition("(until ")[2][:16] < latest_over
                 (lost if over else open_ones).append(note_id)
         return answered, open_ones, lost
 
+    def ordered(notes, case_id):
+        # The key of an order whose outcome no note tells, and whether its time is over; "" for none.
+        key, over = "", False
+        for _, title in notes:
+            if case_id and title.endswith(f"({case_id})"):
+                if title.startswith(isolating):
+                    key = title.partition(" UTC): ")[2]
+                    over = title.removeprefix(isolating)[:16] < now.strftime("%Y-%m-%d %H:%M")
+                elif title.startswith(outcomes):
+                    key, over = "", False
+        return key, over
+
     now = datetime.now(UTC)
+    soon = (now + timedelta(minutes=10)).strftime("%Y-%m-%d %H:%M")
     until = (now + timedelta(minutes=30 + 1)).strftime("%Y-%m-%d %H:%M")
     latest_over = (now - timedelta(minutes=5)).strftime("%Y-%m-%d %H:%M")
 
-    # (question, host, prompt, title of the question, score, host id, what is not known)
+    # (question, host, prompt, title of the question, score, host id, what is not known, case id, facts)
     rows = [
-        (asks, str(host), str(prompt), str(key)[:200], float(score or 0), str(machine or ""), unknown)
-        for asks, host, prompt, key, score, machine, unknown in zip(
+        (
+            "at_once" if decided == "isolate" else asks,
+            str(host),
+            str(prompt),
+            str(key)[:200],
+            float(score or 0),
+            str(machine or ""),
+            unknown,
+            str(case_id or ""),
+            str(facts or ""),
+        )
+        for asks, host, prompt, key, score, machine, unknown, decided, case_id, facts in zip(
             decide_isolation_result_item_0,
             decide_isolation_result_item_1,
             decide_isolation_result_item_2,
@@ -1119,6 +1149,9 @@ def announce_question(action=None, success=None, container=None, results=None, h
             decide_isolation_result_item_4,
             decide_isolation_result_item_5,
             decide_isolation_result_item_6,
+            decide_isolation_result_item_7,
+            decide_isolation_result_item_8,
+            decide_isolation_result_item_9,
         )
     ]
 
@@ -1126,14 +1159,16 @@ def announce_question(action=None, success=None, container=None, results=None, h
         # A case whose host is not known shares its question with no other case.
         return row[5].lower() or f"case: {row[3]}"
 
+    notes = notes_of(container)
+    orders = {row[7]: ordered(notes, row[7]) for row in rows}
+    followed = [row for row in rows if orders[row[7]][1]]
     due = []
-    # What a person has ended is not asked about.
-    if status_of(container) not in ("closed", "resolved"):
-        notes = notes_of(container)
+    # What a person has ended is not asked about, nor isolated; nor is a host whose order has no outcome yet.
+    if status_of(container) not in ("closed", "resolved") and not followed:
         for row in rows:
             answered, open_ones, _ = asked(notes, row[3])
-            if row[0] in ("isolate", "by_hand") and not answered and not open_ones:
-                due.append(row)
+            if row[0] in ("at_once", "isolate", "by_hand") and not answered and not open_ones:
+                due += [row] if not orders[row[7]][0] else []
 
     announce_question__ask = "no"
     announce_question__question = ""
@@ -1141,10 +1176,22 @@ def announce_question(action=None, success=None, container=None, results=None, h
     announce_question__titles = []
     announce_question__kind = ""
     announce_question__waiting = ""
+    announce_question__case_facts = ""
+    announce_question__case_id = ""
+    if followed:
+        # An earlier run ordered it and did not go on: what became of it comes before anything else.
+        announce_question__ask = "follow"
+        announce_question__host = followed[0][1]
+        announce_question__titles = [orders[followed[0][7]][0]]
+        announce_question__kind = "follow"
+        announce_question__case_id = followed[0][7]
     if due:
         # One answer is for one host: that of the highest score. Its cases are asked about together.
-        due.sort(key=lambda row: -row[4])
+        # What the policy isolates without an answer comes first.
+        due.sort(key=lambda row: (row[0] != "at_once", -row[4]))
         host = due[0][1]
+        at_once = due[0][0] == "at_once"
+        mark = f"{isolating}{soon} UTC)" if at_once else f"Question (until {until} UTC)"
         mine = [row for row in due if machine_of(row) == machine_of(due[0])]
         others = {machine_of(row): row[1] for row in due if machine_of(row) != machine_of(due[0])}
         named = ", ".join(sorted(plain_host(each) for each in others.values())[:5])
@@ -1156,6 +1203,11 @@ def announce_question(action=None, success=None, container=None, results=None, h
                 f"The role `Incident Commander` is asked whether to contain {quoted(host)}. "
                 "The answer is awaited for 30 minutes; without one nothing is done."
             )
+            if at_once:
+                content = (
+                    "All guards pass, and the mode of the policy is auto: the playbook runs `isolate host` "
+                    f"for {quoted(host)}. What became of it is in a note of its own."
+                )
             unknown = [row[6]] if isinstance(row[6], str) else row[6] or []
             if unknown:
                 content += "\n\nNot known:\n" + "".join(f"\n- {quoted(each)}" for each in unknown)
@@ -1168,7 +1220,7 @@ def announce_question(action=None, success=None, container=None, results=None, h
                 container=container,
                 note_type="general",
                 note_format="markdown",
-                title=f"Question (until {until} UTC): {row[3]}",
+                title=f"{mark}: {row[3]}",
                 content=content,
             )
             written[row[3]] = note_id if success else None
@@ -1176,9 +1228,11 @@ def announce_question(action=None, success=None, container=None, results=None, h
         notes = notes_of(container)
         won = []
         for row in mine:
-            mark = written[row[3]]
+            mine_id = written[row[3]]
             answered, open_ones, _ = asked(notes, row[3])
-            if mark is None or (not answered and min(open_ones, default=mark) == mark):
+            # Whoever cannot be sure to be the first asks all the same, and isolates nothing.
+            first = not answered and min(open_ones, default=mine_id) == mine_id
+            if first if mine_id is not None else not at_once:
                 won.append(row)
         if won:
             shown, room = [], 20000
@@ -1195,11 +1249,14 @@ def announce_question(action=None, success=None, container=None, results=None, h
                 )
             if others:
                 shown.append(f"{waiting} Run the playbook again to be asked about it.")
-            announce_question__ask = "yes"
+            announce_question__ask = "isolate" if at_once else "yes"
             announce_question__question = "\n\n".join(shown)
             announce_question__host = host
             announce_question__titles = [row[3] for row in won]
-            announce_question__kind = "isolate" if all(row[0] == "isolate" for row in won) else "by_hand"
+            kinds = {row[0] for row in won}
+            announce_question__kind = "at_once" if at_once else "by_hand" if len(kinds) > 1 else min(kinds)
+            announce_question__case_facts = won[0][8]
+            announce_question__case_id = won[0][7]
             announce_question__waiting = waiting if others else ""
 
     ################################################################################
@@ -1212,6 +1269,8 @@ def announce_question(action=None, success=None, container=None, results=None, h
     phantom.save_block_result(key="announce_question:titles", value=json.dumps(announce_question__titles))
     phantom.save_block_result(key="announce_question:kind", value=json.dumps(announce_question__kind))
     phantom.save_block_result(key="announce_question:waiting", value=json.dumps(announce_question__waiting))
+    phantom.save_block_result(key="announce_question:case_facts", value=json.dumps(announce_question__case_facts))
+    phantom.save_block_result(key="announce_question:case_id", value=json.dumps(announce_question__case_id))
 
     question_due(container=container)
 
@@ -1223,7 +1282,7 @@ def question_due(action=None, success=None, container=None, results=None, handle
     phantom.debug("question_due() called")
 
     ################################################################################
-    # Is a person to be asked?
+    # Is a person to be asked, a host isolated at once, or an earlier order followed up?
     ################################################################################
 
     # check for 'if' condition 1
@@ -1243,7 +1302,41 @@ def question_due(action=None, success=None, container=None, results=None, handle
         ask_about_containment(action=action, success=success, container=container, results=results, handle=handle)
         return
 
-    # check for 'else' condition 2
+    # check for 'elif' condition 2
+    found_match_2 = phantom.decision(
+        container=container,
+        conditions=[
+            ["announce_question:custom_function:ask", "==", "isolate"]
+        ],
+        conditions_dps=[
+            ["announce_question:custom_function:ask", "==", "isolate"]
+        ],
+        name="question_due:condition_2",
+        delimiter=None)
+
+    # call connected blocks if condition 2 matched
+    if found_match_2:
+        join_order_isolation(action=action, success=success, container=container, results=results, handle=handle)
+        return
+
+    # check for 'elif' condition 3
+    found_match_3 = phantom.decision(
+        container=container,
+        conditions=[
+            ["announce_question:custom_function:ask", "==", "follow"]
+        ],
+        conditions_dps=[
+            ["announce_question:custom_function:ask", "==", "follow"]
+        ],
+        name="question_due:condition_3",
+        delimiter=None)
+
+    # call connected blocks if condition 3 matched
+    if found_match_3:
+        follow_isolation(action=action, success=success, container=container, results=results, handle=handle)
+        return
+
+    # check for 'else' condition 4
     nothing_asked(action=action, success=success, container=container, results=results, handle=handle)
 
     return
@@ -1278,8 +1371,12 @@ def nothing_asked(action=None, success=None, container=None, results=None, handl
     # In a case that a person has ended there is nothing to go on with.
     ended = status_of(container) in ("closed", "resolved")
     for question, key in zip(decide_isolation_result_item_0, decide_isolation_result_item_1):
-        title = f"Nothing asked: {str(key)[:200]}"
-        if question == "none" and not ended and title not in titles:
+        key = str(key)[:200]
+        title = f"Nothing asked: {key}"
+        # Of an order that was given, its own notes tell.
+        told = any(f"{word}{key}" in titles for word in ("Approved: ", *("Isolated: ", "Not isolated: ", "Isolation not certain: ", "Isolation failed: ")))
+        told = told or any(each.startswith("Isolating (until ") and each.endswith(f": {key}") for each in titles)
+        if question == "none" and not ended and not told and title not in titles:
             titles.add(title)
             phantom.add_note(
                 container=container,
@@ -1288,8 +1385,8 @@ def nothing_asked(action=None, success=None, container=None, results=None, handl
                 title=title,
                 content=(
                     "The run is complete. Nobody was asked about containment; the report says why, under "
-                    "*Isolation*. This playbook has isolated nothing. A person closes the case, after the "
-                    "next steps of the report."
+                    "*Isolation*. This run has isolated nothing. A person closes the case, after the next "
+                    "steps of the report."
                 ),
             )
 
@@ -1374,22 +1471,42 @@ def answer(action=None, success=None, container=None, results=None, handle=None,
     # check for 'elif' condition 2
     found_match_2 = phantom.decision(
         container=container,
+        logical_operator="and",
         conditions=[
-            ["ask_about_containment:action_result.summary.responses.0", "==", "Approve"]
+            ["ask_about_containment:action_result.summary.responses.0", "==", "Approve"],
+            ["announce_question:custom_function:kind", "==", "isolate"]
         ],
         conditions_dps=[
-            ["ask_about_containment:action_result.summary.responses.0", "==", "Approve"]
+            ["ask_about_containment:action_result.summary.responses.0", "==", "Approve"],
+            ["announce_question:custom_function:kind", "==", "isolate"]
         ],
         name="answer:condition_2",
         delimiter=None)
 
     # call connected blocks if condition 2 matched
     if found_match_2:
-        approved(action=action, success=success, container=container, results=results, handle=handle)
+        join_order_isolation(action=action, success=success, container=container, results=results, handle=handle)
         return
 
     # check for 'elif' condition 3
     found_match_3 = phantom.decision(
+        container=container,
+        conditions=[
+            ["ask_about_containment:action_result.summary.responses.0", "==", "Approve"]
+        ],
+        conditions_dps=[
+            ["ask_about_containment:action_result.summary.responses.0", "==", "Approve"]
+        ],
+        name="answer:condition_3",
+        delimiter=None)
+
+    # call connected blocks if condition 3 matched
+    if found_match_3:
+        approved(action=action, success=success, container=container, results=results, handle=handle)
+        return
+
+    # check for 'elif' condition 4
+    found_match_4 = phantom.decision(
         container=container,
         conditions=[
             ["ask_about_containment:action_result.summary.responses.0", "==", "Decline"]
@@ -1397,15 +1514,15 @@ def answer(action=None, success=None, container=None, results=None, handle=None,
         conditions_dps=[
             ["ask_about_containment:action_result.summary.responses.0", "==", "Decline"]
         ],
-        name="answer:condition_3",
+        name="answer:condition_4",
         delimiter=None)
 
-    # call connected blocks if condition 3 matched
-    if found_match_3:
+    # call connected blocks if condition 4 matched
+    if found_match_4:
         declined(action=action, success=success, container=container, results=results, handle=handle)
         return
 
-    # check for 'else' condition 4
+    # check for 'else' condition 5
     expired(action=action, success=success, container=container, results=results, handle=handle)
 
     return
@@ -1416,7 +1533,7 @@ def approved(action=None, success=None, container=None, results=None, handle=Non
     phantom.debug("approved() called")
 
     ################################################################################
-    # Until the isolation action exists: a task for a person
+    # Guards stand in the way: a task for a person
     ################################################################################
 
     announce_question__titles = json.loads(_ if (_ := phantom.get_run_data(key="announce_question:titles")) != "" else "null")  # pylint: disable=used-before-assignment
@@ -1448,24 +1565,21 @@ def approved(action=None, success=None, container=None, results=None, handle=Non
     host = quoted(announce_question__host)
     # Read now: a person may have ended the case while the question was open.
     status = status_of(container)
-    reason = first("ask_about_containment:action_result.summary.responses.1")
-    if announce_question__kind == "isolate":
-        why = "No guard stands in the way, but this version of the playbook has no isolation action yet."
-    else:
-        why = (
-            "Guards stand in the way of the playbook (see *Isolation* in the report), and this version "
-            "has no isolation action yet."
-        )
-    content = (
-        f"**Approved** by {quoted(first('ask_about_containment:action_result.data.*.user'))}. "
-        f"Reason: {quoted(reason or 'none given', 1000)}.\n\n"
-        f"**Task: contain {host} by hand.** {why} This playbook has isolated nothing.\n\n"
+
+    by_hand = (
         "1. First do the steps of the report that come before isolating, such as getting the memory of the "
         "process: isolating or restarting may lose it.\n"
         f"2. Make sure in the EDR console that {host} is the machine of this case.\n"
         "3. Isolate it there, and wait until the console shows it as isolated.\n"
         "4. Write into this case who isolated it, when, and when that is to be reviewed.\n"
         "5. Go on with the next steps of the report."
+    )
+    reason = first("ask_about_containment:action_result.summary.responses.1")
+    content = (
+        f"**Approved** by {quoted(first('ask_about_containment:action_result.data.*.user'))}. "
+        f"Reason: {quoted(reason or 'none given', 1000)}.\n\n"
+        f"**Task: contain {host} by hand.** Guards stand in the way of the playbook (see *Isolation* in the "
+        f"report). This playbook has isolated nothing.\n\n{by_hand}"
     )
 
     if status in ("closed", "resolved"):
@@ -1488,6 +1602,497 @@ def approved(action=None, success=None, container=None, results=None, handle=Non
             title=f"{'Approved'}: {key}",
             content=content,
         )
+
+    ################################################################################
+    ## Custom Code End
+    ################################################################################
+
+    return
+
+
+@phantom.playbook_block()
+def join_order_isolation(action=None, success=None, container=None, results=None, handle=None, filtered_artifacts=None, filtered_results=None, custom_function=None, loop_state_json=None, **kwargs):
+    phantom.debug("join_order_isolation() called")
+
+    # if the joined function has already been called, do nothing
+    if phantom.get_run_data(key="join_order_isolation_called"):
+        return
+
+    if phantom.completed(action_names=["decide_isolation"]):
+        # save the state that the joined function has now been called
+        phantom.save_block_result(key="join_order_isolation_called", value="order_isolation")
+
+        # call connected block "order_isolation"
+        order_isolation(container=container, handle=handle)
+
+    return
+
+
+@phantom.playbook_block()
+def order_isolation(action=None, success=None, container=None, results=None, handle=None, filtered_artifacts=None, filtered_results=None, custom_function=None, loop_state_json=None, **kwargs):
+    phantom.debug("order_isolation() called")
+
+    ################################################################################
+    # Who approved it, or the policy alone; noted before the order is given
+    ################################################################################
+
+    announce_question__titles = json.loads(_ if (_ := phantom.get_run_data(key="announce_question:titles")) != "" else "null")  # pylint: disable=used-before-assignment
+    announce_question__host = json.loads(_ if (_ := phantom.get_run_data(key="announce_question:host")) != "" else "null")  # pylint: disable=used-before-assignment
+    announce_question__kind = json.loads(_ if (_ := phantom.get_run_data(key="announce_question:kind")) != "" else "null")  # pylint: disable=used-before-assignment
+    announce_question__case_facts = json.loads(_ if (_ := phantom.get_run_data(key="announce_question:case_facts")) != "" else "null")  # pylint: disable=used-before-assignment
+
+    order_isolation__host = None
+    order_isolation__case_facts = None
+    order_isolation__approved_by = None
+    order_isolation__why = None
+
+    ################################################################################
+    ## Custom Code Start
+    ################################################################################
+
+    def quoted(text, limit=300):
+        # In a code span nothing from outside is a link or markup; a line end or a backtick would end it.
+        shown = "".join(c if c.isprintable() else " " for c in str(text or "")).replace("`", "'")
+        shown = shown if len(shown) <= limit else f"{shown[:limit]}..."
+        return f"`{shown.strip() or 'unknown'}`"
+
+    from datetime import UTC
+
+    def first(datapath):
+        rows = phantom.collect2(container=container, datapath=[datapath])
+        return next((row[0] for row in rows if row[0]), "")
+
+    def note(title, content):
+        phantom.add_note(
+            container=container,
+            note_type="general",
+            note_format="markdown",
+            title=title,
+            content=content,
+        )
+
+    order_isolation__host = announce_question__host
+    order_isolation__case_facts = announce_question__case_facts
+    # Without a name the policy alone decides, and isolates in mode auto only.
+    order_isolation__approved_by = ""
+    order_isolation__why = ""
+    if announce_question__kind == "isolate":
+        by = str(first("ask_about_containment:action_result.data.*.user") or "a member of the role Incident Commander")
+        reason = str(first("ask_about_containment:action_result.summary.responses.1") or "")
+        order_isolation__approved_by = by
+        order_isolation__why = reason
+        content = (
+            f"**Approved** by {quoted(by)}. Reason: {quoted(reason or 'none given', 1000)}.\n\n"
+            f"The playbook runs `isolate host` for {quoted(announce_question__host)}. "
+            "All guards are evaluated again first. What became of it is in a note of its own."
+        )
+        for key in announce_question__titles or []:
+            note(f"Approved: {key}", content)
+        # Written before the order: a run that ends here is followed up by the next one.
+        until = (datetime.now(UTC) + timedelta(minutes=10)).strftime("%Y-%m-%d %H:%M")
+        for key in (announce_question__titles or [])[:1]:
+            note(f"Isolating (until {until} UTC): {key}", "The outcome of `isolate host` is awaited.")
+
+    ################################################################################
+    ## Custom Code End
+    ################################################################################
+
+    phantom.save_block_result(key="order_isolation:host", value=json.dumps(order_isolation__host))
+    phantom.save_block_result(key="order_isolation:case_facts", value=json.dumps(order_isolation__case_facts))
+    phantom.save_block_result(key="order_isolation:approved_by", value=json.dumps(order_isolation__approved_by))
+    phantom.save_block_result(key="order_isolation:why", value=json.dumps(order_isolation__why))
+
+    isolate_host(container=container)
+
+    return
+
+
+@phantom.playbook_block()
+def isolate_host(action=None, success=None, container=None, results=None, handle=None, filtered_artifacts=None, filtered_results=None, custom_function=None, loop_state_json=None, **kwargs):
+    phantom.debug("isolate_host() called")
+
+    # phantom.debug('Action: {0} {1}'.format(action['name'], ('SUCCEEDED' if success else 'FAILED')))
+
+    ################################################################################
+    # All guards again, one call, and proof; a host that is ordered already is not called again
+    ################################################################################
+
+    order_isolation__host = json.loads(_ if (_ := phantom.get_run_data(key="order_isolation:host")) != "" else "null")  # pylint: disable=used-before-assignment
+    order_isolation__case_facts = json.loads(_ if (_ := phantom.get_run_data(key="order_isolation:case_facts")) != "" else "null")  # pylint: disable=used-before-assignment
+    order_isolation__approved_by = json.loads(_ if (_ := phantom.get_run_data(key="order_isolation:approved_by")) != "" else "null")  # pylint: disable=used-before-assignment
+    order_isolation__why = json.loads(_ if (_ := phantom.get_run_data(key="order_isolation:why")) != "" else "null")  # pylint: disable=used-before-assignment
+
+    parameters = []
+
+    if order_isolation__host is not None and order_isolation__case_facts is not None:
+        parameters.append({
+            "host": order_isolation__host,
+            "case_facts": order_isolation__case_facts,
+            "approved_by": order_isolation__approved_by,
+            "why": order_isolation__why,
+            "caller_mode": "auto",
+        })
+
+    ################################################################################
+    ## Custom Code Start
+    ################################################################################
+
+    # Write your custom code here...
+
+    ################################################################################
+    ## Custom Code End
+    ################################################################################
+
+    phantom.act("isolate host", parameters=parameters, name="isolate_host", assets=["regsvcs_containment"], callback=note_isolation)
+
+    return
+
+
+@phantom.playbook_block()
+def note_isolation(action=None, success=None, container=None, results=None, handle=None, filtered_artifacts=None, filtered_results=None, custom_function=None, loop_state_json=None, **kwargs):
+    phantom.debug("note_isolation() called")
+
+    ################################################################################
+    # What became of it, as the action says; a task where the host is not isolated
+    ################################################################################
+
+    isolate_host_result_data = phantom.collect2(container=container, datapath=["isolate_host:action_result.data.*.outcome","isolate_host:action_result.data.*.verified","isolate_host:action_result.data.*.ours","isolate_host:action_result.data.*.sentence","isolate_host:action_result.data.*.owner","isolate_host:action_result.data.*.review_by","isolate_host:action_result.data.*.intent_id"], action_results=results)
+    announce_question__titles = json.loads(_ if (_ := phantom.get_run_data(key="announce_question:titles")) != "" else "null")  # pylint: disable=used-before-assignment
+    announce_question__host = json.loads(_ if (_ := phantom.get_run_data(key="announce_question:host")) != "" else "null")  # pylint: disable=used-before-assignment
+    announce_question__waiting = json.loads(_ if (_ := phantom.get_run_data(key="announce_question:waiting")) != "" else "null")  # pylint: disable=used-before-assignment
+
+    isolate_host_result_item_0 = [item[0] for item in isolate_host_result_data]
+    isolate_host_result_item_1 = [item[1] for item in isolate_host_result_data]
+    isolate_host_result_item_2 = [item[2] for item in isolate_host_result_data]
+    isolate_host_result_item_3 = [item[3] for item in isolate_host_result_data]
+    isolate_host_result_item_4 = [item[4] for item in isolate_host_result_data]
+    isolate_host_result_item_5 = [item[5] for item in isolate_host_result_data]
+    isolate_host_result_item_6 = [item[6] for item in isolate_host_result_data]
+
+    ################################################################################
+    ## Custom Code Start
+    ################################################################################
+
+    def quoted(text, limit=300):
+        # In a code span nothing from outside is a link or markup; a line end or a backtick would end it.
+        shown = "".join(c if c.isprintable() else " " for c in str(text or "")).replace("`", "'")
+        shown = shown if len(shown) <= limit else f"{shown[:limit]}..."
+        return f"`{shown.strip() or 'unknown'}`"
+
+    def plain_host(text):
+        name = "".join(c if c.isascii() and (c.isalnum() or c in "._:-") else "_" for c in str(text or ""))
+        return name[:255] or "unknown"
+
+    def notes_of(case):
+        # (id, title), the oldest first
+        notes = [note["data"] for note in phantom.get_notes(container=case) or [] if note.get("success")]
+        return sorted((note["id"], str(note["title"] or "")) for note in notes)
+
+    def status_of(case):
+        return str((phantom.get_container(case["id"]) or case).get("status", "")).lower()
+
+    host = quoted(announce_question__host)
+
+    by_hand = (
+        "1. First do the steps of the report that come before isolating, such as getting the memory of the "
+        "process: isolating or restarting may lose it.\n"
+        f"2. Make sure in the EDR console that {host} is the machine of this case.\n"
+        "3. Isolate it there, and wait until the console shows it as isolated.\n"
+        "4. Write into this case who isolated it, when, and when that is to be reviewed.\n"
+        "5. Go on with the next steps of the report."
+    )
+
+    datapath = ["isolate_host:action_result.status", "isolate_host:action_result.message"]
+    answers = phantom.collect2(container=container, datapath=datapath)
+    message = (answers[0][1] or "it gave no reason") if answers else "it gave no answer"
+    succeeded = any(status == "success" for status, _ in answers)
+    row = next(
+        iter(
+            zip(
+                isolate_host_result_item_0,
+                isolate_host_result_item_1,
+                isolate_host_result_item_2,
+                isolate_host_result_item_3,
+                isolate_host_result_item_4,
+                isolate_host_result_item_5,
+                isolate_host_result_item_6,
+            )
+        ),
+        None,
+    )
+    outcome, verified, ours, sentence, owner, review_by, intent_id = row or ("", False, False, "", "", "", "")
+    isolated = bool(verified) and outcome in ("isolated", "ours_stands", "already_isolated")
+    # Another run is at it: that one writes the outcome.
+    sentence = str(sentence or "").rstrip(".")
+    awaited = outcome == "pending" and False
+
+    if isolated:
+        word = "Isolated"
+        content = f"**{host} is isolated**: {quoted(sentence, 1000)}.\n\n"
+        if ours:
+            content += f"{quoted(owner)} answers for it, and it is to be looked at again by {review_by}. "
+        else:
+            content += "This app did not isolate it: somebody else did before. "
+        content += (
+            "Nothing releases it by itself: run `release host` on the asset `regsvcs_containment` when the "
+            "host may be reached again.\n\nGo on with the next steps of the report."
+        )
+        pin, style = "Isolated", "blue"
+    elif outcome in ("unknown", "pending"):
+        word = "Isolation not certain"
+        content = (
+            f"**Whether {host} is isolated is not certain**: {quoted(sentence, 1000)}.\n\n"
+            "**Task: look at the host in the EDR console**, and run `get isolation status` on the asset "
+            "`regsvcs_containment`. The host takes no other order until that is known. If it is not isolated "
+            f"and nothing is under way there, contain it by hand:\n\n{by_hand}"
+        )
+        pin, style = "Isolation not certain: look in the EDR console", "red"
+    elif outcome:
+        word = "Not isolated"
+        content = (
+            f"**{host} is not isolated** by this playbook: {quoted(sentence, 1000)}.\n\n"
+            f"**Task: contain {host} by hand**, if it still has to be.\n\n{by_hand}"
+        )
+        pin, style = "Not isolated: contain this host by hand", "red"
+    elif False and succeeded:
+        word = "Not isolated"
+        content = (
+            f"**{host} is not isolated** by this playbook: an earlier run was to isolate it and ended before "
+            f"that, and the ledger holds no order.\n\n**Task: contain {host} by hand**, if it still has to "
+            "be. To be asked again, add a note with the title `Ask again` and run the playbook."
+            f"\n\n{by_hand}"
+        )
+        pin, style = "Not isolated: contain this host by hand", "red"
+    else:
+        word = "Isolation failed"
+        content = (
+            f"`isolate host` failed: {quoted(message, 1000)}.\n\n"
+            f"**Nothing shows that {host} is isolated: treat it as not isolated.**\n\n"
+            "**Task: look in the EDR console, and contain the host by hand**, if it "
+            f"still has to be.\n\n{by_hand}"
+        )
+        pin, style = "Isolation failed: contain this host by hand", "red"
+    if intent_id:
+        content += f"\n\nOrder in the ledger: {quoted(intent_id)}."
+    # Read now: a person may have ended the case meanwhile.
+    status = status_of(container)
+    if status in ("closed", "resolved"):
+        content += f"\n\nThe container is {status} by now: make sure that this still counts."
+    if announce_question__waiting:
+        content += f"\n\n{announce_question__waiting} Run the playbook again to be asked about it."
+
+    said = {title for _, title in notes_of(container)}
+    new = [key for key in announce_question__titles or [] if f"{word}: {key}" not in said]
+    if new and not awaited:
+        phantom.pin(
+            container=container,
+            data=plain_host(announce_question__host),
+            message=pin,
+            pin_type="card",
+            pin_style=style,
+        )
+        for key in new:
+            phantom.add_note(
+                container=container,
+                note_type="general",
+                note_format="markdown",
+                title=f"{word}: {key}",
+                content=content,
+            )
+
+    ################################################################################
+    ## Custom Code End
+    ################################################################################
+
+    return
+
+
+@phantom.playbook_block()
+def follow_isolation(action=None, success=None, container=None, results=None, handle=None, filtered_artifacts=None, filtered_results=None, custom_function=None, loop_state_json=None, **kwargs):
+    phantom.debug("follow_isolation() called")
+
+    # phantom.debug('Action: {0} {1}'.format(action['name'], ('SUCCEEDED' if success else 'FAILED')))
+
+    ################################################################################
+    # What became of an order whose run did not go on; the EDR is only asked
+    ################################################################################
+
+    announce_question__host = json.loads(_ if (_ := phantom.get_run_data(key="announce_question:host")) != "" else "null")  # pylint: disable=used-before-assignment
+    announce_question__case_id = json.loads(_ if (_ := phantom.get_run_data(key="announce_question:case_id")) != "" else "null")  # pylint: disable=used-before-assignment
+
+    parameters = []
+
+    parameters.append({
+        "host": announce_question__host,
+        "case_id": announce_question__case_id,
+    })
+
+    ################################################################################
+    ## Custom Code Start
+    ################################################################################
+
+    # Write your custom code here...
+
+    ################################################################################
+    ## Custom Code End
+    ################################################################################
+
+    phantom.act("get isolation status", parameters=parameters, name="follow_isolation", assets=["regsvcs_containment"], callback=note_follow_up)
+
+    return
+
+
+@phantom.playbook_block()
+def note_follow_up(action=None, success=None, container=None, results=None, handle=None, filtered_artifacts=None, filtered_results=None, custom_function=None, loop_state_json=None, **kwargs):
+    phantom.debug("note_follow_up() called")
+
+    ################################################################################
+    # What became of the earlier order; nothing while another run is at it
+    ################################################################################
+
+    follow_isolation_result_data = phantom.collect2(container=container, datapath=["follow_isolation:action_result.data.*.outcome","follow_isolation:action_result.data.*.verified","follow_isolation:action_result.data.*.ours","follow_isolation:action_result.data.*.sentence","follow_isolation:action_result.data.*.owner","follow_isolation:action_result.data.*.review_by","follow_isolation:action_result.data.*.intent_id"], action_results=results)
+    announce_question__titles = json.loads(_ if (_ := phantom.get_run_data(key="announce_question:titles")) != "" else "null")  # pylint: disable=used-before-assignment
+    announce_question__host = json.loads(_ if (_ := phantom.get_run_data(key="announce_question:host")) != "" else "null")  # pylint: disable=used-before-assignment
+    announce_question__waiting = json.loads(_ if (_ := phantom.get_run_data(key="announce_question:waiting")) != "" else "null")  # pylint: disable=used-before-assignment
+
+    follow_isolation_result_item_0 = [item[0] for item in follow_isolation_result_data]
+    follow_isolation_result_item_1 = [item[1] for item in follow_isolation_result_data]
+    follow_isolation_result_item_2 = [item[2] for item in follow_isolation_result_data]
+    follow_isolation_result_item_3 = [item[3] for item in follow_isolation_result_data]
+    follow_isolation_result_item_4 = [item[4] for item in follow_isolation_result_data]
+    follow_isolation_result_item_5 = [item[5] for item in follow_isolation_result_data]
+    follow_isolation_result_item_6 = [item[6] for item in follow_isolation_result_data]
+
+    ################################################################################
+    ## Custom Code Start
+    ################################################################################
+
+    def quoted(text, limit=300):
+        # In a code span nothing from outside is a link or markup; a line end or a backtick would end it.
+        shown = "".join(c if c.isprintable() else " " for c in str(text or "")).replace("`", "'")
+        shown = shown if len(shown) <= limit else f"{shown[:limit]}..."
+        return f"`{shown.strip() or 'unknown'}`"
+
+    def plain_host(text):
+        name = "".join(c if c.isascii() and (c.isalnum() or c in "._:-") else "_" for c in str(text or ""))
+        return name[:255] or "unknown"
+
+    def notes_of(case):
+        # (id, title), the oldest first
+        notes = [note["data"] for note in phantom.get_notes(container=case) or [] if note.get("success")]
+        return sorted((note["id"], str(note["title"] or "")) for note in notes)
+
+    def status_of(case):
+        return str((phantom.get_container(case["id"]) or case).get("status", "")).lower()
+
+    host = quoted(announce_question__host)
+
+    by_hand = (
+        "1. First do the steps of the report that come before isolating, such as getting the memory of the "
+        "process: isolating or restarting may lose it.\n"
+        f"2. Make sure in the EDR console that {host} is the machine of this case.\n"
+        "3. Isolate it there, and wait until the console shows it as isolated.\n"
+        "4. Write into this case who isolated it, when, and when that is to be reviewed.\n"
+        "5. Go on with the next steps of the report."
+    )
+
+    datapath = ["follow_isolation:action_result.status", "follow_isolation:action_result.message"]
+    answers = phantom.collect2(container=container, datapath=datapath)
+    message = (answers[0][1] or "it gave no reason") if answers else "it gave no answer"
+    succeeded = any(status == "success" for status, _ in answers)
+    row = next(
+        iter(
+            zip(
+                follow_isolation_result_item_0,
+                follow_isolation_result_item_1,
+                follow_isolation_result_item_2,
+                follow_isolation_result_item_3,
+                follow_isolation_result_item_4,
+                follow_isolation_result_item_5,
+                follow_isolation_result_item_6,
+            )
+        ),
+        None,
+    )
+    outcome, verified, ours, sentence, owner, review_by, intent_id = row or ("", False, False, "", "", "", "")
+    isolated = bool(verified) and outcome in ("isolated", "ours_stands", "already_isolated")
+    # Another run is at it: that one writes the outcome.
+    sentence = str(sentence or "").rstrip(".")
+    awaited = outcome == "pending" and True
+
+    if isolated:
+        word = "Isolated"
+        content = f"**{host} is isolated**: {quoted(sentence, 1000)}.\n\n"
+        if ours:
+            content += f"{quoted(owner)} answers for it, and it is to be looked at again by {review_by}. "
+        else:
+            content += "This app did not isolate it: somebody else did before. "
+        content += (
+            "Nothing releases it by itself: run `release host` on the asset `regsvcs_containment` when the "
+            "host may be reached again.\n\nGo on with the next steps of the report."
+        )
+        pin, style = "Isolated", "blue"
+    elif outcome in ("unknown", "pending"):
+        word = "Isolation not certain"
+        content = (
+            f"**Whether {host} is isolated is not certain**: {quoted(sentence, 1000)}.\n\n"
+            "**Task: look at the host in the EDR console**, and run `get isolation status` on the asset "
+            "`regsvcs_containment`. The host takes no other order until that is known. If it is not isolated "
+            f"and nothing is under way there, contain it by hand:\n\n{by_hand}"
+        )
+        pin, style = "Isolation not certain: look in the EDR console", "red"
+    elif outcome:
+        word = "Not isolated"
+        content = (
+            f"**{host} is not isolated** by this playbook: {quoted(sentence, 1000)}.\n\n"
+            f"**Task: contain {host} by hand**, if it still has to be.\n\n{by_hand}"
+        )
+        pin, style = "Not isolated: contain this host by hand", "red"
+    elif True and succeeded:
+        word = "Not isolated"
+        content = (
+            f"**{host} is not isolated** by this playbook: an earlier run was to isolate it and ended before "
+            f"that, and the ledger holds no order.\n\n**Task: contain {host} by hand**, if it still has to "
+            "be. To be asked again, add a note with the title `Ask again` and run the playbook."
+            f"\n\n{by_hand}"
+        )
+        pin, style = "Not isolated: contain this host by hand", "red"
+    else:
+        word = "Isolation failed"
+        content = (
+            f"`get isolation status` failed: {quoted(message, 1000)}.\n\n"
+            f"**Nothing shows that {host} is isolated: treat it as not isolated.**\n\n"
+            "**Task: look in the EDR console, and contain the host by hand**, if it "
+            f"still has to be.\n\n{by_hand}"
+        )
+        pin, style = "Isolation failed: contain this host by hand", "red"
+    if intent_id:
+        content += f"\n\nOrder in the ledger: {quoted(intent_id)}."
+    # Read now: a person may have ended the case meanwhile.
+    status = status_of(container)
+    if status in ("closed", "resolved"):
+        content += f"\n\nThe container is {status} by now: make sure that this still counts."
+    if announce_question__waiting:
+        content += f"\n\n{announce_question__waiting} Run the playbook again to be asked about it."
+
+    said = {title for _, title in notes_of(container)}
+    new = [key for key in announce_question__titles or [] if f"{word}: {key}" not in said]
+    if new and not awaited:
+        phantom.pin(
+            container=container,
+            data=plain_host(announce_question__host),
+            message=pin,
+            pin_type="card",
+            pin_style=style,
+        )
+        for key in new:
+            phantom.add_note(
+                container=container,
+                note_type="general",
+                note_format="markdown",
+                title=f"{word}: {key}",
+                content=content,
+            )
 
     ################################################################################
     ## Custom Code End

@@ -51,7 +51,8 @@ class Action(Block):
 
     Attributes:
         action: the action's name, such as "check ip".
-        type: as the app declares it; it picks the asset.
+        type: as the app declares it.
+        on: picks the asset; None = the type does.
         parameters: parameter -> datapath, or a text as it stands. A datapath into the data of an action gives
             one parameter set a row.
         required: the parameters without which the action cannot run.
@@ -61,13 +62,14 @@ class Action(Block):
     action: str
     parameters: Mapping[str, str]
     type: ActionType = ActionType.INVESTIGATE
+    on: ActionType | None = None
     required: tuple[str, ...] = ()
     code: str = ""
 
     @property
     def asset(self) -> str:
         """The name of the asset it runs on: what looks things up holds nothing that could isolate a host."""
-        return ASSETS[self.type]
+        return ASSETS[self.on or self.type]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -175,7 +175,7 @@ REPUTATION = """
 NO_FACTS = """
     # Without a risk assessment there are no facts; the call has to come back all the same.
     if not parameters:
-        parameters.append({"case_facts": "", "caller_mode": "approve"})
+        parameters.append({"case_facts": "", "caller_mode": "auto"})
 """
 
 WRITE = (

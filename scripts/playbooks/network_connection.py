@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scripts.playbooks.blocks import Action, ActionType, Branch, Code, Decision, Playbook, Prompt
 from scripts.playbooks.case_code import GATHER, NO_FACTS, READ, REPUTATION, UNUSABLE, WRITE
+from scripts.playbooks.isolation_code import CONTAINED_COLUMNS, outcome_of
 from scripts.playbooks.question_code import (
     ANNOUNCE,
     APPROVED,
@@ -11,6 +12,7 @@ from scripts.playbooks.question_code import (
     EXPIRED,
     MINUTES,
     NOTHING_ASKED,
+    ORDER_ISOLATION,
     ROLE,
 )
 from scripts.playbooks.splunk_code import WRITTEN_BACK, WRITTEN_COLUMNS
@@ -18,6 +20,8 @@ from scripts.playbooks.splunk_code import WRITTEN_BACK, WRITTEN_COLUMNS
 _DECISION = "decide_isolation:action_result.data.*"
 _WRITTEN = "update_notable:action_result.data.*"
 _RISK = "assess_risk:action_result.data.*"
+_ISOLATED = "isolate_host:action_result.data.*"
+_FOLLOWED = "follow_isolation:action_result.data.*"
 _ASKED = (
     "announce_question:custom_function:titles",
     "announce_question:custom_function:host",
@@ -31,7 +35,8 @@ NETWORK_CONNECTION = Playbook(
         "Answers the notable 'Detect Regsvcs with Network Connection' (T1218.009). It judges the destination"
         " and looks it up, finds the process and its lineage, assesses the risk, writes the report into the"
         " case and a comment to its notables in Splunk, and asks an Incident Commander before a host is"
-        " contained. It isolates nothing by itself and closes no case."
+        " contained. It isolates a host only where every guard of the isolation policy passes: in mode"
+        " approve after an approval, in mode auto at once. It closes no case."
     ),
     label="events",
     start="read_notable",
@@ -149,9 +154,9 @@ NETWORK_CONNECTION = Playbook(
         ),
         Action(
             name="decide_isolation",
-            about="Every guard of the isolation policy; never above the mode approve",
+            about="Every guard of the isolation policy, whose mode says how far it goes",
             action="decide isolation",
-            parameters={"case_facts": f"{_RISK}.facts", "caller_mode": "approve"},
+            parameters={"case_facts": f"{_RISK}.facts", "caller_mode": "auto"},
             required=("case_facts",),
             code=NO_FACTS,
             to=("write_case",),
@@ -216,20 +221,41 @@ NETWORK_CONNECTION = Playbook(
             skipped=("update_notable",),
             inputs=tuple(
                 f"{_DECISION}.{name}"
-                for name in ("question", "host", "prompt", "question_title", "score", "host_id", "not_known")
+                for name in (
+                    "question",
+                    "host",
+                    "prompt",
+                    "question_title",
+                    "score",
+                    "host_id",
+                    "not_known",
+                    "decision",
+                    "case_id",
+                    "facts",
+                )
             ),
-            outputs=("ask", "question", "host", "titles", "kind", "waiting"),
+            outputs=("ask", "question", "host", "titles", "kind", "waiting", "case_facts", "case_id"),
             code=ANNOUNCE,
             to=("question_due",),
         ),
         Decision(
             name="question_due",
-            about="Is a person to be asked?",
+            about="Is a person to be asked, a host isolated at once, or an earlier order followed up?",
             branches=(
                 Branch(
                     "ask",
                     ("ask_about_containment",),
                     (("announce_question:custom_function:ask", "==", "yes"),),
+                ),
+                Branch(
+                    "isolate at once",
+                    ("order_isolation",),
+                    (("announce_question:custom_function:ask", "==", "isolate"),),
+                ),
+                Branch(
+                    "follow up",
+                    ("follow_isolation",),
+                    (("announce_question:custom_function:ask", "==", "follow"),),
                 ),
                 Branch("else", ("nothing_asked",)),
             ),
@@ -262,6 +288,14 @@ NETWORK_CONNECTION = Playbook(
                     (("ask_about_containment:action_result.status", "!=", "success"),),
                 ),
                 Branch(
+                    "approved to isolate",
+                    ("order_isolation",),
+                    (
+                        ("ask_about_containment:action_result.summary.responses.0", "==", "Approve"),
+                        ("announce_question:custom_function:kind", "==", "isolate"),
+                    ),
+                ),
+                Branch(
                     "approved",
                     ("approved",),
                     (("ask_about_containment:action_result.summary.responses.0", "==", "Approve"),),
@@ -276,9 +310,60 @@ NETWORK_CONNECTION = Playbook(
         ),
         Code(
             name="approved",
-            about="Until the isolation action exists: a task for a person",
+            about="Guards stand in the way: a task for a person",
             inputs=_ASKED,
             code=APPROVED,
+        ),
+        Code(
+            name="order_isolation",
+            about="Who approved it, or the policy alone; noted before the order is given",
+            waits=("decide_isolation",),
+            skipped=("update_notable", "ask_about_containment"),
+            inputs=(
+                *(_ASKED[index] for index in (0, 1, 3)),
+                "announce_question:custom_function:case_facts",
+            ),
+            outputs=("host", "case_facts", "approved_by", "why"),
+            code=ORDER_ISOLATION,
+            to=("isolate_host",),
+        ),
+        Action(
+            name="isolate_host",
+            about="All guards again, one call, and proof; a host that is ordered already is not called again",
+            action="isolate host",
+            type=ActionType.CONTAIN,
+            parameters={
+                "host": "order_isolation:custom_function:host",
+                "case_facts": "order_isolation:custom_function:case_facts",
+                "approved_by": "order_isolation:custom_function:approved_by",
+                "why": "order_isolation:custom_function:why",
+                "caller_mode": "auto",
+            },
+            required=("host", "case_facts"),
+            to=("note_isolation",),
+        ),
+        Code(
+            name="note_isolation",
+            about="What became of it, as the action says; a task where the host is not isolated",
+            inputs=(*_ASKED[:3], *(f"{_ISOLATED}.{name}" for name in CONTAINED_COLUMNS)),
+            code=outcome_of("isolate_host"),
+        ),
+        Action(
+            name="follow_isolation",
+            about="What became of an order whose run did not go on; the EDR is only asked",
+            action="get isolation status",
+            on=ActionType.CONTAIN,
+            parameters={
+                "host": "announce_question:custom_function:host",
+                "case_id": "announce_question:custom_function:case_id",
+            },
+            to=("note_follow_up",),
+        ),
+        Code(
+            name="note_follow_up",
+            about="What became of the earlier order; nothing while another run is at it",
+            inputs=(*_ASKED[:3], *(f"{_FOLLOWED}.{name}" for name in CONTAINED_COLUMNS)),
+            code=outcome_of("follow_isolation"),
         ),
         Code(name="declined", about="Closing note: who declined, and why", inputs=_ASKED[:3], code=DECLINED),
         Code(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+from scripts.playbooks.isolation_code import BY_HAND, ISOLATING, ISOLATING_MINUTES, ORDER, OUTCOMES
 from scripts.playbooks.snippets import ENDED, NOTES, PART_LIMIT, PLAIN_HOST, QUOTED, STATUS
 
 #: Who is asked about containment, and for how long, minutes.
@@ -19,6 +22,8 @@ _ANNOUNCE = """
     from datetime import UTC
 
     ended_without = ("Nobody answered: ", "No valid answer: ")
+    isolating = "ISOLATING"
+    outcomes = OUTCOMES
 
     def asked(notes, key):
         # (answered, the questions that are open, those that ended without an outcome)
@@ -31,22 +36,45 @@ _ANNOUNCE = """
             start = title[: -len(key)]
             if start in ended_without:
                 open_ones, lost = [], []
-            elif start in ("Approved: ", "Declined: "):
+            elif start in ("Approved: ", "Declined: ", *outcomes):
                 answered, open_ones, lost = True, [], []
-            elif start.startswith("Question (until "):
+            elif start.startswith(("Question (until ", isolating)):
                 # The runner may have ended with the question: then nobody can answer it any more.
-                over = start.removeprefix("Question (until ")[:16] < latest_over
+                over = start.partition("(until ")[2][:16] < latest_over
                 (lost if over else open_ones).append(note_id)
         return answered, open_ones, lost
 
+    def ordered(notes, case_id):
+        # The key of an order whose outcome no note tells, and whether its time is over; "" for none.
+        key, over = "", False
+        for _, title in notes:
+            if case_id and title.endswith(f"({case_id})"):
+                if title.startswith(isolating):
+                    key = title.partition(" UTC): ")[2]
+                    over = title.removeprefix(isolating)[:16] < now.strftime("%Y-%m-%d %H:%M")
+                elif title.startswith(outcomes):
+                    key, over = "", False
+        return key, over
+
     now = datetime.now(UTC)
+    soon = (now + timedelta(minutes=ISOLATING_MINUTES)).strftime("%Y-%m-%d %H:%M")
     until = (now + timedelta(minutes=MINUTES + 1)).strftime("%Y-%m-%d %H:%M")
     latest_over = (now - timedelta(minutes=GRACE_MINUTES)).strftime("%Y-%m-%d %H:%M")
 
-    # (question, host, prompt, title of the question, score, host id, what is not known)
+    # (question, host, prompt, title of the question, score, host id, what is not known, case id, facts)
     rows = [
-        (asks, str(host), str(prompt), str(key)[:PART_LIMIT], float(score or 0), str(machine or ""), unknown)
-        for asks, host, prompt, key, score, machine, unknown in zip(
+        (
+            "at_once" if decided == "isolate" else asks,
+            str(host),
+            str(prompt),
+            str(key)[:PART_LIMIT],
+            float(score or 0),
+            str(machine or ""),
+            unknown,
+            str(case_id or ""),
+            str(facts or ""),
+        )
+        for asks, host, prompt, key, score, machine, unknown, decided, case_id, facts in zip(
             decide_isolation_result_item_0,
             decide_isolation_result_item_1,
             decide_isolation_result_item_2,
@@ -54,6 +82,9 @@ _ANNOUNCE = """
             decide_isolation_result_item_4,
             decide_isolation_result_item_5,
             decide_isolation_result_item_6,
+            decide_isolation_result_item_7,
+            decide_isolation_result_item_8,
+            decide_isolation_result_item_9,
         )
     ]
 
@@ -61,14 +92,16 @@ _ANNOUNCE = """
         # A case whose host is not known shares its question with no other case.
         return row[5].lower() or f"case: {row[3]}"
 
+    notes = notes_of(container)
+    orders = {row[7]: ordered(notes, row[7]) for row in rows}
+    followed = [row for row in rows if orders[row[7]][1]]
     due = []
-    # What a person has ended is not asked about.
-    if status_of(container) not in ENDED:
-        notes = notes_of(container)
+    # What a person has ended is not asked about, nor isolated; nor is a host whose order has no outcome yet.
+    if status_of(container) not in ENDED and not followed:
         for row in rows:
             answered, open_ones, _ = asked(notes, row[3])
-            if row[0] in ("isolate", "by_hand") and not answered and not open_ones:
-                due.append(row)
+            if row[0] in ("at_once", "isolate", "by_hand") and not answered and not open_ones:
+                due += [row] if not orders[row[7]][0] else []
 
     announce_question__ask = "no"
     announce_question__question = ""
@@ -76,10 +109,22 @@ _ANNOUNCE = """
     announce_question__titles = []
     announce_question__kind = ""
     announce_question__waiting = ""
+    announce_question__case_facts = ""
+    announce_question__case_id = ""
+    if followed:
+        # An earlier run ordered it and did not go on: what became of it comes before anything else.
+        announce_question__ask = "follow"
+        announce_question__host = followed[0][1]
+        announce_question__titles = [orders[followed[0][7]][0]]
+        announce_question__kind = "follow"
+        announce_question__case_id = followed[0][7]
     if due:
         # One answer is for one host: that of the highest score. Its cases are asked about together.
-        due.sort(key=lambda row: -row[4])
+        # What the policy isolates without an answer comes first.
+        due.sort(key=lambda row: (row[0] != "at_once", -row[4]))
         host = due[0][1]
+        at_once = due[0][0] == "at_once"
+        mark = f"{isolating}{soon} UTC)" if at_once else f"Question (until {until} UTC)"
         mine = [row for row in due if machine_of(row) == machine_of(due[0])]
         others = {machine_of(row): row[1] for row in due if machine_of(row) != machine_of(due[0])}
         named = ", ".join(sorted(plain_host(each) for each in others.values())[:5])
@@ -91,6 +136,11 @@ _ANNOUNCE = """
                 f"The role `ROLE` is asked whether to contain {quoted(host)}. "
                 "The answer is awaited for MINUTES minutes; without one nothing is done."
             )
+            if at_once:
+                content = (
+                    "All guards pass, and the mode of the policy is auto: the playbook runs `isolate host` "
+                    f"for {quoted(host)}. What became of it is in a note of its own."
+                )
             unknown = [row[6]] if isinstance(row[6], str) else row[6] or []
             if unknown:
                 content += "\\n\\nNot known:\\n" + "".join(f"\\n- {quoted(each)}" for each in unknown)
@@ -103,7 +153,7 @@ _ANNOUNCE = """
                 container=container,
                 note_type="general",
                 note_format="markdown",
-                title=f"Question (until {until} UTC): {row[3]}",
+                title=f"{mark}: {row[3]}",
                 content=content,
             )
             written[row[3]] = note_id if success else None
@@ -111,9 +161,11 @@ _ANNOUNCE = """
         notes = notes_of(container)
         won = []
         for row in mine:
-            mark = written[row[3]]
+            mine_id = written[row[3]]
             answered, open_ones, _ = asked(notes, row[3])
-            if mark is None or (not answered and min(open_ones, default=mark) == mark):
+            # Whoever cannot be sure to be the first asks all the same, and isolates nothing.
+            first = not answered and min(open_ones, default=mine_id) == mine_id
+            if first if mine_id is not None else not at_once:
                 won.append(row)
         if won:
             shown, room = [], PROMPT_LIMIT
@@ -130,15 +182,21 @@ _ANNOUNCE = """
                 )
             if others:
                 shown.append(f"{waiting} Run the playbook again to be asked about it.")
-            announce_question__ask = "yes"
+            announce_question__ask = "isolate" if at_once else "yes"
             announce_question__question = "\\n\\n".join(shown)
             announce_question__host = host
             announce_question__titles = [row[3] for row in won]
-            announce_question__kind = "isolate" if all(row[0] == "isolate" for row in won) else "by_hand"
+            kinds = {row[0] for row in won}
+            announce_question__kind = "at_once" if at_once else "by_hand" if len(kinds) > 1 else min(kinds)
+            announce_question__case_facts = won[0][8]
+            announce_question__case_id = won[0][7]
             announce_question__waiting = waiting if others else ""
 """
 
 _VALUES = {
+    "ISOLATING_MINUTES": str(ISOLATING_MINUTES),
+    "ISOLATING": ISOLATING,
+    "OUTCOMES": json.dumps(OUTCOMES).replace("[", "(").replace("]", ")"),
     "ROLE": ROLE,
     "GRACE_MINUTES": str(GRACE_MINUTES),
     "MINUTES": str(MINUTES),
@@ -166,8 +224,12 @@ NOTHING_ASKED = (
     # In a case that a person has ended there is nothing to go on with.
     ended = status_of(container) in ENDED
     for question, key in zip(decide_isolation_result_item_0, decide_isolation_result_item_1):
-        title = f"Nothing asked: {str(key)[:PART_LIMIT]}"
-        if question == "none" and not ended and title not in titles:
+        key = str(key)[:PART_LIMIT]
+        title = f"Nothing asked: {key}"
+        # Of an order that was given, its own notes tell.
+        told = any(f"{word}{key}" in titles for word in ("Approved: ", *OUTCOMES))
+        told = told or any(each.startswith("ISOLATING") and each.endswith(f": {key}") for each in titles)
+        if question == "none" and not ended and not told and title not in titles:
             titles.add(title)
             phantom.add_note(
                 container=container,
@@ -176,8 +238,8 @@ NOTHING_ASKED = (
                 title=title,
                 content=(
                     "The run is complete. Nobody was asked about containment; the report says why, under "
-                    "*Isolation*. This playbook has isolated nothing. A person closes the case, after the "
-                    "next steps of the report."
+                    "*Isolation*. This run has isolated nothing. A person closes the case, after the next "
+                    "steps of the report."
                 ),
             )
 """)
@@ -219,24 +281,13 @@ def _outcome(title: str, content: str, more: str = "") -> str:
 
 APPROVED = _outcome(
     "'Approved'",
-    """    reason = first("ask_about_containment:action_result.summary.responses.1")
-    if announce_question__kind == "isolate":
-        why = "No guard stands in the way, but this version of the playbook has no isolation action yet."
-    else:
-        why = (
-            "Guards stand in the way of the playbook (see *Isolation* in the report), and this version "
-            "has no isolation action yet."
-        )
+    BY_HAND
+    + """    reason = first("ask_about_containment:action_result.summary.responses.1")
     content = (
         f"**Approved** by {quoted(first('ask_about_containment:action_result.data.*.user'))}. "
         f"Reason: {quoted(reason or 'none given', 1000)}.\\n\\n"
-        f"**Task: contain {host} by hand.** {why} This playbook has isolated nothing.\\n\\n"
-        "1. First do the steps of the report that come before isolating, such as getting the memory of the "
-        "process: isolating or restarting may lose it.\\n"
-        f"2. Make sure in the EDR console that {host} is the machine of this case.\\n"
-        "3. Isolate it there, and wait until the console shows it as isolated.\\n"
-        "4. Write into this case who isolated it, when, and when that is to be reviewed.\\n"
-        "5. Go on with the next steps of the report."
+        f"**Task: contain {host} by hand.** Guards stand in the way of the playbook (see *Isolation* in the "
+        f"report). This playbook has isolated nothing.\\n\\n{by_hand}"
     )
 """,
     """    phantom.pin(
@@ -248,6 +299,8 @@ APPROVED = _outcome(
     )
 """,
 )
+
+ORDER_ISOLATION = _filled(ORDER)
 
 DECLINED = _outcome(
     "'Declined'",

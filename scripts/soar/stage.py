@@ -18,11 +18,17 @@ LAYERS = ("actions", "connectors", "playbooks")
 PLAYBOOKS = "playbooks/splunk_soar"
 TEMPLATES = "playbooks/templates"
 
-#: What the app never imports: the command line and its terminal report, and what has its own place.
+#: What the app never imports: the command line, its terminal report and backtest, and what has its own place.
 LEFT_OUT = (
     "playbooks/hosts",
     PLAYBOOKS,
     TEMPLATES,
+    "playbooks/backtest.py",
+    "playbooks/backtest_facts.py",
+    "playbooks/report/backtest_document.py",
+    "playbooks/report/backtest_page.py",
+    "playbooks/report/backtest_terminal.py",
+    "playbooks/report/backtest_words.py",
     "playbooks/report/page.py",
     "playbooks/report/reputation_report.py",
     "playbooks/report/terminal.py",

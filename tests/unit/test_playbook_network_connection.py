@@ -44,7 +44,7 @@ QUESTION_NOTE = (
 )
 NOTHING_ASKED = (
     "The run is complete. Nobody was asked about containment; the report says why, under *Isolation*. This"
-    " playbook has isolated nothing. A person closes the case, after the next steps of the report."
+    " run has isolated nothing. A person closes the case, after the next steps of the report."
 )
 CEF_ONLY: Json = {
     "destinationHostName": "WS01.corp.example",
@@ -69,7 +69,7 @@ def test_approved_ends_in_a_task_for_the_analyst() -> None:
     assert note(platform, case, f"Approved: {ASKED}") == (
         "**Approved** by `ic01`. Reason: `seen on the proxy too`.\n\n"
         "**Task: contain `WS01.corp.example` by hand.** Guards stand in the way of the playbook (see"
-        " *Isolation* in the report), and this version has no isolation action yet."
+        " *Isolation* in the report)."
         " This playbook has isolated nothing.\n\n"
         "1. First do the steps of the report that come before isolating, such as getting the memory of the"
         " process: isolating or restarting may lose it.\n"
@@ -573,4 +573,5 @@ def without_times(value: Any) -> Any:
     if isinstance(value, dict):
         times = {"generated_at", "decided_at", "retrieved_at", "took_ms"}
         return {name: without_times(each) for name, each in value.items() if name not in times}
-    return value
+    # The playbook leaves the mode to the policy; `respond to notable` goes up to approve.
+    return value.replace("caller auto", "caller approve") if isinstance(value, str) else value

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from connectors.siem.notable_fields import CANDIDATES
 from playbooks.hosts.soar.answers.check_ip import MAX_ADDRESSES
+from playbooks.hosts.soar.containment_outputs import ContainmentRow
 from playbooks.hosts.soar.outputs import (
     DecisionRow,
     IpCheckRow,
@@ -25,6 +26,8 @@ from playbooks.hosts.soar.outputs import (
 from playbooks.hosts.soar.params import (
     CheckIpParams,
     DecisionParams,
+    IsolateParams,
+    IsolationStatusParams,
     LineageParams,
     LookupIpParams,
     ReenrichParams,
@@ -40,6 +43,7 @@ from scripts.playbooks.document import document
 from tests.playbook_pair_rules import calls_against_edges, forbidden, joins, structure
 from tests.playbook_runs import FOLDER
 from tests.soar_app import app
+from tests.soar_containment import ON_CONTAIN
 
 NAMES = [playbook.name for playbook in PLAYBOOKS]
 
@@ -51,6 +55,8 @@ ROWS: dict[str, type[BaseModel]] = {
     "decide isolation": DecisionRow,
     "reenrich case": ReenrichRow,
     "update notable": WriteBackRow,
+    "isolate host": ContainmentRow,
+    "get isolation status": ContainmentRow,
 }
 PARAMETERS: dict[str, type[BaseModel]] = {
     "check ip": CheckIpParams,
@@ -60,6 +66,8 @@ PARAMETERS: dict[str, type[BaseModel]] = {
     "decide isolation": DecisionParams,
     "reenrich case": ReenrichParams,
     "update notable": UpdateNotableParams,
+    "isolate host": IsolateParams,
+    "get isolation status": IsolationStatusParams,
 }
 
 
@@ -135,7 +143,8 @@ def test_every_action_and_parameter_exists_in_the_app(name: str) -> None:
     for each in nodes(name, "action"):
         assert each["action"] in known
         assert set(each["parameters"]) <= set(PARAMETERS[each["action"]].model_fields)
-        assert each["connectorConfigs"] == [ASSETS[ActionType(each["actionType"])]]
+        kind = ActionType.CONTAIN if each["action"] in ON_CONTAIN else ActionType(each["actionType"])
+        assert each["connectorConfigs"] == [ASSETS[kind]]
         assert each["actionType"] == next(
             meta.type for meta in app.actions_manager.get_actions_meta_list() if meta.action == each["action"]
         )

@@ -17,6 +17,7 @@ def decision(case: str, host: str, question: str, score: float = 90.0, **fields:
         "case_id": case,
         "host": host,
         "question": question,
+        "decision": "ask" if question == "isolate" else "refuse",
         "score": score,
         "severity": "high",
         "prompt": f"Contain {host}? ({case})",
@@ -40,10 +41,26 @@ def risk(case: str) -> Json:
     }
 
 
+def contained(outcome: str, **fields: object) -> Json:
+    """A row of isolate host or get isolation status, with the fields the playbook reads."""
+    isolated = outcome in ("isolated", "ours_stands", "already_isolated")
+    return {
+        "outcome": outcome,
+        "verified": isolated,
+        "ours": True,
+        "sentence": f"the host: {outcome}",
+        "owner": "analyst01",
+        "review_by": "2026-09-26 07:00 UTC",
+        "intent_id": "intent-1",
+        **fields,
+    }
+
+
 def platform_with(rows: list[Json], risks: list[Json] | None = None) -> tuple[Platform, int]:
     """A platform with one container, whose app decides these cases."""
     known = [risk(str(row["case_id"])) for row in rows] if risks is None else risks
-    platform = canned({**FOUND, "assess risk": known, "decide isolation": rows})
+    decided = {"assess risk": known, "decide isolation": rows, "isolate host": [contained("isolated")]}
+    platform = canned({**FOUND, **decided})
     return platform, platform.add_container([{"cef": {"dest": "WS01", "dest_ip": "8.8.8.8"}}])
 
 
@@ -81,15 +98,6 @@ def test_one_answer_is_for_one_host_and_the_next_run_asks_about_the_other() -> N
     assert [each["message"] for each in platform.prompts][1:] == ["Contain WS01? (case-a)"]
 
 
-def test_where_no_guard_stands_in_the_way_the_task_says_so() -> None:
-    platform, case = platform_with([decision("case-a", "WS01", "isolate")])
-
-    play(platform, case, Answer("Approve"))
-
-    task = note(platform, case, "Approved: malicious, score 90 (case-a)")
-    assert "No guard stands in the way, but this version of the playbook has no isolation action yet." in task
-
-
 def test_a_case_that_was_not_decided_keeps_its_risk() -> None:
     platform, case = platform_with(
         [decision("case-a", "WS01", "none")], risks=[risk("case-a"), risk("case-b")]
@@ -109,7 +117,7 @@ def test_each_case_is_decided_with_its_own_facts() -> None:
 
     (_, parameters) = platform.actions[-1]
     assert [each["case_facts"] for each in parameters] == ["facts of case-a", "facts of case-b"]
-    assert {each["caller_mode"] for each in parameters} == {"approve"}
+    assert {each["caller_mode"] for each in parameters} == {"auto"}
 
 
 def test_cases_are_joined_by_their_host_and_not_by_its_shown_name() -> None:

@@ -359,3 +359,15 @@ def test_a_wave_gets_the_result_where_nothing_was_sent(folder: Path) -> None:
     found = submit_release(release(), it.tools, policy=POLICY, comment=COMMENT)
     assert isinstance(found, ContainmentResult)
     assert found.outcome is Outcome.NOT_ISOLATED
+
+
+def test_a_list_that_lags_does_not_end_the_lease(folder: Path) -> None:
+    it = bench(folder, FREE, ISOLATED)
+    assert isolate_host(order(), it.tools, policy=POLICY, comment=COMMENT).outcome is Outcome.ISOLATED
+    it.edr.writes.clear()
+    it.edr.readings = [FREE, RELEASING, FREE]
+
+    found = let_go(it)
+
+    assert found.outcome is Outcome.RELEASED
+    assert [each.kind for each in it.edr.writes] == [IntentKind.RELEASE], "the vendor was asked all the same"

@@ -31,6 +31,14 @@ ACTIONS: dict[str, dict[str, object]] = {
 }
 
 
+#: The actions of the containment asset: type, and whether it reads alone.
+CONTAINMENT = {
+    "isolate host": ("contain", False),
+    "release host": ("correct", False),
+    "get isolation status": ("investigate", True),
+}
+
+
 def asset_of(**fields: object) -> Asset:
     return Asset.model_validate(fields)
 
@@ -56,6 +64,7 @@ def test_the_form_is_explained_and_nothing_is_demanded() -> None:
         "taxii_key": "password",
         "webhook_secret": "password",
         "container_label": "string",
+        "edr_contain_secret": "password",
     }
     assert not any(each["required"] for each in form.values())
     assert all(len(each["description"]) > 30 for each in form.values())
@@ -128,6 +137,7 @@ def test_a_secret_belongs_on_assets_of_one_purpose() -> None:
     assert secrets == {
         "webhook_secret",
         "edr_secret",
+        "edr_contain_secret",
         "splunk_token",
         "splunk_hec_token",
         *KEY_FIELDS,
@@ -238,10 +248,10 @@ def test_a_containment_asset_names_what_does_not_belong(capfd: pytest.CaptureFix
     status, message, lines = told(capfd, purpose="contain", sysmon_path="/var/log/sysmon")
     assert not status
     assert message == (
-        "Action failure in test connectivity: sysmon_path: does not belong on an asset of purpose contain;"
-        " empty it here"
+        "Action failure in test connectivity: EDR: policy: names no EDR. Write [edr] with connector, and the"
+        " connector's section; sysmon_path: does not belong on an asset of purpose contain; empty it here"
     )
-    assert "containment: not configured; this version has no action that isolates" in lines
+    assert "ledger: ok; 0 isolations of this app stand" in lines
 
 
 # --- what the app declares
@@ -249,7 +259,7 @@ def test_a_containment_asset_names_what_does_not_belong(capfd: pytest.CaptureFix
 
 def test_each_action_says_what_it_is_for_and_changes_nothing() -> None:
     actions = {each.action: each for each in app.actions_manager.get_actions_meta_list()}
-    assert set(actions) == {*ACTIONS, "test connectivity", "update notable", "on poll"}
+    assert set(actions) == {*ACTIONS, *CONTAINMENT, "test connectivity", "update notable", "on poll"}
     for name in ACTIONS:
         meta = actions[name]
         assert meta.identifier == name.replace(" ", "_")
@@ -267,6 +277,31 @@ def test_the_one_action_that_writes_says_so_and_runs_alone() -> None:
     form = meta.parameters._to_json_schema()
     assert not any(each["required"] for each in form.values())
     assert actions["on poll"].type == "ingest"
+
+
+def test_the_actions_that_contain_say_so_and_run_one_at_a_time_for_a_host() -> None:
+    actions = {each.action: each for each in app.actions_manager.get_actions_meta_list()}
+    for name, declared in CONTAINMENT.items():
+        meta = actions[name]
+        assert (meta.type, meta.read_only) == declared
+        assert (30 < len(meta.description) < 110, len(meta.verbose) > 150) == (True, True), name
+        assert all(field.description for field in meta.parameters.model_fields.values()), name
+        lock = meta.model_dump().get("lock") or {}
+        assert (lock.get("data_path"), lock.get("timeout")) == (
+            (None, None) if meta.read_only else ("parameters.host", 3900)
+        )
+    required = {
+        (name, field)
+        for name in CONTAINMENT
+        for field, form in actions[name].parameters._to_json_schema().items()
+        if form["required"]
+    }
+    assert required == {
+        ("isolate host", "host"),
+        ("isolate host", "case_facts"),
+        ("release host", "released_by"),
+        ("release host", "why"),
+    }
 
 
 def test_only_what_an_action_cannot_do_without_is_required() -> None:

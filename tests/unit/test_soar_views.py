@@ -14,11 +14,13 @@ from soar_sdk.action_results import ActionResult
 from actions.ip_facts import IpCheck
 from playbooks.hosts.soar import app as shim
 from playbooks.hosts.soar import facts_json
+from playbooks.hosts.soar.containment_outputs import ContainmentRow
 from playbooks.hosts.soar.facts_json import pack
 from playbooks.hosts.soar.outputs import IpCheckRow, ReenrichRow
 from playbooks.hosts.soar.shown import shown, shown_changes
 from tests.report_cases import hostile
 from tests.soar_app import run_action
+from tests.unit.test_playbook_questions import contained
 
 type Row = dict[str, object]
 
@@ -31,6 +33,9 @@ VIEWS: dict[str, Callable[..., str]] = {
     "respond to notable": shim.render_case,
     "reenrich case": shim.render_changes,
     "update notable": shim.render_write_back,
+    "isolate host": shim.render_isolation,
+    "release host": shim.render_release,
+    "get isolation status": shim.render_isolation_status,
 }
 
 
@@ -77,6 +82,10 @@ def rows() -> dict[str, list[Row]]:
     run("respond to notable", notable=notable)
     changed = {"container_id": 17, "changed": True, "changes": ["score: 80 before, 100 now"], "stop": ""}
     found["reenrich case"] = [found["decide isolation"][0] | changed]
+    for action in ("isolate host", "release host", "get isolation status"):
+        row = contained("isolated", host="WS01.corp.example", case_id="case-1", obstacles=["mode"])
+        blank: Row = dict.fromkeys(ContainmentRow.model_fields, "")
+        found[action] = [blank | row]
     return found
 
 
@@ -153,6 +162,17 @@ def test_why_rows_cannot_be_read_is_told_and_not_guessed(monkeypatch: pytest.Mon
     why = "the text of their facts is longer than 100 characters; the text of their facts is not JSON"
     assert f"3 of the rows could not be read: {why}." in html
     assert "another version" not in html
+
+
+def test_what_was_not_read_is_not_shown_as_isolated(rows: dict[str, list[Row]]) -> None:
+    (row,) = rows["isolate host"]
+    assert "isolated, not verified" not in rendered("isolate host", [row])
+    assert 'class="rr-good"' in rendered("isolate host", [row])
+    html = rendered("isolate host", [row | {"verified": False, "sentence": "<script>alert(1)</script>"}])
+    assert "isolated, not verified" in html
+    assert 'class="rr-good"' not in html
+    assert "<script>alert" not in html
+    assert "rr-warn" in rendered("isolate host", [row | {"outcome": "unknown", "verified": False}])
 
 
 def test_a_case_that_was_not_looked_at_is_shown_by_its_id() -> None:

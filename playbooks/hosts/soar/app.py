@@ -29,6 +29,7 @@ from soar_sdk.params import OnPollParams
 from soar_sdk.webhooks.models import WebhookRequest, WebhookResponse
 
 from playbooks.hosts.soar.asset import Asset, Purpose
+from playbooks.hosts.soar.containment_outputs import ContainmentRow, ContainmentSummary
 from playbooks.hosts.soar.guarded import (
     FreshAssetApp,
     GuardedActions,
@@ -59,9 +60,12 @@ from playbooks.hosts.soar.outputs import (
 from playbooks.hosts.soar.params import (
     CheckIpParams,
     DecisionParams,
+    IsolateParams,
+    IsolationStatusParams,
     LineageParams,
     LookupIpParams,
     ReenrichParams,
+    ReleaseParams,
     ResponseParams,
     RiskParams,
     UpdateNotableParams,
@@ -75,6 +79,9 @@ if TYPE_CHECKING:
     Widget = dict[str, Any]
 else:
     Widget = dict  # the SDK compares the annotation of a view with dict itself
+
+#: Seconds that an order for a host waits for another one: the longest deadline a policy may have, and more.
+ORDER_LOCK_S = 3900
 
 with connecting_later():
     app = FreshAssetApp(
@@ -290,7 +297,9 @@ def render_decision(outputs: list[DecisionRow]) -> Widget:
     read_only=True,
     description="Say whether the host should be isolated, guard by guard, and what to ask a person",
     verbose="Decides and isolates nothing, and assesses the risk anew from the facts. Isolation is off"
-    " unless the policy on the asset says otherwise; caller_mode can lower that, never raise it. Gives every"
+    " unless the policy on the asset says otherwise; caller_mode can lower that, never raise it. Where the"
+    " case may lead to isolation and the policy names an EDR, the host's state and this app's ledger are read"
+    " for it. Gives every"
     " guard with what was found and what the policy asks for, the question for an analyst with its evidence"
     " (prompt), the whole report as a note, and the next steps.",
     view_handler=named(render_decision),
@@ -304,7 +313,7 @@ def decide_isolation(
     """Decide about isolation."""
     from playbooks.hosts.soar.answers.decision import answer
 
-    return _told(soar, answer(params, asset))
+    return _told(soar, answer(params, soar, asset, _state_folder()))
 
 
 # --- respond to notable
@@ -419,6 +428,112 @@ def update_notable(
     from playbooks.hosts.soar.answers.notable_update import answer
 
     return _told(soar, answer(params, asset, _state_folder()))
+
+
+# --- containment: on an asset of its own
+
+
+@app.view_handler(template="widget_containment.html")
+@named
+def render_isolation(outputs: list[ContainmentRow]) -> Widget:
+    """The widget of isolate host."""
+    from playbooks.hosts.soar.shown import shown_containment
+
+    return shown_containment(outputs)
+
+
+@app.action(
+    name="isolate host",
+    action_type="contain",
+    read_only=False,
+    description="Isolate the host of a case once, and prove it; all guards are evaluated again first",
+    verbose="Needs an asset of purpose contain, with a secret that may isolate. Reads host and state anew,"
+    " evaluates every guard of the policy on this asset, writes the order down, calls the EDR once, and reads"
+    " the state until it is proved or the policy's deadline_s is over: the action runs that long, so allow it"
+    " the time. Succeeds only where isolation was read, observed or reported; anything else fails and says"
+    " what is known. Run again, it goes on with its own order and calls nobody twice. approved_by is whoever"
+    " approved it; empty, it isolates only where the policy's mode is auto. Nothing releases by itself.",
+    view_handler=named(render_isolation),
+    params_class=IsolateParams,
+    summary_type=ContainmentSummary,
+    # One order at a time for a host; the ledger holds where the platform's lock does not.
+    lock=ActionLock(data_path="parameters.host", timeout=ORDER_LOCK_S),
+)
+@answers_in_sentences(purpose=Purpose.CONTAIN)
+def isolate_host(
+    params: IsolateParams, soar: SOARClient[ContainmentSummary], asset: Asset
+) -> list[ContainmentRow]:
+    """Isolate the host of a case."""
+    from playbooks.hosts.soar.answers.isolate_host import answer
+
+    return _told(soar, answer(params, soar, asset, _state_folder()))
+
+
+@app.view_handler(template="widget_containment.html")
+@named
+def render_release(outputs: list[ContainmentRow]) -> Widget:
+    """The widget of release host."""
+    from playbooks.hosts.soar.shown import shown_containment
+
+    return shown_containment(outputs)
+
+
+@app.action(
+    name="release host",
+    action_type="correct",
+    read_only=False,
+    description="End the isolation of a host, and prove it; what others isolated stays, unless named",
+    verbose="Needs an asset of purpose contain. The host is named by its name or agent id, its case, or the"
+    " isolation's intent_id, and has to be exactly one. Calls the EDR once and reads the state until the"
+    " release is proved or the policy's deadline_s is over. Kill switch and caps never stop a release. An"
+    " isolation that somebody else made is released only with not_ours. For a day (quiet_hours of the policy)"
+    " only a person has the host isolated again.",
+    view_handler=named(render_release),
+    params_class=ReleaseParams,
+    summary_type=ContainmentSummary,
+    lock=ActionLock(data_path="parameters.host", timeout=ORDER_LOCK_S),
+)
+@answers_in_sentences(purpose=Purpose.CONTAIN)
+def release_host(
+    params: ReleaseParams, soar: SOARClient[ContainmentSummary], asset: Asset
+) -> list[ContainmentRow]:
+    """Release a host."""
+    from playbooks.hosts.soar.answers.release_host import answer
+
+    return _told(soar, answer(params, soar, asset, _state_folder()))
+
+
+@app.view_handler(template="widget_containment.html")
+@named
+def render_isolation_status(outputs: list[ContainmentRow]) -> Widget:
+    """The widget of get isolation status."""
+    from playbooks.hosts.soar.shown import shown_containment
+
+    return shown_containment(outputs)
+
+
+@app.action(
+    name="get isolation status",
+    action_type="investigate",
+    read_only=True,
+    description="Say how hosts stand: by this app's ledger, and by the EDR as it is asked now",
+    verbose="Needs an asset of purpose contain. Without parameters: every isolation of this app that stands,"
+    " with owner, reason and when it is to be looked at again, and every order that is not finished. An order"
+    " whose run ended early is brought to its end in the ledger by what is read now; the EDR is only asked,"
+    " never told. With host: also one that this app has not isolated. A case or intent_id whose order is over"
+    " gives its end.",
+    view_handler=named(render_isolation_status),
+    params_class=IsolationStatusParams,
+    summary_type=ContainmentSummary,
+)
+@answers_in_sentences(purpose=Purpose.CONTAIN)
+def get_isolation_status(
+    params: IsolationStatusParams, soar: SOARClient[ContainmentSummary], asset: Asset
+) -> list[ContainmentRow]:
+    """Say how hosts stand."""
+    from playbooks.hosts.soar.answers.isolation_status import answer
+
+    return _told(soar, answer(params, soar, asset, _state_folder()))
 
 
 # --- polling

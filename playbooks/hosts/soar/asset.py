@@ -141,7 +141,13 @@ class Asset(BaseAsset):
         " is polled: search_names in the policy's section [splunk]",
     )
 
-    # --- purpose contain (credentials that isolate and release come here)
+    # --- purpose contain: what isolates and releases
+    edr_contain_secret: str | None = AssetField(
+        sensitive=True,
+        description="Secret with which the EDR of the policy's section [edr] isolates and releases hosts; it"
+        " reads hosts and their state too. Give one of its own, on an asset of purpose 'contain' alone, and"
+        " set approvers on that asset. Give the asset the policy of the other one",
+    )
 
     _empty_is_absent = model_validator(mode="before")(without_empty)
 
@@ -178,6 +184,7 @@ PURPOSES_OF: Mapping[str, frozenset[Purpose]] = {
     ),
     "webhook_secret": frozenset({Purpose.INVESTIGATE}),
     "container_label": frozenset({Purpose.INVESTIGATE}),
+    "edr_contain_secret": frozenset({Purpose.CONTAIN}),
 }
 
 

@@ -2,45 +2,18 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
 
 from connectors.edr.catalogue import CATALOGUE as EDRS
 from connectors.edr.catalogue import EdrName
 from connectors.errors import InputError, ResponseError
-from connectors.facts.health import Health, HealthState
+from connectors.facts.health import Health
 from playbooks.hosts.soar.asset import MIN_SECRET, Asset, Purpose, misplaced_fields, settings_of
+from playbooks.hosts.soar.containment_checks import containment_lines
+from playbooks.hosts.soar.source_lines import STATES, SourceLine, SourceState
 from playbooks.hosts.soar.sources import sysmon_path, vendor_edr
 from playbooks.report.display import safe_error
 from playbooks.report.wording import count
-
-
-class SourceState(StrEnum):
-    """How a source stands. NOT_CONFIGURED is no fault."""
-
-    OK = "ok"
-    NOT_CONFIGURED = "not configured"
-    WRONG = "wrong"
-
-
-STATES = {
-    HealthState.OK: SourceState.OK,
-    HealthState.NOT_CONFIGURED: SourceState.NOT_CONFIGURED,
-    HealthState.FAILED: SourceState.WRONG,
-}
-
-
-class SourceLine(NamedTuple):
-    """One source, and a sentence on it, which may repeat what a server said: clean it before it is told."""
-
-    name: str
-    state: SourceState
-    detail: str
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.state.value}; {self.detail}"
-
 
 #: Capabilities of Splunk that only writing needs.
 _WRITING = frozenset({"edit_notable_events", "edit_tcp"})
@@ -68,8 +41,7 @@ def source_lines(asset: Asset, state_folder: Path | None = None) -> tuple[Source
         )
         lines += _reputation(asset, state_folder)
     else:
-        detail = "this version has no action that isolates"
-        lines.append(SourceLine("containment", SourceState.NOT_CONFIGURED, detail))
+        lines += containment_lines(asset, state_folder)
     lines += [
         SourceLine(
             name, SourceState.WRONG, f"does not belong on an asset of purpose {purpose}; empty it here"

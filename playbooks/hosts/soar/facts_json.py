@@ -65,6 +65,23 @@ def pack(fact: Fact) -> str:
     return json.dumps(document, separators=(",", ":"))
 
 
+def kind_of(text: str, *, field: str) -> Kind | None:
+    """The kind of the first facts in a string; None where there are none of this app.
+
+    Raises:
+        InputError: too long, or not JSON.
+    """
+    if not text.strip():
+        return None
+    if len(text) > MAX_FACTS:
+        raise InputError(field, f"is longer than {MAX_FACTS} characters", "Hand on the facts of fewer cases")
+    found = _json(text, field)
+    first = next(iter(found), None) if isinstance(found, list) else found
+    document = _json(first, field) if isinstance(first, str) else first
+    kind = document.get("kind") if isinstance(document, dict) else None
+    return Kind(kind) if isinstance(kind, str) and kind in Kind else None
+
+
 def unpack[F: Fact](text: str, model: type[F], *, field: str) -> list[F]:
     """The facts of a string: one document or a list of them, in order; empty text gives none.
 

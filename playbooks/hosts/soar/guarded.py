@@ -25,6 +25,7 @@ from soar_sdk.types import NamedCallable
 from soar_sdk.webhooks.models import WebhookResponse
 
 from connectors.errors import ResponseError
+from playbooks.hosts.soar.answers.answer import Answer, NotDone
 from playbooks.hosts.soar.asset import Purpose, check_purpose
 from playbooks.hosts.soar.redaction import clean_values, redactor, without_secrets
 
@@ -228,12 +229,15 @@ def _guarded(function: Callable[..., Any], purpose: Purpose | None) -> NamedCall
     @functools.wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> Any:
         secrets = secrets_of(kwargs.get("asset"))
+        rows_of_failure: Answer[Any, Any] | None = None
         try:
             if purpose is not None:
                 check_purpose(kwargs["asset"], purpose)
             rows = function(*args, **kwargs)
         except ActionFailure as error:
             sentence = error.message
+        except NotDone as error:
+            sentence, rows_of_failure = _safe(error), error.answer
         except ResponseError as error:
             sentence = _safe(error)
         except Exception as error:  # noqa: BLE001  (the edge: the SDK would show the whole traceback)
@@ -247,7 +251,10 @@ def _guarded(function: Callable[..., Any], purpose: Purpose | None) -> NamedCall
             # Test connectivity and polling answer nothing but by raising.
             raise failure from None
         # Raised, it would lose the parameters, by which a playbook tells the sets apart.
-        return ActionResult(False, str(failure), _given_without(params.model_dump(), secrets))
+        result = ActionResult(False, str(failure), _given_without(params.model_dump(), secrets))
+        if rows_of_failure is not None:
+            _add_rows(result, rows_of_failure, redactor(secrets))
+        return result
 
     # The SDK reads annotations by getfullargspec, which does not follow __wrapped__.
     guarded.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]  # set on a function
@@ -306,6 +313,13 @@ def _told_without(rows: Any, client: Any, secrets: Collection[str]) -> Any:
     if isinstance(rows, list):
         return [_clean(row, clean) for row in rows]
     return _clean(rows, clean)
+
+
+def _add_rows(result: ActionResult, answer: Answer[Any, Any], clean: Callable[[str], str]) -> None:
+    """Rows and summary of an action that fails, free of secrets, as the SDK adds them otherwise."""
+    for row in answer.rows:
+        result.add_data(_clean(row, clean).model_dump(by_alias=True))
+    result.set_summary(_clean(answer.summary, clean).model_dump(by_alias=True))
 
 
 def _given_without(given: Mapping[str, Any], secrets: Collection[str]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ _NOTABLE = "The notable as JSON: of Enterprise Security, an artifact, a search r
 
 
 class CallerMode(StrEnum):
-    """Isolation modes a caller may allow. `auto` is for the service alone."""
+    """Isolation modes a caller may allow. Where isolation can come of it, the policy alone may say auto."""
 
     OFF = "off"
     SHADOW = "shadow"
@@ -28,7 +28,12 @@ class Scope(StrEnum):
     OPEN_CASES = "open cases"
 
 
+#: What leaves it to the policy how far to go: for the actions on the way to an isolation.
+AUTO = "auto"
+
 _MODES = [each.value for each in CallerMode]
+_ALL_MODES = [*_MODES, AUTO]
+_HOST = "Host, as the case or the EDR names it, or the id of its agent"
 
 
 class CheckIpParams(ActionParams):
@@ -110,7 +115,7 @@ class DecisionParams(ActionParams):
 
     case_facts: str = Param(description="facts output of assess risk; one, or a JSON list of them")
     caller_mode: str = Param(
-        required=False, default=CallerMode.APPROVE.value, value_list=_MODES, description=_MODE
+        required=False, default=CallerMode.APPROVE.value, value_list=_ALL_MODES, description=_MODE
     )
 
 
@@ -165,3 +170,65 @@ class UpdateNotableParams(ActionParams):
     )
     owner: str | None = Param(description="Owner. Empty: that of the policy, with case_facts")
     disposition: str | None = Param(description="Label of the disposition. Empty: it is left")
+
+
+class IsolateParams(ActionParams):
+    """Parameters of isolate host."""
+
+    host: str = Param(
+        description="Host of the case, as decide isolation names it. Refused where case_facts are about"
+        " another one",
+        primary=True,
+        cef_types=["host name"],
+        column_name="Host",
+    )
+    case_facts: str = Param(
+        description="facts output of decide isolation, assess risk or respond to notable, of one case"
+    )
+    approved_by: str | None = Param(
+        description="Who approved it, by the name of the account. Empty: the policy alone decides, which"
+        " isolates in mode auto only",
+        cef_types=["user name"],
+        column_name="Approved by",
+    )
+    why: str | None = Param(description="Why, in the words of whoever approved it")
+    caller_mode: str = Param(
+        required=False, default=CallerMode.APPROVE.value, value_list=_ALL_MODES, description=_MODE
+    )
+
+
+class ReleaseParams(ActionParams):
+    """Parameters of release host."""
+
+    host: str | None = Param(
+        description=f"{_HOST}. Empty: case_id or intent_id say which",
+        primary=True,
+        cef_types=["host name"],
+        column_name="Host",
+    )
+    case_id: str | None = Param(description="Case whose isolated host is released")
+    intent_id: str | None = Param(description="Isolation that is ended, by its id in the ledger")
+    released_by: str = Param(
+        description="Who wants it, by the name of the account",
+        cef_types=["user name"],
+        column_name="Released by",
+    )
+    why: str = Param(description="Why the host may be reached again")
+    not_ours: bool = Param(
+        required=False,
+        default=False,
+        description="Release host also where this app has not isolated it. Whoever did it had a reason",
+    )
+
+
+class IsolationStatusParams(ActionParams):
+    """Parameters of get isolation status."""
+
+    host: str | None = Param(
+        description=f"{_HOST}. All empty: every isolation of this app that stands or is not finished",
+        primary=True,
+        cef_types=["host name"],
+        column_name="Host",
+    )
+    case_id: str | None = Param(description="Case whose host is meant")
+    intent_id: str | None = Param(description="Isolation or release, by its id in the ledger")

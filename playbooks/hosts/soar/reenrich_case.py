@@ -27,10 +27,12 @@ from connectors.ports import EdrConnector
 from playbooks.case_findings import ungathered_cases
 from playbooks.hosts.soar import sources
 from playbooks.hosts.soar.answers.case_rows import decision_fields, note_title, question_title
+from playbooks.hosts.soar.answers.contained_case import as_assessed
 from playbooks.hosts.soar.answers.given import mode_of, usable
 from playbooks.hosts.soar.asset import Asset, settings_of
 from playbooks.hosts.soar.case_states import KnownCases, known_cases, last_look, matched
 from playbooks.hosts.soar.container_notables import container_notables
+from playbooks.hosts.soar.deciding import DecideAnew, deciding_anew, run_id_of, with_decision
 from playbooks.hosts.soar.outputs import ReenrichRow
 from playbooks.hosts.soar.params import ReenrichParams, Scope
 from playbooks.hosts.soar.soar_rest import get_row
@@ -130,8 +132,9 @@ def reenrich_round(
     with reputation_for(asset, settings, state_folder=state_folder) as reputation, ExitStack() as until:
         gather = partial(_telemetry, asset, soar, ready, settings, params.vault_id, until)
         seen = _seen_of_all(ready, gather, reputation, settings) if ready else _Seen(_Telemetry(None), {}, {})
+        decide = until.enter_context(deciding_anew(asset, settings, mode, state_folder))
         for each in ready:
-            look = partial(_look, each, seen, reputation, settings, mode, asked=asked)
+            look = partial(_look, each, seen, reputation, settings, mode, decide, asked=asked)
             if asked:
                 rows += look()
                 continue
@@ -239,6 +242,7 @@ def _look(
     reputation: Reputation,
     settings: Settings,
     mode: IsolationMode,
+    decide: DecideAnew,
     *,
     asked: bool,
 ) -> list[ReenrichRow]:
@@ -262,9 +266,11 @@ def _look(
     lost = [fault for fault in done.faults if not fault.reported]
     if lost:
         raise ResponseError(f"{lost[0].case_id} could not be worked: {lost[0].reason}")
+    run_id = run_id_of(ready.container_id)
+    reports = tuple(with_decision(each, decide(as_assessed(each), run_id)) for each in done.reports)
     pairs = [
         pair
-        for pair in matched(done.reports, ready.states)
+        for pair in matched(reports, ready.states)
         if asked or pair.previous is None or not _has_stopped(pair.previous, settings, now)
     ]
     return [

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from actions.containment import ContainmentOutcome
 from actions.risk import CaseVerdict
 from connectors.errors import InputError
 from connectors.facts.base import Fact
+from playbooks.hosts.soar.containment_outputs import ContainmentRow
 from playbooks.hosts.soar.facts_json import OtherVersion, unpack
 from playbooks.hosts.soar.outputs import Outcome, ReenrichRow, WriteBackRow
 
@@ -80,6 +82,33 @@ def shown_write_back(rows: Sequence[WriteBackRow]) -> dict[str, Any]:
         if row.outcome in Outcome and row.target in ("notable", "risk")
     ]
     return {**write_back_widget(targets), **_unreadable([_OTHER_VERSION] * (len(rows) - len(targets)))}
+
+
+def shown_containment(rows: Sequence[ContainmentRow]) -> dict[str, Any]:
+    """The same for hosts that were isolated or released, or were to be."""
+    from playbooks.report.containment_widget import ContainedHost, containment_widget
+
+    hosts = [
+        ContainedHost(
+            host=row.host or "",
+            case_id=row.case_id or "",
+            outcome=row.outcome,
+            verified=bool(row.verified),
+            ours=bool(row.ours),
+            state=row.state or "",
+            how_known=row.how_known or "",
+            as_of=row.as_of or "",
+            intent_id=row.intent_id or "",
+            ordered_by=row.ordered_by or "",
+            owner=row.owner or "",
+            review_by=row.review_by or "",
+            obstacles=tuple(row.obstacles or ()),
+            sentence=row.sentence or "",
+        )
+        for row in rows
+        if row.outcome in ContainmentOutcome
+    ]
+    return {**containment_widget(hosts), **_unreadable([_OTHER_VERSION] * (len(rows) - len(hosts)))}
 
 
 def _unreadable(reasons: Sequence[str]) -> dict[str, Any]:

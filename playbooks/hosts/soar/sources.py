@@ -80,14 +80,42 @@ def vendor_edr(asset: Asset, settings: Settings) -> Iterator[EdrConnector]:
     Raises:
         ConfigError: the policy names none, lacks its section, or the asset its secret.
     """
+    name = _edr_name(settings)
+    secret = edr_secret(asset, name)
+    if not secret:
+        raise ConfigError("edr_secret", "is empty", f"Fill in the secret of {EDRS[name].title}")
+    with _connected(name, settings, secret) as edr:
+        yield edr
+
+
+@contextmanager
+def containing_edr(asset: Asset, settings: Settings) -> Iterator[EdrConnector]:
+    """The same with the secret that may isolate: that of an asset of purpose contain, and no other.
+
+    Raises:
+        ConfigError: the policy names none, lacks its section, or the asset its secret.
+    """
+    name = _edr_name(settings)
+    secret = (asset.edr_contain_secret or "").strip()
+    if not secret:
+        raise ConfigError(
+            "edr_contain_secret", "is empty", f"Fill in a secret of {EDRS[name].title} that may isolate"
+        )
+    with _connected(name, settings, secret) as edr:
+        yield edr
+
+
+def _edr_name(settings: Settings) -> EdrName:
     name = settings.edr.connector
     if name is None:
         raise ConfigError("policy", "names no EDR", "Write [edr] with connector, and the connector's section")
     if getattr(settings.edr, name.value) is None:
         raise ConfigError("policy", f"has no section [edr.{name.value}]", "Add it")
-    secret = edr_secret(asset, name)
-    if not secret:
-        raise ConfigError("edr_secret", "is empty", f"Fill in the secret of {EDRS[name].title}")
+    return name
+
+
+@contextmanager
+def _connected(name: EdrName, settings: Settings, secret: str) -> Iterator[EdrConnector]:
     http = Http(settings.edr.http, folder=None)
     try:
         yield made(name, settings.edr, http, SecretStr(secret))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
+from soar_sdk.abstract import SOARClient
+
 from actions.assess_risk import assess_risk
-from actions.isolation import IsolationMode
 from connectors.clock import utc_now
 from connectors.errors import InputError
 from playbooks.case import CaseReport
@@ -12,6 +16,7 @@ from playbooks.hosts.soar.answers.answer import Answer
 from playbooks.hosts.soar.answers.case_rows import decision_fields
 from playbooks.hosts.soar.answers.given import mode_of
 from playbooks.hosts.soar.asset import Asset, settings_of
+from playbooks.hosts.soar.deciding import deciding_anew, run_id_of
 from playbooks.hosts.soar.facts_json import unpack
 from playbooks.hosts.soar.outputs import DecisionRow, DecisionSummary
 from playbooks.hosts.soar.params import DecisionParams
@@ -20,29 +25,34 @@ from playbooks.report.story import subject_of
 from playbooks.settings import Settings
 
 
-def answer(params: DecisionParams, asset: Asset) -> Answer[DecisionRow, DecisionSummary]:
-    """Decide each case.
+def answer(
+    params: DecisionParams, soar: SOARClient[Any], asset: Asset, state_folder: Path | None = None
+) -> Answer[DecisionRow, DecisionSummary]:
+    """Decide each case. Where it may come to an isolation, host and ledger are read for it.
 
     Raises:
         InputError: the facts or the mode cannot be used.
         ConfigError: the policy is wrong.
     """
     settings = settings_of(asset)
-    mode = mode_of(params.caller_mode)
+    mode = mode_of(params.caller_mode, auto=True)
     cases = unpack(params.case_facts, AssessedCase, field="case_facts")
     if not cases:
         raise InputError("case_facts", "holds no case", "Give the facts output of assess risk")
-    reports = [_decided(each, settings, mode) for each in cases]
+    with deciding_anew(asset, settings, mode, state_folder) as decide:
+        reports = [
+            decide(each, run_id_of(soar.get_executing_container_id()))
+            or decide_case(each, settings=settings, caller_mode=mode, now=utc_now())
+            for each in (_assessed_anew(case, settings) for case in cases)
+        ]
     rows = [DecisionRow.model_validate(decision_fields(each)) for each in reports]
     summary = DecisionSummary(cases=len(rows), questions=sum(row.question != "none" for row in rows))
     return Answer(rows, summary, _message(reports, summary))
 
 
-def _decided(case: AssessedCase, settings: Settings, mode: IsolationMode) -> CaseReport:
-    """The decision on the facts; the risk a caller hands over is made again from them, and counts nothing."""
-    now = utc_now()
-    risk = assess_risk(case.facts, settings.risk, now)
-    return decide_case(case.model_copy(update={"risk": risk}), settings=settings, caller_mode=mode, now=now)
+def _assessed_anew(case: AssessedCase, settings: Settings) -> AssessedCase:
+    """The case with the risk made of its facts; the one that a caller hands over counts nothing."""
+    return case.model_copy(update={"risk": assess_risk(case.facts, settings.risk, utc_now())})
 
 
 def _message(reports: list[CaseReport], summary: DecisionSummary) -> str:

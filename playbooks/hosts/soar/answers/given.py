@@ -16,7 +16,7 @@ from connectors.siem.notable import ParsedInput, notables_from_object, parse_not
 from playbooks.case_findings import CaseFindings
 from playbooks.hosts.soar import sources
 from playbooks.hosts.soar.asset import Asset
-from playbooks.hosts.soar.params import CallerMode, LineageParams
+from playbooks.hosts.soar.params import AUTO, CallerMode, LineageParams
 from playbooks.profiles import of_profiles
 from playbooks.settings import Settings
 
@@ -72,14 +72,19 @@ def asked_for(params: LineageParams, settings: Settings) -> ParsedInput:
     return usable(notables_from_object(fields, settings=settings.notable))
 
 
-def mode_of(text: str) -> IsolationMode:
+def mode_of(text: str, *, auto: bool = False) -> IsolationMode:
     """The isolation mode a caller allows.
+
+    Args:
+        text: as it was given.
+        auto: whether the caller may leave it all to the policy.
 
     Raises:
         InputError: it is none that a caller may allow.
     """
-    if text not in CallerMode:
-        raise InputError("caller_mode", "is no mode", f"Use one of {', '.join(CallerMode)}")
+    modes = [*CallerMode, AUTO] if auto else [*CallerMode]
+    if text not in modes:
+        raise InputError("caller_mode", "is no mode", f"Use one of {', '.join(modes)}")
     return IsolationMode(text)
 
 

@@ -24,8 +24,10 @@ from playbooks.hosts.soar.answers.case_rows import (
     response_fields,
     worst_of,
 )
+from playbooks.hosts.soar.answers.contained_case import as_assessed
 from playbooks.hosts.soar.answers.given import mode_of, notables_of, usable
 from playbooks.hosts.soar.asset import Asset, settings_of
+from playbooks.hosts.soar.deciding import deciding_anew, run_id_of, with_decision
 from playbooks.hosts.soar.outputs import ResponseRow, ResponseSummary
 from playbooks.hosts.soar.params import ResponseParams
 from playbooks.hosts.soar.sources_of_reputation import reputation_for
@@ -75,7 +77,10 @@ def answer(
             known=known,
             time=time,
         )
-    rows, faults = _rows(done)
+    with deciding_anew(asset, settings, mode, state_folder) as decide:
+        run_id = run_id_of(soar.get_executing_container_id())
+        reports = [with_decision(each, decide(as_assessed(each), run_id)) for each in done.reports]
+    rows, faults = _rows(done._replace(reports=tuple(reports)))
     if not rows:
         raise ResponseError(f"no case could be worked: {_named(faults)}")
     shown = {row.case_id for row in rows}
