@@ -193,7 +193,7 @@ def ipv6_spellings(draw: st.DrawFn) -> tuple[ipaddress.IPv6Address, str]:
     return ipaddress.IPv6Address(value), spelled
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(ipv6_spellings())
 def test_every_spelling_of_an_ipv6_address_reads_the_same(
     spelling: tuple[ipaddress.IPv6Address, str],
@@ -202,7 +202,7 @@ def test_every_spelling_of_an_ipv6_address_reads_the_same(
     assert parse_ip(text) == (6, address.packed, str(address))
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.ip_addresses())
 def test_canonical_text_is_that_of_the_standard_library_and_reads_back(
     address: ipaddress.IPv4Address | ipaddress.IPv6Address,
@@ -211,7 +211,7 @@ def test_canonical_text_is_that_of_the_standard_library_and_reads_back(
     assert parse_ip(str(address)) == (address.version, address.packed, str(address))
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.text() | st.text(alphabet="0123456789abcdfF:.%/ x\n", max_size=50))
 @example("1.2.3.4")
 @example("::%")
@@ -226,7 +226,7 @@ def test_any_text_is_read_like_the_standard_library_or_refused_with_our_error(te
         assert parse_ip(parse_ip(text).text).text == expected
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.text(max_size=200))
 def test_an_error_repeats_little_of_the_text_and_nothing_raw(text: str) -> None:
     message = str(not_an_ip(text))

@@ -502,7 +502,7 @@ def cases(draw: st.DrawFn) -> CaseFacts:
 
 
 @given(cases(), st.lists(st.sampled_from(sorted(BAD)), min_size=1, max_size=8))
-@settings(max_examples=250)
+@settings(max_examples=125)
 def test_a_further_bad_fact_never_lowers_score_or_verdict(facts: CaseFacts, names: list[str]) -> None:
     before = assess(facts)
     for name in names:
@@ -525,7 +525,7 @@ def test_no_pair_of_bad_facts_lowers_score_or_verdict(facts: CaseFacts) -> None:
 
 
 @given(cases(), st.lists(st.sampled_from(sorted(BAD)), max_size=3), st.sampled_from(sorted(UNKNOWN)))
-@settings(max_examples=250)
+@settings(max_examples=125)
 def test_an_unknown_never_changes_score_or_verdict(facts: CaseFacts, names: list[str], unknown: str) -> None:
     for name in names:
         facts = BAD[name](facts)
@@ -572,7 +572,7 @@ def test_forgetting_what_was_good_never_makes_benign() -> None:
 
 
 @given(cases(), st.lists(st.sampled_from(sorted(BAD)), max_size=6))
-@settings(max_examples=100)
+@settings(max_examples=50)
 def test_items_add_up(facts: CaseFacts, names: list[str]) -> None:
     for name in names:
         facts = BAD[name](facts)
@@ -593,7 +593,7 @@ def test_items_add_up(facts: CaseFacts, names: list[str]) -> None:
     st.lists(st.sampled_from(sorted({**BAD, **UNKNOWN})), max_size=8),
     st.randoms(use_true_random=False),
 )
-@settings(max_examples=150)
+@settings(max_examples=75)
 def test_order_does_not_matter(facts: CaseFacts, names: list[str], chance: random.Random) -> None:
     for name in names:
         facts = {**BAD, **UNKNOWN}[name](facts)

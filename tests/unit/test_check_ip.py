@@ -259,7 +259,7 @@ def test_rubbish_is_an_input_error_naming_the_field(text: str) -> None:
         assert len(str(caught.value)) < 220
 
 
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(st.ip_addresses(v=6))
 def test_the_spelling_does_not_matter(address: IPv6Address) -> None:
     check = check_ip(str(address))
@@ -267,7 +267,7 @@ def test_the_spelling_does_not_matter(address: IPv6Address) -> None:
     assert check == check_ip(check.ip)
 
 
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(st.text(alphabet="0123456789abcdf:.% x\n", max_size=50))
 def test_any_text_is_judged_or_refused_with_our_error(text: str) -> None:
     try:

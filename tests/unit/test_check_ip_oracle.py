@@ -199,7 +199,7 @@ def wrapped(scheme: EmbeddedScheme, inner: IPv4Address) -> str:
     )
 
 
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(st.ip_addresses())
 def test_agrees_with_the_oracle_on_what_hypothesis_thinks_of(address: AnyAddress) -> None:
     assert answered(str(address)) == oracle(address)

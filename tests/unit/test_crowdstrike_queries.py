@@ -25,7 +25,7 @@ def is_holdable(text: str) -> bool:
     return "\0" not in text and not any("\ud800" <= each <= "\udfff" for each in text)
 
 
-@settings(max_examples=2000)
+@settings(max_examples=1000)
 @given(HOSTILE.filter(is_holdable))
 @example('x"/i | tail(1) | select([aid])')
 @example("a/ or aid=/.*/")
@@ -41,7 +41,7 @@ def test_an_image_name_finds_itself_and_nothing_else(name: str) -> None:
     )
 
 
-@settings(max_examples=1000)
+@settings(max_examples=500)
 @given(HOSTILE.filter(is_holdable).filter(lambda text: text != ""))
 def test_a_path_finds_itself(path: str) -> None:
     search = queries.activity_of(AID, "17", [path], rows=10)
@@ -63,7 +63,7 @@ def test_a_nul_is_refused() -> None:
         queries.processes_named(AID, "a\0.exe", rows=10)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=500)
 @given(HOSTILE.filter(is_holdable).filter(lambda text: "*" not in text))
 @example("APP1',hostname:'APP10")
 @example("APP1\\")

@@ -47,7 +47,7 @@ PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethroug
 
 
 @given(ANYTHING, st.integers(min_value=0, max_value=200))
-@hypothesis_settings(max_examples=300)
+@hypothesis_settings(max_examples=150)
 @example("\u202e\u2066\u200b\x9b\x1b\r\n\x00\x7f\u2028\ufeff\U000e0041\u034f\u3164\ufe0f\ud800\ue000", 200)
 def test_visible_shows_no_control_and_keeps_its_limit(text: str, limit: int) -> None:
     shown = visible(text, limit=limit)
@@ -64,14 +64,14 @@ def test_visible_shows_no_control_and_keeps_its_limit(text: str, limit: int) -> 
 
 
 @given(ANYTHING, st.integers(min_value=MIN_LIMIT, max_value=300))
-@hypothesis_settings(max_examples=200)
+@hypothesis_settings(max_examples=100)
 def test_visible_twice_is_visible_once(text: str, limit: int) -> None:
     shown = visible(text, limit=limit)
     assert visible(shown, limit=limit) == shown
 
 
 @given(ANYTHING)
-@hypothesis_settings(max_examples=100)
+@hypothesis_settings(max_examples=50)
 def test_ascii_only_is_ascii(text: str) -> None:
     assert visible(text, ascii_only=True).isascii()
 
@@ -187,7 +187,7 @@ def test_defang(raw: str, defanged: str) -> None:
 
 
 @given(st.one_of(st.text(max_size=60), st.ip_addresses().map(str), st.just(HOSTILE)))
-@hypothesis_settings(max_examples=200)
+@hypothesis_settings(max_examples=100)
 def test_defang_twice_is_defang_once(text: str) -> None:
     assert defang(defang(text)) == defang(text)
 
@@ -202,7 +202,7 @@ def _defanged(text: str) -> str:
 
 
 @given(ANYTHING)
-@hypothesis_settings(max_examples=500)
+@hypothesis_settings(max_examples=250)
 @example("\\ ")
 @example("1. x")
 @example("    indented")
@@ -220,7 +220,7 @@ def test_markdown_renders_as_the_text_and_nothing_else(text: str) -> None:
 
 
 @given(ANYTHING)
-@hypothesis_settings(max_examples=300)
+@hypothesis_settings(max_examples=150)
 def test_markdown_text_is_linked_by_nobody(text: str) -> None:
     (inline,) = (token for token in PARSER.parse(f"x {markdown(text)}") if token.type == "inline")
     shown = "".join(child.content for child in inline.children or ())
@@ -235,7 +235,7 @@ def test_paths_and_snake_case_stay_readable() -> None:
 
 
 @given(ANYTHING)
-@hypothesis_settings(max_examples=300)
+@hypothesis_settings(max_examples=150)
 def test_code_is_one_code_span_or_plain_text(text: str) -> None:
     for before, after in (("x ", " x"), ("| a | b |\n| --- | --- |\n| ", " | end |")):
         tokens = PARSER.parse(f"{before}{code(text)}{after}")
@@ -253,7 +253,7 @@ def test_code_is_one_code_span_or_plain_text(text: str) -> None:
 
 
 @given(st.lists(ANYTHING, max_size=4))
-@hypothesis_settings(max_examples=100)
+@hypothesis_settings(max_examples=50)
 def test_fenced_is_one_code_block(lines: list[str]) -> None:
     tokens = PARSER.parse(f"{fenced(lines)}\n\nafter")
     assert [token.type for token in tokens] == ["fence", "paragraph_open", "inline", "paragraph_close"]

@@ -32,7 +32,7 @@ def document(**fields: object) -> dict[str, object]:
     return {"@timestamp": WITHIN, "agent": {"id": "agent"}, **fields}
 
 
-@settings(max_examples=3000)
+@settings(max_examples=1500)
 @given(HOSTILE.filter(is_holdable).filter(lambda text: text.strip().rstrip(".") != ""))
 @example('x" or united.endpoint.agent.id: *')
 @example("APP1* or a: b")
@@ -52,7 +52,7 @@ def test_a_host_name_in_kql_is_itself_and_nothing_else(name: str) -> None:
     assert any(text == wanted for _, text, _ in clauses)
 
 
-@settings(max_examples=3000)
+@settings(max_examples=1500)
 @given(HOSTILE.filter(is_holdable), HOSTILE.filter(is_holdable))
 @example("agent", "regsvcs.exe*")
 @example("agent", "[a-z]")
@@ -65,7 +65,7 @@ def test_a_process_name_finds_itself_in_any_case_and_nothing_else(agent: str, na
     assert not dsl.matches(asked, own | {"agent": {"id": f"{agent}x"}})
 
 
-@settings(max_examples=2000)
+@settings(max_examples=1000)
 @given(HOSTILE.filter(is_holdable))
 def test_a_path_and_an_id_find_themselves(text: str) -> None:
     wrote = document(file={"path": text}, event={"action": "creation"}, process={"entity_id": text})

@@ -174,7 +174,7 @@ def check(parsed: ParsedFeed) -> None:
     json.dumps([parsed.unusable, *parsed.problems]).encode()
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.binary(max_size=200), st.sampled_from(FeedFormat))
 def test_any_bytes_give_entries_or_a_problem(content: bytes, feed_format: FeedFormat) -> None:
     check(parse_feed(content, feed_format))
@@ -206,7 +206,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(VALUES, st.sampled_from(FeedFormat))
 def test_any_json_gives_entries_or_a_problem(value: object, feed_format: FeedFormat) -> None:
     check(parse(json.dumps(value), feed_format))
@@ -215,7 +215,7 @@ def test_any_json_gives_entries_or_a_problem(value: object, feed_format: FeedFor
 LINES = st.lists(st.tuples(TEXTS, st.sampled_from(["", "\t3", " ; x", ",1", "#"])).map("".join), max_size=8)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(LINES, st.sampled_from([FeedFormat.PLAIN, FeedFormat.IPSUM, FeedFormat.SPAMHAUS_DROP]))
 def test_any_lines_give_entries_or_a_problem(lines: list[str], feed_format: FeedFormat) -> None:
     check(parse("\n".join(lines), feed_format))

@@ -284,7 +284,7 @@ def test_a_target_known_from_what_it_did() -> None:
 KEYS = st.sampled_from("tabcdefg")
 
 
-@settings(max_examples=500)
+@settings(max_examples=250)
 @given(
     rows=st.lists(
         st.tuples(KEYS, st.none() | KEYS | st.just("gone"), st.sampled_from(KnownFrom), st.booleans()),

@@ -111,7 +111,7 @@ def make_network(value: int, length: int) -> Network:
 LEADS = st.sampled_from([0, 0x0A000000, 0x0A800000, 0x0AFFFFFF, 0x0B000000, 0x80000000, 0xFFFFFFFF])
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(
     st.lists(st.builds(make_network, LEADS, st.integers(0, 32)), max_size=12),
     st.lists(LEADS.flatmap(lambda lead: st.integers(max(0, lead - 2), min(lead + 2, 0xFFFFFFFF)))),

@@ -163,13 +163,13 @@ def answer(data: object) -> object:
 
 
 @given(trees(st.one_of(SCALARS, NO_JSON)))
-@settings(max_examples=250)
+@settings(max_examples=125)
 def test_any_json_is_answered_and_always_alike(data: object) -> None:
     assert answer(data) == answer(data)
 
 
 @given(WEIRD_FIELDS)
-@settings(max_examples=250)
+@settings(max_examples=125)
 def test_any_fields_beside_usable_ones_are_answered(fields: dict[str, object]) -> None:
     data = [USABLE | fields]
     parsed = notables_from_object(data)
@@ -183,7 +183,7 @@ def test_any_fields_beside_usable_ones_are_answered(fields: dict[str, object]) -
 
 
 @given(st.one_of(st.binary(max_size=60), st.text(max_size=60)))
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_any_bytes_are_answered(raw: bytes | str) -> None:
     try:
         parsed = parse_notables(raw)

@@ -72,14 +72,14 @@ def test_a_foreign_text_beside_fields_is_not_what_is_wrong() -> None:
         max_size=6,
     )
 )
-@settings(max_examples=150)
+@settings(max_examples=75)
 def test_what_is_written_is_read_back(fields: dict[str, str]) -> None:
     pairs = (f'{key}="{value.replace("\\", "\\\\").replace('"', '\\"')}"' for key, value in fields.items())
     assert parse_stash("1772445600, " + ", ".join(pairs)) == fields
 
 
 @given(st.text(st.sampled_from(list('1, ="\\ab\n')), max_size=40))
-@settings(max_examples=150)
+@settings(max_examples=75)
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
         readable = bool(parse_stash(text))

@@ -215,7 +215,7 @@ TEXTS = st.one_of(
 
 
 @given(st.tuples(TEXTS, TEXTS, TEXTS, TEXTS), st.sampled_from(["UTC", "Europe/Berlin", "Pacific/Apia"]))
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_any_text_gives_a_span_in_order_or_none(texts: tuple[str, str, str, str], zone: str) -> None:
     times = read(texts[0], texts[1], (texts[2], texts[3]), zone)
     for when in (times.first, times.last):

@@ -212,7 +212,7 @@ def test_an_error_names_no_endless_list() -> None:
 NAMES = st.sampled_from(["ws1", "WS1", "ws10", "ws1.a.example", "WS1.B.example", "ws1.a.example.", "", "a.b"])
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(
     asked=NAMES,
     names=st.lists(st.tuples(NAMES, st.integers(0, 30), st.booleans()), max_size=5),

@@ -109,7 +109,7 @@ def test_any_json(name: str, body: object) -> None:
 
 
 @pytest.mark.parametrize("name", list(READERS))
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(data=st.data())
 def test_a_documented_answer_with_one_value_replaced(name: str, data: st.DataObject) -> None:
     reader, body = READERS[name]
@@ -123,7 +123,7 @@ def test_the_documented_answer_itself(name: str) -> None:
     holds(reader, body)
 
 
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(data=st.data())
 def test_a_collection_with_one_value_replaced(data: st.DataObject) -> None:
     objects = TAXII["objects"]

@@ -776,7 +776,7 @@ def test_no_secret_comes_out(caplog: pytest.LogCaptureFixture) -> None:
 # --- searches as text ------------------------------------------------------------------------------
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.text(max_size=60))
 def test_words_of_a_text_are_words_of_its_event(text: str) -> None:
     """Narrowing never leaves out an event that holds the text."""
@@ -786,7 +786,7 @@ def test_words_of_a_text_are_words_of_its_event(text: str) -> None:
         assert run(f"search {terms}", [Event(raw, 0, 0, META)])
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.text(max_size=40), st.text(max_size=40), st.text(max_size=40))
 def test_hostile_text_stays_text(host: str, name: str, path: str) -> None:
     for query in (

@@ -441,7 +441,7 @@ PACKED = [
     changes=st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=4)), min_size=1, max_size=6),
     cut=st.floats(0.3, 1.2),
 )
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_damage_to_an_archive_is_read_or_told(
     tmp_path: Path, packed: bytes, changes: list[tuple[float, bytes]], cut: float
 ) -> None:

@@ -469,14 +469,14 @@ json_values = st.recursive(
 
 
 @given(value=json_values)
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_no_json_value_makes_a_probe_raise(value: object) -> None:
     shape = shape_of(value)
     assert shape is None or shape.probe(value) != MISS
 
 
 @given(value=json_values)
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_json_is_read_or_told(tmp_path: Path, value: object) -> None:
     good = samples.flat(3, HOST, **samples.network())
     events, report = read_bytes(tmp_path, lines(good, json.dumps(value).encode(), good))

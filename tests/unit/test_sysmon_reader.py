@@ -255,7 +255,7 @@ MAGIC = [
         max_size=12,
     )
 )
-@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_are_read_told_or_refused(tmp_path: Path, pieces: list[bytes]) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"".join(pieces))
@@ -280,7 +280,7 @@ def test_any_bytes_are_read_told_or_refused(tmp_path: Path, pieces: list[bytes])
         ]
     ),
 )
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_damage_to_a_text_is_read_or_told(
     tmp_path: Path, changes: list[tuple[float, bytes]], log: bytes
 ) -> None:

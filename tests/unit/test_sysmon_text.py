@@ -154,7 +154,7 @@ class Chunks:
     pieces=st.lists(st.binary(max_size=30) | st.sampled_from([b"\n", b"a\nb", b"\n\n"]), max_size=20),
     limit=st.integers(1, 20),
 )
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_lines_are_the_lines_whatever_the_blocks(pieces: list[bytes], limit: int) -> None:
     text = b"".join(pieces)
     expected = text.split(b"\n")

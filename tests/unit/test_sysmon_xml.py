@@ -266,7 +266,7 @@ xml_text = st.text(
 
 
 @given(data=st.dictionaries(st.from_regex(r"\A[A-Za-z]{1,12}\Z"), xml_text, min_size=1, max_size=8))
-@settings(max_examples=150)
+@settings(max_examples=75)
 def test_pattern_parser_and_elementtree_agree(data: dict[str, str]) -> None:
     event = samples.xml(3, "h&<>" + HOST, **{f"x{name}": value for name, value in data.items()})
     part = event.removesuffix(b"</Event>")
@@ -285,7 +285,7 @@ def test_pattern_parser_and_elementtree_agree(data: dict[str, str]) -> None:
     ),
     length=st.integers(0, 20),
 )
-@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_change_is_read_or_told(tmp_path: Path, at: int, change: bytes, length: int) -> None:
     changed = GOOD[:at] + change + GOOD[at + length :]
     events, report = read_bytes(tmp_path, lines(GOOD, changed, GOOD))

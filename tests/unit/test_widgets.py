@@ -19,6 +19,7 @@ from playbooks.case import CaseReport
 from playbooks.case_findings import CaseFindings
 from playbooks.case_steps import AssessedCase
 from playbooks.report import html, widgets
+from playbooks.report.containment_widget import ContainedHost, containment_widget
 from playbooks.report.display import is_hidden
 from tests import html_reading
 from tests.html_reading import Page
@@ -91,6 +92,26 @@ def looked_at(
     )
 
 
+def contained(report: CaseReport) -> ContainedHost:
+    dest, said = report.facts.notables[0].dest, report.risk.message
+    return ContainedHost(
+        host=dest,
+        case_id=report.case_id,
+        outcome="unknown",
+        verified=False,
+        ours=True,
+        state="isolating",
+        how_known="reported",
+        as_of="2026-05-01T12:00:00Z",
+        intent_id="iso-1",
+        ordered_by=dest,
+        owner=dest,
+        review_by="2026-05-02T12:00:00Z",
+        obstacles=("agent_seen",),
+        sentence=said,
+    )
+
+
 def reputations(reports: list[CaseReport]) -> list[DestinationReputation]:
     peers = [each for report in reports for each in report.facts.destinations]
     return [found for each in peers if (found := reputation_of(each)) is not None]
@@ -105,9 +126,14 @@ WIDGETS: dict[str, Callable[[list[CaseReport]], Context]] = {
     "widget_case.html": widgets.case_widget,
     "widget_changes.html": lambda reports: widgets.changes_widget([changed(each) for each in reports]),
     "widget_write_back.html": lambda reports: widgets.write_back_widget([tried(each) for each in reports]),
+    "widget_containment.html": lambda reports: containment_widget([contained(each) for each in reports]),
 }
 #: Those with one row a case, of which many are shown.
-LONG = {"widget_changes.html": "cases", "widget_write_back.html": "rows"}
+LONG = {
+    "widget_changes.html": "cases",
+    "widget_write_back.html": "rows",
+    "widget_containment.html": "hosts",
+}
 EMPTY = {
     "widget_check_ip.html": "No address was checked: see the action's message.",
     "widget_lookup_ip.html": "No address was looked up: see the action's message.",
@@ -117,6 +143,7 @@ EMPTY = {
     "widget_case.html": "There was no case: see the action's message.",
     "widget_changes.html": "No case was looked at again: see the action's message.",
     "widget_write_back.html": "Nothing was to be written: see the action's message.",
+    "widget_containment.html": "No host to tell of: see the action's message.",
 }
 
 

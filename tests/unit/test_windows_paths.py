@@ -63,14 +63,14 @@ def test_arguments(command_line: str | None, image: str, wanted: tuple[str, ...]
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\0"), max_size=12), max_size=5))
-@settings(max_examples=150)
+@settings(max_examples=75)
 def test_splitting_undoes_quoting(arguments: list[str]) -> None:
     assert split_arguments(subprocess.list2cmdline(arguments)) == arguments
     assert arguments_of(f'"{REGSVCS}" ' + subprocess.list2cmdline(arguments), REGSVCS) == tuple(arguments)
 
 
 @given(st.text(max_size=60), st.text(max_size=30))
-@settings(max_examples=150)
+@settings(max_examples=75)
 def test_any_text_is_split_without_error(text: str, image: str) -> None:
     found = arguments_of(text, image)
     assert (found is None) == (text.strip() in ("", "-"))
