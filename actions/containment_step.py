@@ -19,15 +19,13 @@ from connectors.errors import (
     RateLimited,
     Rejected,
 )
-from connectors.facts.isolation import HowKnown, IsolationState, IsolationStatus
+from connectors.facts.isolation import IsolationState, IsolationStatus
 from connectors.facts.ledger import Intent, IntentKind, IntentState
 
 #: Seconds before the second reading; doubled before each further one, at most LONGEST_PAUSE_S.
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 15.0
 
-#: What proves a state.
-PROOF = frozenset({HowKnown.OBSERVED, HowKnown.REPORTED})
 
 #: Answers to a call that say that nothing was done.
 CERTAINLY_NOT = (NotSupported, AuthRejected, PermissionMissing, NotFound, RateLimited, Rejected)
@@ -91,7 +89,7 @@ class Step(NamedTuple):
 
 def is_proved(status: IsolationStatus, state: IsolationState) -> bool:
     """Whether a status proves a state."""
-    return status.state is state and status.how_known in PROOF
+    return status.state is state and status.proved
 
 
 def step_of(intent: Intent, reading: Reading, *, accepted: bool, over: bool) -> Step:
@@ -109,7 +107,7 @@ def _finding(intent: Intent, reading: Reading, *, accepted: bool) -> Finding:
     status, called_at = reading.status, intent.called_at
     if status is None:
         return Finding.UNREADABLE
-    if called_at is None or status.as_of < called_at or status.how_known not in PROOF:
+    if called_at is None or status.as_of < called_at or not status.proved:
         return Finding.UNCERTAIN
     return _by_state(intent, status, called_at, accepted=accepted)
 

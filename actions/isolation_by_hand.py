@@ -14,7 +14,6 @@ WAIVABLE = frozenset(
         "host_type",
         "not_protected",
         "asset_priority",
-        "address_belongs",
         "connection_fresh",
         "reputation_fresh",
         "not_released_recently",

@@ -32,9 +32,10 @@ class IsolationRow(Fact):
         intent_id: the isolation.
         began_at: when it was verified.
         overdue: whether somebody should have looked at it by now.
-        state: as last read: at the EDR where it was asked, else ISOLATED, as the ledger has it verified.
-        how_known: by which evidence; None where the ledger alone tells.
-        read_at: when that was read.
+        state: as read at the EDR where it was asked, UNKNOWN where that failed; else ISOLATED, as the ledger
+            has it verified.
+        how_known: by which evidence; None where the EDR has not told.
+        read_at: when that was read, in the ledger when it was verified; None where reading failed.
         told: what the EDR adds, or why it could not be read; "" for nothing. May hold text from outside.
     """
 
@@ -52,7 +53,7 @@ class IsolationRow(Fact):
     intent_id: str
     state: IsolationState
     how_known: HowKnown | None
-    read_at: Instant
+    read_at: Instant | None
     told: str = ""
 
 
@@ -184,8 +185,8 @@ def _row(lease: Lease, reading: LeaseReading | None, *, now: datetime) -> Isolat
         case_id=lease.case_id,
         run_id=lease.run_id,
         intent_id=lease.intent_id,
-        state=status.state if status else IsolationState.ISOLATED,
+        state=status.state if status else IsolationState.UNKNOWN if reading else IsolationState.ISOLATED,
         how_known=status.how_known if status else None,
-        read_at=status.as_of if status else lease.began_at,
+        read_at=status.as_of if status else None if reading else lease.began_at,
         told=told,
     )

@@ -8,11 +8,9 @@ from typing import NamedTuple
 from actions.isolation_policy import IsolationPolicy
 from connectors.errors import ConnectorError
 from connectors.facts.host import HostRef
-from connectors.facts.isolation import HowKnown, IsolationState, IsolationStatus
+from connectors.facts.isolation import IsolationState, IsolationStatus
 from connectors.facts.ledger import Lease
 from connectors.ports import EdrConnector
-
-_PROVEN = (HowKnown.OBSERVED, HowKnown.REPORTED)
 
 
 class LeaseReading(NamedTuple):
@@ -50,7 +48,7 @@ def proves_release(status: IsolationStatus, lease: Lease, *, policy: IsolationPo
     than such a lag.
     """
     young = timedelta(minutes=policy.freshness.agent_minutes)
-    if status.state is not IsolationState.NOT_ISOLATED or status.how_known not in _PROVEN:
+    if status.state is not IsolationState.NOT_ISOLATED or not status.proved:
         return False
     if abs(now - status.as_of) > young or status.as_of <= lease.began_at:
         return False

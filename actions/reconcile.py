@@ -94,8 +94,10 @@ class _Reconciling:
         """Compare, in an order in which each step knows what the one before has found."""
         self._settle_all()
         ended = self._leases()
-        listed = (
-            self._listed() if self._hosts is None else "The EDR's list was not asked for: hosts were named."
+        listed, list_failed = (
+            self._listed()
+            if self._hosts is None
+            else ("The EDR's list was not asked for: hosts were named.", False)
         )
         now = self._tools.clock()
         return Reconciliation(
@@ -109,6 +111,7 @@ class _Reconciling:
             open_questions=questions_open(self._ledger, wanted=self._wanted),
             expired_questions=questions_expired(self._ledger, now=now, wanted=self._wanted),
             listed=listed,
+            list_failed=list_failed,
         )
 
     def _wanted(self, host: HostKey) -> bool:
@@ -205,32 +208,34 @@ class _Reconciling:
 
     # --- the vendor's list ---------------------------------------------------------------------
 
-    def _listed(self) -> str:
+    def _listed(self) -> tuple[str, bool]:
         """Look for hosts that the EDR says are isolated and that no lease of ours covers.
 
         Returns:
-            What was not seen, one sentence; "" where the whole list was.
+            What was not seen, one sentence, "" where the whole list was; and whether that is a failure.
         """
         problem = self._not_now()
         if problem:
-            return "The EDR's list of isolated hosts was not read: its limits allow no more for a while."
+            return (
+                "The EDR's list of isolated hosts was not read: its limits allow no more for a while.",
+                True,
+            )
         try:
             found = self._tools.edr.isolated_hosts(limit=MOST_LISTED)
         except NotSupported:
-            return f"{self._tools.edr.name} cannot list isolated hosts: one that is not ours does not show."
+            name = self._tools.edr.name
+            return f"{name} cannot list isolated hosts: one that is not ours does not show.", False
         except ConnectorError as error:
-            return f"The EDR's list of isolated hosts was not read: {_sentence(error)}"
+            return f"The EDR's list of isolated hosts was not read: {_sentence(error)}", True
         leased = {each.host for each in self._ledger.leases(standing=True)}
         active = {each.order.host for each in self._ledger.intents(active=True)}
         for host in found.hosts:
             key = HostKey(host.connector, host.host_id)
             if key not in leased and key not in active:
                 self._stray(key, host)
-        return (
-            ""
-            if found.complete
-            else "The EDR's list of isolated hosts is not complete: more may be isolated."
-        )
+        if found.complete:
+            return "", False
+        return "The EDR's list of isolated hosts is not complete: more may be isolated.", True
 
     def _stray(self, key: HostKey, host: HostRef) -> None:
         own = self._own(key)

@@ -102,6 +102,7 @@ class Reconciliation(Fact):
         open_questions: questions that wait for an answer.
         expired_questions: questions that nobody answered in time, in the last 24 hours.
         listed: what was not seen of the EDR's list of isolated hosts, one sentence; "" where all of it was.
+        list_failed: whether strays may be missing because of that; having no list at all is no failure.
     """
 
     connector: str
@@ -114,9 +115,10 @@ class Reconciliation(Fact):
     open_questions: tuple[WaitingQuestion, ...] = ()
     expired_questions: tuple[WaitingQuestion, ...] = ()
     listed: str = ""
+    list_failed: bool = False
 
     @property
     def needs_a_person(self) -> bool:
         """Whether something is left that no program decides."""
         unclear = any(each.after is IntentState.UNKNOWN for each in self.settled)
-        return bool(unclear or self.ended or self.strays or self.unread or self.reviews)
+        return bool(unclear or self.list_failed or self.ended or self.strays or self.unread or self.reviews)

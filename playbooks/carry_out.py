@@ -14,7 +14,7 @@ from actions.risk import RiskPolicy
 from actions.settle_intent import settle
 from actions.steps.case import Contained
 from connectors.errors import InputError, ResponseError
-from connectors.facts.isolation import HowKnown, IsolationState
+from connectors.facts.isolation import IsolationState
 from connectors.facts.ledger import Approval, ApprovalState, HostKey, IntentKind, Order, Question
 from playbooks.case import CaseReport, ContainmentReport, StepOutcome
 from playbooks.case_steps import AssessedCase
@@ -22,8 +22,6 @@ from playbooks.containment_reasons import comment_of, evidence_of
 from playbooks.decided_anew import DecidedAnew, decide_anew
 from playbooks.kept_cases import KeptCases
 from playbooks.settings import Settings
-
-_PROOF = (HowKnown.OBSERVED, HowKnown.REPORTED)
 
 _WELL = frozenset(
     {
@@ -228,7 +226,7 @@ def _standing(done: Done, containing: Containing) -> ContainmentResult | None:
     agent, status = reading.agent, reading.status
     if agent is None or status is None or standing is None:
         return None
-    if status.state is not IsolationState.ISOLATED or status.how_known not in _PROOF:
+    if status.state is not IsolationState.ISOLATED or not status.proved:
         return None
     lease = standing.lease
     if lease is not None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from actions.guards.question import Answer, Question, judge_age, passed, refused, spell, unknown
 from actions.isolation import GuardOutcome, IsolationMode
-from connectors.facts.isolation import HowKnown, IsolationState
+from connectors.facts.isolation import IsolationState
 from connectors.ports import Capability
 
 #: Verifying tells an isolation from an accepted request; releasing is the way back that a lease promises.
@@ -81,7 +81,7 @@ def not_isolated(q: Question) -> Answer:
             return refused(value, limit, "The host is already isolated: there is nothing to do.")
         case IsolationState.ISOLATING | IsolationState.RELEASING:
             return refused(value, limit, f"The host is {status.state.value} just now; wait for the outcome.")
-        case IsolationState.NOT_ISOLATED if status.how_known in (HowKnown.OBSERVED, HowKnown.REPORTED):
+        case IsolationState.NOT_ISOLATED if status.proved:
             return passed(value, limit, "The host is not isolated.")
         case _:
             return unknown(limit, "Whether the host is isolated is not certain.", value=value)

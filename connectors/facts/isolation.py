@@ -44,6 +44,11 @@ class IsolationStatus(Fact):
     changed_at: Instant | None = None
     detail: str = ""
 
+    @property
+    def proved(self) -> bool:
+        """Whether the state is more than a wish: the agent has it, or the outcome of an action gives it."""
+        return self.how_known in (HowKnown.OBSERVED, HowKnown.REPORTED)
+
 
 class ActionHandle(Fact):
     """A vendor's receipt for an isolate or release call.

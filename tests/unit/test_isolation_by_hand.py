@@ -29,7 +29,15 @@ def decision(failing: set[str], mode: IsolationMode = IsolationMode.APPROVE) -> 
 
 def test_what_keeps_an_order_from_the_wrong_host_and_from_a_second_time_is_firm() -> None:
     assert {
-        *("mode", "kill_switch", "one_host", "agent_seen", "not_isolated", "no_active_lease"),
+        *(
+            "mode",
+            "kill_switch",
+            "one_host",
+            "address_belongs",
+            "agent_seen",
+            "not_isolated",
+            "no_active_lease",
+        ),
         *("connector_capable", "cap_per_run", "cap_per_hour", "cap_per_day", "cap_per_site", "breaker"),
     } == FIRM
 

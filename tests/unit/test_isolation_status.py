@@ -70,7 +70,7 @@ def test_with_a_reading_the_state_is_the_edrs(bench: Bench) -> None:
     assert (first.state, first.how_known) == (IsolationState.NOT_ISOLATED, HowKnown.REPORTED)
     assert first.read_at == bench.clock.now
     assert (second.state, second.how_known, second.told) == (
-        IsolationState.ISOLATED,
+        IsolationState.UNKNOWN,
         None,
         "defender: no answer.",
     )

@@ -383,5 +383,6 @@ def test_a_reconciliation_is_stable_json(bench: Bench) -> None:
         "open_questions",
         "expired_questions",
         "listed",
+        "list_failed",
     }
     assert Reconciliation.model_validate_json(found.model_dump_json()) == found

@@ -120,11 +120,7 @@ def _released_known(
         settled = settle(unfinished, tools, policy=settings.isolation, wait=releasing)
         if releasing:
             return settled
-    ours = any(lease.host == known.host for lease in tools.ledger.leases())
-    # An isolation whose outcome is not known is ours as well: it may have been carried out.
-    return _released(
-        known, tools, settings, by=by, why=why, foreign=not_ours or (unfinished is not None and not ours)
-    )
+    return _released(known, tools, settings, by=by, why=why, foreign=not_ours)
 
 
 def _released(

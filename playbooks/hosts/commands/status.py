@@ -10,7 +10,7 @@ from actions.isolation_status import NO_READINGS, IsolationRow, IsolationView, r
 from actions.lease_reading import LeaseReading
 from connectors.edr.catalogue import EdrName
 from connectors.errors import ConfigError
-from connectors.facts.isolation import HowKnown, IsolationState
+from connectors.facts.isolation import IsolationState
 from connectors.facts.ledger import Breaker, HostKey, Intent, IntentState, KillSwitch, Lease
 from connectors.state.ledger import Ledger
 from playbooks.hosts.commands.aligned import aligned
@@ -30,8 +30,6 @@ from playbooks.hosts.outcome import EXIT_FAILED
 from playbooks.hosts.terminal_output import write, write_json
 from playbooks.report import wording
 from playbooks.settings import Settings, load_settings
-
-_PROOF = (HowKnown.OBSERVED, HowKnown.REPORTED)
 
 
 def run(*, read: bool, edr_name: str, config: Path | None, as_json: bool) -> None:
@@ -84,7 +82,7 @@ def _read_by(
 
 def _as_it_should_be(reading: LeaseReading | None) -> bool:
     status = reading.status if reading is not None else None
-    return status is not None and status.state is IsolationState.ISOLATED and status.how_known in _PROOF
+    return status is not None and status.state is IsolationState.ISOLATED and status.proved
 
 
 def _print(found: IsolationView, config: Path | None) -> None:
@@ -124,7 +122,9 @@ def _print(found: IsolationView, config: Path | None) -> None:
 
 def _state(row: IsolationRow) -> str:
     state = row.state.value.replace("_", " ")
-    return f"{state} ({row.how_known.value.replace('_', ' ')})" if row.how_known else f"{state} (ledger)"
+    if row.how_known is not None:
+        return f"{state} ({row.how_known.value.replace('_', ' ')})"
+    return f"{state} (ledger)" if row.read_at is not None else f"{state} (not read)"
 
 
 def _review(row: IsolationRow) -> str:

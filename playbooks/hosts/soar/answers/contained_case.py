@@ -9,7 +9,7 @@ from actions.containment import ContainmentOutcome, ContainmentResult
 from connectors.clock import utc_now
 from connectors.errors import InputError
 from connectors.facts.host import same_host_name
-from connectors.facts.isolation import HowKnown, IsolationState
+from connectors.facts.isolation import IsolationState
 from connectors.facts.ledger import Lease
 from playbooks.case import CaseReport
 from playbooks.case_steps import AssessedCase
@@ -20,9 +20,6 @@ from playbooks.report import wording
 from playbooks.report.display import visible
 from playbooks.report.story import host_of
 from playbooks.settings import Settings
-
-#: Evidence that proves a state: see HowKnown.
-_PROOF = (HowKnown.OBSERVED, HowKnown.REPORTED)
 
 #: Outcomes after which the host is in the wanted state, and that state.
 _WANTED = {
@@ -122,9 +119,7 @@ def row_of_result(
         sentence=result.sentence,
     )
     wanted = _WANTED.get(result.outcome)
-    row.verified = (
-        wanted is not None and status is not None and status.state is wanted and status.how_known in _PROOF
-    )
+    row.verified = wanted is not None and status is not None and status.state is wanted and status.proved
     row.ours = result.outcome is ContainmentOutcome.ISOLATED or lease is not None
     if status is not None:
         row.state, row.how_known, row.as_of = (

@@ -6,15 +6,13 @@ from actions.containment import ContainmentOutcome, ContainmentResult, Tools
 from actions.settle_intent import settle
 from connectors.errors import ConnectorError
 from connectors.facts.host import HostRef
-from connectors.facts.isolation import HowKnown, IsolationState, IsolationStatus
+from connectors.facts.isolation import IsolationState, IsolationStatus
 from connectors.facts.ledger import HostKey, Intent, IntentState, Lease
 from playbooks.hosts.soar.answers.contained_case import row_of_result
 from playbooks.hosts.soar.containment_outputs import ContainmentRow
 from playbooks.report import wording
 from playbooks.report.display import safe_error
 from playbooks.settings import Settings
-
-_PROOF = (HowKnown.OBSERVED, HowKnown.REPORTED)
 
 
 def row_of_intent(intent: Intent, tools: Tools, settings: Settings, *, wait: bool) -> ContainmentRow:
@@ -91,7 +89,7 @@ def state_of(host: HostKey, hostname: str, tools: Tools) -> tuple[IsolationStatu
 
 
 def _outcome(status: IsolationStatus | None, *, ours: bool) -> ContainmentOutcome:
-    if status is None or status.how_known not in _PROOF:
+    if status is None or not status.proved:
         return ContainmentOutcome.UNKNOWN
     if status.state is IsolationState.ISOLATED:
         return ContainmentOutcome.OURS_STANDS if ours else ContainmentOutcome.ALREADY_ISOLATED
