@@ -108,6 +108,7 @@ def ledger_view(standing: Standing) -> LedgerView:
         active_intent=f"{intent.intent_id} ({intent.state.value})" if intent else "",
         last_release_at=standing.last_release_at,
         last_release_by=standing.last_release_by,
+        last_fruitless_at=standing.last_fruitless_at,
         breaker_open=standing.breaker_open,
         kill_switch=standing.kill_switch,
     )

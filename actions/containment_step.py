@@ -92,14 +92,20 @@ def is_proved(status: IsolationStatus, state: IsolationState) -> bool:
     return status.state is state and status.proved
 
 
-def step_of(intent: Intent, reading: Reading, *, accepted: bool, over: bool) -> Step:
+def step_of(
+    intent: Intent, reading: Reading, *, accepted: bool, over: bool, may_come_late: bool = False
+) -> Step:
     """The next step of an intent that the vendor was called for.
 
     Args:
         accepted: whether the vendor has taken the call, as far as is known.
         over: whether the deadline has passed.
+        may_come_late: whether the call itself may still be made, by a run that is held up. An unchanged host
+            then proves nothing.
     """
     finding = _finding(intent, reading, accepted=accepted)
+    if may_come_late and over and finding in (Finding.UNCHANGED, Finding.WENT_BACK):
+        return Step(None if intent.state is IntentState.UNKNOWN else IntentState.UNKNOWN, Finding.UNCERTAIN)
     return Step(_next(intent.state, finding, over=over), finding)
 
 

@@ -246,3 +246,12 @@ def _by_whom(intent: Intent) -> str:
         f"the {_NOUN[order.kind]} of {order.hostname} ({intent.intent_id}, ordered by {order.by} at"
         f" {moment(intent.requested_at)})"
     )
+
+
+def called_after_end(intent: Intent) -> str:
+    """The vendor was called by a run that was held up, after its order had been ended."""
+    host = intent.order.hostname
+    return (
+        f"The vendor was called for {host} after this order had been ended ({intent.state.value}). Whether"
+        f" {host} is isolated is not known: look at it, and run reconcile."
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from actions import containment_words as words
@@ -15,6 +15,10 @@ from connectors.facts.host import HostRef
 from connectors.facts.isolation import ActionHandle, IsolationStatus
 from connectors.facts.ledger import HostKey, Intent, IntentKind, IntentState, Lease, Order
 from connectors.state.ledger import LedgerUnusable, Stale
+
+#: So long after its deadline an isolation without an answer is not yet held for without effect: the run that
+#: was to call may have been suspended, and may go on.
+LATE_CALL = timedelta(hours=1)
 
 _NO_ANSWER = "no answer was noted"
 
@@ -32,12 +36,14 @@ class Sent(NamedTuple):
         handle: the vendor's receipt; None where the answer is not known.
         lost: why it is not known; "" where it is.
         unnoted: why the ledger could not note the last step; "" where it could.
+        open_ended: whether nothing is known of the call: the run that was to make it may be held up.
     """
 
     intent: Intent
     handle: ActionHandle | None
     lost: str = ""
     unnoted: str = ""
+    open_ended: bool = False
 
 
 def host_of(order: Order) -> HostRef:
@@ -48,7 +54,7 @@ def host_of(order: Order) -> HostRef:
 def sent_of(intent: Intent) -> Sent:
     """An order as the ledger has it. What the vendor answered is known where it was noted."""
     if intent.accepted_at is None:
-        return Sent(intent, None, lost=_NO_ANSWER)
+        return Sent(intent, None, lost=_NO_ANSWER, open_ended=True)
     handle = ActionHandle(
         connector=intent.order.connector,
         host_id=intent.order.host_id,
@@ -126,7 +132,9 @@ def turn(
         The order as it is then, and what became of it; None where that is still open.
     """
     status = reading.status
-    step = step_of(sent.intent, reading, accepted=sent.handle is not None, over=over)
+    isolates = sent.intent.order.kind is IntentKind.ISOLATE
+    late = isolates and sent.open_ended and tools.clock() < ends_at(sent.intent) + LATE_CALL
+    step = step_of(sent.intent, reading, accepted=sent.handle is not None, over=over, may_come_late=late)
     if step.state is None:
         if not over:
             return sent, None

@@ -52,6 +52,8 @@ class LedgerView(Fact):
         active_intent: id and state of an intent that is not finished; "" if none.
         last_release_at: the last release of this host by anyone, as far as ledger and EDR know; None if none.
         last_release_by: who; "" if unknown.
+        last_fruitless_at: when an isolation of this host last came to nothing although the EDR may have been
+            called; None if never.
         breaker_open: True after too many failures.
         kill_switch: True when someone has stopped all isolation.
     """
@@ -64,6 +66,7 @@ class LedgerView(Fact):
     active_intent: str | None = None
     last_release_at: Instant | None = None
     last_release_by: str = ""
+    last_fruitless_at: Instant | None = None
     breaker_open: bool | None = None
     kill_switch: bool | None = None
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import timedelta
+
 from actions import containment_words as words
 from actions.containment import ContainmentOutcome, ContainmentResult, Tools
 from actions.containment_step import is_certainly_not_done
@@ -12,6 +15,9 @@ from connectors.facts.isolation import ActionHandle, IsolationStatus
 from connectors.facts.ledger import Intent, IntentKind, IntentState, Order
 from connectors.ports import Capability
 from connectors.state.ledger import LedgerUnusable, Refused, Stale, Why
+
+#: The call follows its note within this time. A run that was suspended in between calls no more.
+CALL_WITHIN = timedelta(seconds=5)
 
 _NEEDS = {
     IntentKind.ISOLATE: frozenset({Capability.ISOLATE, Capability.VERIFY}),
@@ -93,6 +99,8 @@ def _as_it_is_now(intent: Intent, tools: Tools) -> Intent:
 def _call(intent: Intent, tools: Tools, comment: str) -> ContainmentResult | Sent:
     """The vendor call. Only whoever got the answer of `calling` comes here, and only once."""
     order, host, key = intent.order, host_of(intent.order), intent.intent_id
+    if intent.called_at is None or abs(tools.clock() - intent.called_at) > CALL_WITHIN:
+        return _held_up(intent, tools)
     try:
         if order.kind is IntentKind.ISOLATE:
             handle = tools.edr.isolate(host, comment=comment, idempotency_key=key)
@@ -106,7 +114,7 @@ def _call(intent: Intent, tools: Tools, comment: str) -> ContainmentResult | Sen
         give_up(Sent(intent, None), tools, error)
         raise
     if (handle.connector, handle.host_id) != order.host:
-        return Sent(intent, None, lost=f"it names another host, {handle.connector} {handle.host_id}")
+        return _of_another_host(intent, handle, tools)
     return _accepted(intent, handle, tools)
 
 
@@ -121,10 +129,38 @@ def _accepted(intent: Intent, handle: ActionHandle, tools: Tools) -> Containment
             accepted_at=handle.accepted_at,
         )
     except Stale as stale:
-        return concluded(stale.intent, tools)
+        if stale.intent.active:
+            return concluded(stale.intent, tools)
+        _note("called_after_end", intent, tools, action_id=handle.action_id)
+        told = words.called_after_end(stale.intent)
+        return result_of(stale.intent, ContainmentOutcome.UNKNOWN, told, tools)
     except LedgerUnusable as error:
         return Sent(intent, handle, unnoted=str(error))
     return Sent(moved, handle)
+
+
+def _held_up(intent: Intent, tools: Tools) -> ContainmentResult:
+    """This run was suspended between its note and the call: what was true then may not be true any more."""
+    told = words.nothing_sent(intent.order, "this run was held up before the call")
+    try:
+        intent = tools.ledger.move(intent, IntentState.FAILED, detail=told, by=intent.order.by)
+    except Stale as stale:
+        return concluded(stale.intent, tools)
+    except LedgerUnusable as error:
+        told = f"{told} The ledger could not note that ({words.clause(error)})."
+    return result_of(intent, ContainmentOutcome.NOT_SENT, told, tools)
+
+
+def _of_another_host(intent: Intent, handle: ActionHandle, tools: Tools) -> Sent:
+    """A receipt that is not for this host: what it says is not believed, and that host is named."""
+    _note("receipt_of_another_host", intent, tools, receipt=f"{handle.connector}:{handle.host_id}")
+    lost = f"the receipt names another host, {handle.connector} {handle.host_id}: look at that one too"
+    return Sent(intent, None, lost=lost, open_ended=True)
+
+
+def _note(event: str, intent: Intent, tools: Tools, **data: str) -> None:
+    with suppress(LedgerUnusable):
+        tools.ledger.note(event, subject=intent.intent_id, by=intent.order.by, data=data)
 
 
 def _not_done(intent: Intent, error: ConnectorError, tools: Tools) -> ContainmentResult:

@@ -88,12 +88,18 @@ def not_isolated(q: Question) -> Answer:
 
 
 def not_released_recently(q: Question) -> Answer:
-    """Nobody has released the host a short while ago; then only a person may isolate it again."""
+    """No release and no isolation that came to nothing a short while ago; then only a person isolates it."""
     quiet = timedelta(hours=q.policy.freshness.quiet_hours)
     limit = f"not within {q.policy.freshness.quiet_hours} h"
     ledger, status = q.request.ledger, q.request.isolation
     if ledger is None:
         return unknown(limit, f"When the host was last released is not known. {_no_ledger(q)}")
+    tried = ledger.last_fruitless_at
+    if tried is not None and q.now - tried < quiet:
+        value = f"tried {spell(max(q.now - tried, timedelta(0)))} ago"
+        return refused(
+            value, limit, "An isolation of the host came to nothing: only a person may order it again."
+        )
     released = ledger.last_release_at
     # A release in the EDR's own console shows only in the state.
     if status and status.state is IsolationState.NOT_ISOLATED and status.changed_at is not None:

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from actions.containment import ContainmentOutcome as Outcome
 from actions.containment import ContainmentResult, Tools
+from actions.follow_intent import LATE_CALL
 from actions.isolate_host import isolate_host
 from actions.release_host import release_host
 from actions.settle_intent import settle
@@ -180,8 +181,8 @@ class Scene(NamedTuple):
         return act(self.wanted(kind), at_hand, policy=POLICY, comment=COMMENT)
 
     def restart(self, kind: IntentKind) -> Tools:
-        """A process after the deadline: it settles what is open, then orders again."""
-        self.vendor.clock.advance(DEADLINE_S + 1)
+        """A process long after the deadline: it settles what is open, then orders again."""
+        self.vendor.clock.advance(DEADLINE_S + LATE_CALL.total_seconds() + 1)
         at_hand = self.vendor.process(Points(), self.ledger)
         for left in self.ledger.intents(active=True):
             found = settle(left, at_hand, policy=POLICY, wait=False)

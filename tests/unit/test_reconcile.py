@@ -171,7 +171,7 @@ def test_an_isolated_host_that_is_not_ours_is_named_and_noted(bench: Bench) -> N
 
 def test_an_isolation_of_ours_that_came_late_is_named_with_the_stray(bench: Bench) -> None:
     late = _sent(bench, 4)
-    bench.clock.advance(400)
+    bench.clock.advance(4000)
     _state(bench, 4, IsolationState.NOT_ISOLATED)
     assert _reconcile(bench).settled[0].after is IntentState.EXPIRED
     _state(bench, 4, IsolationState.ISOLATED)
