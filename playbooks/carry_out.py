@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -192,10 +193,29 @@ def asked(done: Done, key: HostKey, containing: Containing, policy: IsolationPol
         return ContainmentReport(
             approval=approved[-1], note=f"{_approved(approved[-1])} {done.notes}".rstrip()
         )
+    declined = _declined(ledger.approvals(state=ApprovalState.DECLINED), done, key, now=now, policy=policy)
+    if declined is not None:
+        return declined
     approval, new = ledger.ask(new_question(done, key, containing.run_id, policy))
     joined = f"This host is asked about already, for {approval.question.case_id}."
     note = "" if new else joined if approval.state is ApprovalState.ASKED else _approved(approval)
     return ContainmentReport(approval=approval, note=" ".join(filter(None, (note, done.notes))))
+
+
+def _declined(
+    approvals: Sequence[Approval], done: Done, key: HostKey, *, now: datetime, policy: IsolationPolicy
+) -> ContainmentReport | None:
+    """An answer that still stands: a person has declined this case a short while ago."""
+    quiet = timedelta(hours=policy.freshness.quiet_hours)
+    for each in reversed(approvals):
+        asked, answered = each.question, each.answered_at
+        if asked.host != key or asked.case_id != done.case.case_id or answered is None:
+            continue
+        if now - answered < quiet:
+            again = f"{answered + quiet:%Y-%m-%d %H:%M} UTC"
+            note = f"It is asked again after {again}; until then a person can order it by hand."
+            return ContainmentReport(approval=each, note=" ".join(filter(None, (note, done.notes))))
+    return None
 
 
 def good_until(approval: Approval) -> datetime:
@@ -215,10 +235,19 @@ def _approved(approval: Approval) -> str:
 def as_it_stands(
     done: Done, containing: Containing, *, approval: Approval | None = None, note: str = ""
 ) -> ContainmentReport:
-    """What is known of the host where nothing is ordered: what stands, or what an earlier order came to."""
-    result = done.settled or _standing(done, containing)
-    told = " ".join(filter(None, (note, done.trouble)))
+    """What is known of the host where nothing is ordered: what stands, or what an earlier isolation came to.
+
+    What an unfinished release came to is a note: the result is about the isolation.
+    """
+    settled = done.settled
+    releasing = settled is not None and _is_release(settled)
+    result = _standing(done, containing) if releasing else settled or _standing(done, containing)
+    told = " ".join(filter(None, (note, done.notes if releasing else done.trouble)))
     return ContainmentReport(approval=approval, result=result, note=told)
+
+
+def _is_release(result: ContainmentResult) -> bool:
+    return result.intent is not None and result.intent.order.kind is IntentKind.RELEASE
 
 
 def _standing(done: Done, containing: Containing) -> ContainmentResult | None:

@@ -16,7 +16,7 @@ from connectors.facts.notable import Notable, NotableSource
 from connectors.ports import NotableUpdate, RiskWritten, SiemConnector
 from connectors.siem.notable import DERIVED
 from playbooks.case import CaseReport
-from playbooks.report.containment import done_short
+from playbooks.report.containment import standing_words
 from playbooks.report.notable_comment import comment
 from playbooks.report.wording import count
 from playbooks.write_back_patience import Patience
@@ -63,7 +63,7 @@ def findings_of(report: CaseReport) -> str:
         sorted(each.id for each in risk.indicators),
         sorted({each.what for each in risk.unknowns}),
     ]
-    parts += [done] if (done := done_short(report.containment)) else []
+    parts += [stands] if (stands := standing_words(report.containment)) else []
     return hashlib.sha256(ascii(parts).encode()).hexdigest()[:32]
 
 

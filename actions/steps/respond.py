@@ -20,6 +20,15 @@ from connectors.facts.process import SignatureState
 _IN_MEMORY = frozenset({"tampering", "remote_thread", "no_arguments", "write_access"})
 
 
+_STANDS = frozenset(
+    {
+        ContainmentOutcome.ISOLATED,
+        ContainmentOutcome.OURS_STANDS,
+        ContainmentOutcome.ALREADY_ISOLATED,
+    }
+)
+
+
 def another_machine(case: StepCase) -> Iterator[str]:
     """Which machine it was, before the one that was resolved is touched."""
     host = case.facts.host
@@ -42,7 +51,8 @@ def volatile(case: StepCase) -> Iterator[str]:
         get = f"Get the memory of {case.process} on {case.host}"
         if case.foreign:
             get += ", once it is clear that the notable is about it,"
-        yield f"{get} before isolating or restarting: the code that connected may be nowhere on disk."
+        before = "restarting" if _is_isolated(case) else "isolating or restarting"
+        yield f"{get} before {before}: the code that connected may be nowhere on disk."
 
 
 def containment(case: StepCase) -> Iterator[str]:
@@ -65,6 +75,11 @@ def containment(case: StepCase) -> Iterator[str]:
             yield f"Contain {case.host} by hand{clear}; the playbook will not: {why_not(ids)}."
         case _:
             return
+
+
+def _is_isolated(case: StepCase) -> bool:
+    result = case.contained.result if case.contained is not None else None
+    return result is not None and result.outcome in _STANDS
 
 
 def _after(result: ContainmentResult, host: str) -> Iterator[str]:

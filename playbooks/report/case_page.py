@@ -61,6 +61,6 @@ def _index_row(report: CaseReport) -> IndexRow:
         process=row.process,
         host=row.host,
         peer=row.peer,
-        decision=f"{wording.WOULD_SHORT[row.decision]} ({row.mode.value})",
+        decision=row.done or f"{wording.WOULD_SHORT[row.decision]} ({row.mode.value})",
         case_id=row.case_id,
     )

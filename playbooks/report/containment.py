@@ -86,6 +86,24 @@ _APPROVAL_SHORT = {
 }
 
 
+_STANDS = {
+    ContainmentOutcome.ISOLATED: "the host is isolated by us",
+    ContainmentOutcome.OURS_STANDS: "the host is isolated by us",
+    ContainmentOutcome.ALREADY_ISOLATED: "the host is isolated, not by us",
+    ContainmentOutcome.RELEASED: "the host is not isolated",
+    ContainmentOutcome.NOT_ISOLATED: "the host is not isolated",
+}
+
+
+def standing_words(found: ContainmentReport | None) -> str:
+    """How the host stands, the same however often it is looked at; "" where nothing was done about it."""
+    if found is None or found.shadow:
+        return ""
+    if found.result is not None:
+        return _STANDS.get(found.result.outcome, OUTCOME[found.result.outcome])
+    return APPROVAL[found.approval.state] if found.approval is not None else "nothing was ordered"
+
+
 def done_short(found: ContainmentReport | None) -> str:
     """What was done about a host, in a word or two; "" where the decision says all."""
     if found is None or found.shadow:
@@ -118,7 +136,7 @@ def done_of(report: CaseReport) -> Done | None:
 
 
 def _result_rows(result: ContainmentResult) -> list[Row]:
-    rows = [Row("What happened", wording.sentence(result.sentence))]
+    rows = [Row("Happened", wording.sentence(result.sentence))]
     status = result.status
     if status is not None:
         state = f"{status.state.value.replace('_', ' ')}, read {wording.moment(status.as_of)}"
@@ -139,8 +157,12 @@ def _approval_rows(approval: Approval, case_id: str) -> list[Row]:
         other = approval.question.case_id
         named = f" for {wording.name(other)}" if other != case_id else ""
         rows = [Row("Question", f"{asked}{named}, open until {wording.moment(approval.expires_at)}")]
-        answer = "regsvcs-response approve, or decline"
-        return [*rows, Row("To answer", f"{answer}: {wording.name(other)} --why REASON")]
+        answer = f"{wording.name(other)} --why REASON"
+        return [
+            *rows,
+            Row("To answer", f"regsvcs-response approve {answer}"),
+            Row("", f"regsvcs-response decline {answer}"),
+        ]
     rows = [Row("Question", asked)]
     if approval.answered_at is not None:
         answer = f"{approval.state.value} by {wording.name(approval.answered_by)}"

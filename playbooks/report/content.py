@@ -176,6 +176,9 @@ class View:
     iocs: tuple[Ioc, ...]
 
 
+#: Said above the decision, where something was done about the host.
+DECIDED_BEFORE = "the decision on what was read right before"
+
 VERDICT_TONE = {
     CaseVerdict.MALICIOUS: Tone.BAD,
     CaseVerdict.SUSPICIOUS: Tone.WARN,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from playbooks.case import CaseReport
 from playbooks.report import display
-from playbooks.report.content import GuardRow, Item, Row, SourceRow, View
+from playbooks.report.content import DECIDED_BEFORE, GuardRow, Item, Row, SourceRow, View
 from playbooks.report.display import fenced
 from playbooks.report.iocs import Ioc, defanging
 from playbooks.report.tree import layout, no_tree, tree_day
@@ -169,7 +169,8 @@ def _done(view: View, prose: Prose) -> list[str]:
         return []
     rows = _cells(view.done.rows, prose)
     headline = f"**Done: {prose(view.done.headline)}**"
-    return [headline, _table(("Field", "Value"), rows)] if rows else [headline]
+    table = [_table(("Field", "Value"), rows)] if rows else []
+    return [headline, *table, f"{DECIDED_BEFORE.capitalize()}:"]
 
 
 def _guard(guard: GuardRow, prose: Prose) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from actions.source_words import source_words
 from actions.verdict_table import DESTINATION_RANK
 from playbooks.case import CaseReport
 from playbooks.report import wording
-from playbooks.report.containment import done_of
+from playbooks.report.containment import standing_words
 from playbooks.report.prompt import not_known
 from playbooks.report.safe_prose import safe_prose
 from playbooks.report.story import another_machine, story
@@ -57,7 +57,7 @@ def _text(report: CaseReport, longest: int | None) -> str:
         _score(report, safe),
         _told_by(report, safe),
         _reputation(report, safe),
-        _contained(report, safe),
+        _contained(report),
     ]
     rest = f"in the report of {report.case_id}"
     lines = [
@@ -121,10 +121,10 @@ def _reputation(report: CaseReport, safe: Callable[[str], str]) -> str:
     return f"{text} Answered by {safe(titles)}." if titles else text
 
 
-def _contained(report: CaseReport, safe: Callable[[str], str]) -> str:
-    """What was done about the host; "" where nothing may be done."""
-    done = done_of(report)
-    return f"Containment: {safe(done.headline)}." if done is not None else ""
+def _contained(report: CaseReport) -> str:
+    """How the host stands; "" where nothing was done about it."""
+    stands = standing_words(report.containment)
+    return f"Containment: {stands}." if stands else ""
 
 
 def _listed(title: str, shown: Iterable[str], total: int, longest: int | None, rest: str) -> list[str]:

@@ -14,6 +14,7 @@ from connectors.facts.process import Lineage, ProcessEvidence
 from playbooks.case import CaseReport
 from playbooks.report import wording
 from playbooks.report.content import (
+    DECIDED_BEFORE,
     VERDICT_TONE,
     WOULD_TONE,
     GuardRow,
@@ -244,6 +245,8 @@ def _decision(page: Page, view: View) -> None:
     if view.done is not None:
         page.hang(_INDENT, view.done.headline, _STYLES[view.done.tone] or "bold")
         _rows(page, view.done.rows)
+    if view.done is not None:
+        page.hang(_INDENT, DECIDED_BEFORE, "dim")
     verdict = page.styled(view.would, _STYLES[view.would_tone] or "bold")
     page.hang(_INDENT, Text.assemble(verdict, page.styled(f" (mode {view.mode}): {view.decision}")))
     if view.obstacles:

@@ -21,7 +21,15 @@ from actions.risk import RiskPolicy
 from connectors.errors import AmbiguousHost, ConnectorError, HostNotFound, InputError, TimedOut
 from connectors.facts.host import HostRef, HostType
 from connectors.facts.isolation import ActionHandle, HowKnown, IsolationState, IsolationStatus
-from connectors.facts.ledger import ApprovalState, CapLimits, HostKey, Intent, IntentState, Order
+from connectors.facts.ledger import (
+    ApprovalState,
+    CapLimits,
+    HostKey,
+    Intent,
+    IntentKind,
+    IntentState,
+    Order,
+)
 from connectors.ports import Capability
 from connectors.state.ledger import LedgerUnusable
 from connectors.state.sqlite_ledger import FILE_NAME, SqliteLedger
@@ -463,13 +471,28 @@ def test_declined_and_expired_and_late_and_second_answers_isolate_nothing(bench:
     assert step(report)[0]
     turned = bench.answer(by="bob")
     assert contained(turned).note.startswith("ann has declined before")
+    assert bench.events().count("answer_not_counted") == 1
+    assert bench.edr.writes == []
+    assert bench.ledger.intents() == []
+
+
+def test_a_declined_case_is_not_asked_about_again_for_the_quiet_hours(bench: Bench) -> None:
+    bench.contain()
+    bench.answer(approve=False, why="known installer")
+    again = contained(bench.contain())
+    assert again.approval is not None
+    assert (again.approval.state, again.approval.answered_by) == (ApprovalState.DECLINED, "ann")
+    assert "It is asked again after " in again.note
+    assert len(bench.ledger.approvals()) == 1
+
+
+def test_an_expired_question_takes_no_answer(bench: Bench) -> None:
     bench.contain()
     bench.clock.sleep(3600)
     late = bench.answer()
     assert "too late" in contained(late).note
-    states = [each.state for each in bench.ledger.approvals()]
-    assert states == [ApprovalState.DECLINED, ApprovalState.EXPIRED]
-    assert bench.events().count("answer_not_counted") == 2
+    assert [each.state for each in bench.ledger.approvals()] == [ApprovalState.EXPIRED]
+    assert bench.events().count("answer_not_counted") == 1
     assert bench.edr.writes == []
     assert bench.ledger.intents() == []
 
@@ -725,3 +748,20 @@ def test_respond_tells_what_was_done_and_a_fault_costs_only_that(
     assert contained(report).note.startswith("Containment broke off (KeyError).")
     assert "secret" not in report.model_dump_json()
     assert not step(report)[0]
+
+
+def test_a_release_that_came_to_nothing_leaves_the_host_isolated_in_the_report(bench: Bench) -> None:
+    bench.contain()
+    assert outcome(bench.answer()) is ContainmentOutcome.ISOLATED
+    (intent,) = bench.ledger.intents()
+    wanted = intent.order.model_copy(
+        update={"kind": IntentKind.RELEASE, "approval_id": "", "by": "bob", "by_person": True}
+    )
+    none = CapLimits(per_run=None, per_hour=None, per_day=None)
+    bench.ledger.calling(bench.ledger.begin(wanted, none, quiet_s=0))
+    bench.clock.sleep(4000)
+    report = bench.contain()
+    assert outcome(report) is ContainmentOutcome.OURS_STANDS
+    assert "An earlier order for this host:" in contained(report).note
+    assert "is still isolated" in contained(report).note
+    assert not [each for each in report.next_steps if "by hand" in each]

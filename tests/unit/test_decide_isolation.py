@@ -853,3 +853,20 @@ def test_facts_stay_as_they_are() -> None:
     decide(asked)
     assert asked[0] == before
     assert isinstance(asked[0].facts, CaseFacts)
+
+
+def test_an_isolation_that_came_to_nothing_is_for_a_person_to_order_again() -> None:
+    facts = stealer_case()
+    request = ready_request(facts, assess_risk(facts, RiskPolicy(), NOW))
+    for age, outcome in ((timedelta(hours=1), GuardOutcome.REFUSE), (timedelta(hours=25), GuardOutcome.PASS)):
+        ledger = request.ledger
+        assert ledger is not None
+        tried = request.model_copy(
+            update={
+                "ledger": ledger.model_copy(update={"last_fruitless_at": NOW - age, "last_release_at": None})
+            }
+        )
+        decision = decide_isolation(tried, live_policy(), NOW)
+        (guard,) = (each for each in decision.guards if each.id == "not_released_recently")
+        assert guard.outcome is outcome
+        assert ("only a person may order it again" in guard.detail) == (outcome is GuardOutcome.REFUSE)

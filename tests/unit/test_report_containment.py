@@ -20,7 +20,7 @@ from connectors.facts.ledger import (
 )
 from playbooks.case import CaseReport, ContainmentReport
 from playbooks.report import case_page, markdown, terminal
-from playbooks.report.containment import OUTCOME, OUTCOME_TONE, done_of, done_short
+from playbooks.report.containment import OUTCOME, OUTCOME_TONE, done_of, done_short, standing_words
 from playbooks.report.content import Tone
 from playbooks.report.document import summary_row, to_json
 from playbooks.report.notable_comment import comment
@@ -130,7 +130,7 @@ def test_every_renderer_says_it(outcome: ContainmentOutcome) -> None:
         assert OUTCOME[outcome].casefold() in shown.casefold()
         assert f"The sentence of {outcome.value.replace('_', ' ')}." in shown
         assert "Nothing on this page has been carried out" not in shown
-    assert OUTCOME[outcome] in comment(report)
+    assert f"Containment: {standing_words(report.containment)}." in comment(report)
 
 
 def test_an_isolation_names_evidence_order_and_review() -> None:
@@ -138,7 +138,7 @@ def test_an_isolation_names_evidence_order_and_review() -> None:
     done = done_of(told(ContainmentReport(result=isolated)))
     assert done is not None
     assert {row.label: row.text for row in done.rows} == {
-        "What happened": "The sentence of isolated.",
+        "Happened": "The sentence of isolated.",
         "State": "isolated, read 2026-05-01 12:00:00 UTC; by the outcome of the action that the vendor"
         " recorded",
         "Ordered by": "ada, 2026-05-01 12:00:00 UTC; iso-1",
@@ -165,7 +165,8 @@ def test_declined_and_expired_are_told_apart(state: ApprovalState, headline: str
 
 def test_an_open_question_says_how_it_is_answered() -> None:
     report = told(ContainmentReport(approval=approval(ApprovalState.ASKED)))
-    assert f"regsvcs-response approve, or decline: {report.case_id} --why REASON" in as_text(report)
+    for verb in ("approve", "decline"):
+        assert f"regsvcs-response {verb} {report.case_id} --why REASON" in as_text(report)
     joined = told(ContainmentReport(approval=approval(ApprovalState.ASKED, case_id="case-0000000000000001")))
     assert "for case-0000000000000001" in as_text(joined)
 
@@ -204,4 +205,17 @@ def test_a_comment_is_due_again_when_the_host_was_contained() -> None:
     before, asked = told(None), told(ContainmentReport(approval=approval(ApprovalState.ASKED)))
     isolated = told(ContainmentReport(result=result(ContainmentOutcome.ISOLATED, IsolationState.ISOLATED)))
     assert len({findings_of(each) for each in (before, asked, isolated)}) == 3
+    again = result(ContainmentOutcome.OURS_STANDS, IsolationState.ISOLATED, lease=True)
+    looked_at = told(ContainmentReport(result=again))
+    assert findings_of(looked_at) == findings_of(isolated), "nothing has changed since"
+    assert comment(looked_at) == comment(isolated)
     assert findings_of(before) == findings_of(malicious())
+
+
+def test_page_and_index_say_it_at_the_top() -> None:
+    report = told(ContainmentReport(result=result(ContainmentOutcome.UNKNOWN, IsolationState.UNKNOWN)))
+    page = case_page.render(report)
+    assert page.index("Isolation: unknown whether it is isolated") < page.index("What to do next</h2>")
+    index = case_page.render_index([report])
+    assert ">unknown<" in index
+    assert "would" not in index
