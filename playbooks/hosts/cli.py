@@ -7,10 +7,22 @@ from typing import Annotated
 
 import typer
 
-from playbooks.hosts import cli_isolation
-from playbooks.hosts.cli_options import AsJson, Config, Edr, Fresh, Ips, Logs, PlainCommand, Profiles, Reading
+from playbooks.hosts import cli_audit, cli_isolation
+from playbooks.hosts.cli_options import (
+    AsJson,
+    Config,
+    Edr,
+    Fresh,
+    Ips,
+    Logs,
+    PlainCommand,
+    PlainGroup,
+    Profiles,
+    Reading,
+)
 
 app = typer.Typer(
+    cls=PlainGroup,
     name="regsvcs-response",
     help=(
         "Respond to the notable 'Detect Regsvcs with Network Connection' (T1218.009): find the process "
@@ -24,6 +36,7 @@ app = typer.Typer(
 )
 
 feeds = typer.Typer(
+    cls=PlainGroup,
     help="Lists of addresses on this machine: download them, and see what is there.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -32,6 +45,7 @@ feeds = typer.Typer(
 )
 app.add_typer(feeds, name="feeds")
 cli_isolation.register(app)
+cli_audit.register(app)
 
 
 @app.command(

@@ -1,4 +1,4 @@
-"""The commands about isolation: answers, orders, what stands, and the audit; each imports its own module."""
+"""The commands about isolation: answers, orders and what stands; each imports its own module."""
 
 from __future__ import annotations
 
@@ -6,21 +6,14 @@ from typing import Annotated
 
 import typer
 
-from playbooks.hosts.cli_options import AsJson, Config, PlainCommand
+from playbooks.hosts.cli_options import AsJson, Config, PlainCommand, PlainGroup
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 
 commands = typer.Typer(rich_markup_mode=None)
 
-audit = typer.Typer(
-    help="What was decided and done about hosts, in an order that cannot be changed unseen.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    epilog="Examples: regsvcs-response audit verify | audit export audit.jsonl | audit head",
-    context_settings=_HELP,
-)
-
 lease = typer.Typer(
+    cls=PlainGroup,
     help="Isolations that stand: when somebody has to look at them again.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -45,10 +38,22 @@ Question = Annotated[
 
 @commands.command(
     cls=PlainCommand,
+    epilog="Examples: regsvcs-response question case-0123456789abcdef | question ask-0123 --json",
+)
+def question(question: Question, config: Config = None, as_json: AsJson = False) -> None:
+    """Show a question with the evidence that was kept with it, and how it is answered. No EDR is asked."""
+    from playbooks.hosts.commands import question as command
+
+    command.run(question, config=config, as_json=as_json)
+
+
+@commands.command(
+    cls=PlainCommand,
     epilog=(
         'Example: regsvcs-response approve case-0123456789abcdef --why "the user confirms it was not them". '
         "Exit code 1: the host is not isolated, because a guard stands in the way or the answer is too late, "
-        "or it is not known whether it is."
+        "or it is not known whether it is. In JSON `outcome` tells what came of it, too_late for an answer "
+        "that changed nothing, and containment.note why."
     ),
 )
 def approve(
@@ -156,12 +161,19 @@ def release(
 @commands.command(
     epilog=(
         "Examples: regsvcs-response status | status --read --json. "
-        "With --read exit code 1: a host is not as the ledger has it, or could not be read."
+        "Without --read a state is the ledger's, of when the isolation was verified: JSON has how_known null "
+        "then, and the text says (ledger). Nothing is made where there is no ledger; it is named, as new. "
+        "With --read exit code 1: a host is not proved to be isolated as the ledger has it, could not be "
+        "read, or an order is not finished or not known."
     )
 )
 def status(
     read: Annotated[
-        bool, typer.Option("--read", help="Ask the EDR how each host stands; it costs a call for each.")
+        bool,
+        typer.Option(
+            "--read",
+            help="Ask the EDR how each host stands, those of unfinished orders too; a call for each.",
+        ),
     ] = False,
     edr: Edr = "",
     config: Config = None,
@@ -176,7 +188,7 @@ def status(
 @commands.command(
     epilog=(
         "Examples: regsvcs-response reconcile | reconcile --edr defender --json. "
-        "Exit code 1: something needs a person."
+        "Exit code 1: something needs a person, or the EDR's list of isolated hosts could not be read."
     )
 )
 def reconcile(edr: Edr = "", config: Config = None, as_json: AsJson = False) -> None:
@@ -272,61 +284,7 @@ def lease_extend(
     command.extend(target, hours=hours, why=why, config=config, as_json=as_json)
 
 
-@audit.command(
-    "verify",
-    epilog=(
-        "Examples: regsvcs-response audit verify | audit verify audit.jsonl --head head.txt | "
-        "audit verify --head 41:9f86... Exit code 1: a line was changed, deleted, put in or moved, or lines "
-        "were cut off."
-    ),
-)
-def audit_verify(
-    file: Annotated[
-        str, typer.Argument(metavar="[FILE|-]", help="An exported audit; default: the ledger's own.")
-    ] = "",
-    head: Annotated[
-        str,
-        typer.Option(
-            "--head",
-            metavar="NUMBER:DIGEST|FILE",
-            help="A head that was kept elsewhere: without one, lines that are cut off the end do not show.",
-        ),
-    ] = "",
-    config: Config = None,
-    as_json: AsJson = False,
-) -> None:
-    """Check that no line of the audit was changed, deleted or moved."""
-    from playbooks.hosts.commands import audit as command
-
-    command.verify(file, head=head, config=config, as_json=as_json)
-
-
-@audit.command("export", epilog="Examples: regsvcs-response audit export audit.jsonl | audit export -")
-def audit_export(
-    file: Annotated[
-        str, typer.Argument(metavar="[FILE|-]", help="A new file; '-' is standard output, the default.")
-    ] = "-",
-    config: Config = None,
-    as_json: AsJson = False,
-) -> None:
-    """Write the audit, one line of JSON for each of its lines."""
-    from playbooks.hosts.commands import audit as command
-
-    command.export(file, config=config, as_json=as_json)
-
-
-@audit.command(
-    "head", epilog="Example: regsvcs-response audit head > head.txt, kept where nobody of this machine writes"
-)
-def audit_head(config: Config = None, as_json: AsJson = False) -> None:
-    """Print where the audit ends, as NUMBER:DIGEST."""
-    from playbooks.hosts.commands import audit as command
-
-    command.head(config=config, as_json=as_json)
-
-
 def register(app: typer.Typer) -> None:
     """Put the commands into the command line."""
     app.add_typer(commands)
     app.add_typer(lease, name="lease")
-    app.add_typer(audit, name="audit")

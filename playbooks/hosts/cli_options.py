@@ -6,10 +6,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 if TYPE_CHECKING:
     import click
+
+
+class PlainGroup(TyperGroup):
+    """Commands whose errors name no variable of the environment where an option has none."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name."""
+        found = super().get_command(ctx, cmd_name)
+        for each in found.params if found is not None else ():
+            if isinstance(each, TyperOption) and each.envvar is None:
+                each.show_envvar = False
+        return found
 
 
 class PlainCommand(TyperCommand):

@@ -15,6 +15,7 @@ import pytest
 
 from connectors.errors import InputError
 from connectors.facts.ledger import HostKey, IntentState
+from connectors.state.audit import NO_DIGEST
 from connectors.state.sqlite_ledger import FILE_NAME, SqliteLedger
 from playbooks.hosts.commands import isolation_tools
 from playbooks.hosts.commands.isolation_tools import Person
@@ -164,6 +165,22 @@ class TestAudit:
             assert "--head" in result.err
             assert "\x1b" not in result.err
         assert place("audit", "verify", place.folder / "none.jsonl").code == 2
+
+    def test_what_only_reads_makes_no_ledger_and_says_that_there_is_none(self, place: Place) -> None:
+        for command in (
+            ("audit", "verify"),
+            ("audit", "head"),
+            ("audit", "export", "-"),
+            ("kill-switch", "show"),
+            ("breaker", "show"),
+        ):
+            result = place(*command)
+            assert result.code == 0
+            assert f"ledger: {place.file}, new and empty" in result.err
+            assert not place.file.parent.exists()
+        assert place("audit", "head").out == f"0:{NO_DIGEST}\n"
+        assert place.json("breaker", "show") == {**place.ledger.breaker()._asdict(), "schema_version": "1.0"}
+        assert place("audit", "head").err == ""
 
     def test_a_ledger_that_is_none_is_told(self, place: Place) -> None:
         place.file.parent.mkdir()

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from actions.isolation_guards import GUARDS
+from connectors.facts.host import HostType
+from playbooks import backtest_inputs
 from playbooks.backtest_facts import Outcome, PolicyResult, Terms, differences
 from playbooks.report import backtest_page, backtest_terminal
-from playbooks.report.backtest_words import BacktestView, view_of
+from playbooks.report.backtest_words import NO_CASE, BacktestView, view_of
 from tests import html_reading
 from tests.cli_runs import Invoke, invoking
 from tests.unit.test_backtest import ALL, auto, found, judge
@@ -26,7 +28,13 @@ HOSTILE = 'x"><script>alert(1)</script>\x1b[31m\u202e{{7*7}}'
 def invoke(
     monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path
 ) -> Invoke:
+    monkeypatch.chdir(tmp_path)
     return invoking(monkeypatch, capfdbinary, data=tmp_path / "data")
+
+
+def flat(text: str) -> str:
+    """Text of a terminal, however it was wrapped."""
+    return " ".join(text.split())
 
 
 def policy_file(folder: Path, name: str = "policy.toml", mode: str = "shadow", *more: str) -> Path:
@@ -105,15 +113,15 @@ class TestOverLogs:
     ) -> None:
         result = invoke("backtest", examples / "stealer" / "notable.json", "--policy", policy_file(tmp_path))
         assert result.code == 0
-        assert "notables alone name no machine" in result.out
-        assert "one host" in result.out
+        assert "notables alone name no machine" in flat(result.out)
+        assert "one host" in flat(result.out)
 
     def test_no_case_is_a_sentence_and_exit_0(self, invoke: Invoke, examples: Path, tmp_path: Path) -> None:
         log, page = examples / "local-only" / "sysmon.ndjson", tmp_path / "page.html"
         result = invoke("backtest", log, "--policy", policy_file(tmp_path), "--out", page)
         assert result.code == 0
-        assert "No case was found" in result.out
-        assert "No case was found" in html_reading.read(page.read_text()).text
+        assert NO_CASE in flat(result.out)
+        assert NO_CASE in html_reading.read(page.read_text()).text
 
     def test_two_policies_differ_by_a_guard(self, invoke: Invoke, examples: Path, tmp_path: Path) -> None:
         strict = policy_file(tmp_path, "strict.toml", "auto", 'protected = { globs = ["ws01*"] }')
@@ -121,8 +129,8 @@ class TestOverLogs:
         arguments = (examples / "stealer" / "sysmon.xml", "--policy", loose, "--against", strict, *SEEING)
         result = invoke("backtest", *arguments, "--out", page)
         assert result.code == 0
-        assert "would isolate by loose.toml, would not by strict.toml" in " ".join(result.out.split())
-        assert "because of not protected: pattern ws01*" in result.out
+        assert "would isolate by loose.toml, would not by strict.toml" in flat(result.out)
+        assert "because of not protected: pattern ws01*" in flat(result.out)
         text = html_reading.read(page.read_text()).text
         assert "strict.toml" in text
         assert "not protected: pattern ws01*" in text
@@ -156,6 +164,128 @@ class TestOverLogs:
         assert len(texts) == 1
 
 
+class TestFolders:
+    def test_a_folder_gives_what_its_files_give_one_by_one(
+        self, invoke: Invoke, examples: Path, tmp_path: Path
+    ) -> None:
+        policy = policy_file(tmp_path)
+        whole = invoke("backtest", examples, "--policy", policy, "--json")
+        files = sorted(examples.glob("*/*"))
+        apart = invoke("backtest", *files, "--policy", policy, "--json")
+        assert (whole.code, whole.err, apart.code) == (0, "", 0)
+        documents = [json.loads(each.out) for each in (whole, apart)]
+        assert documents[0]["policies"] == documents[1]["policies"]
+        assert documents[0]["policies"][0]["counts"]["not"] == 3
+        assert documents[0]["log"]["problem_count"] == 0
+        assert any("3 files in the folders hold notables" in each for each in documents[0]["notes"])
+
+    def test_a_folder_of_notables_alone_gives_their_cases(
+        self, invoke: Invoke, examples: Path, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "notables"
+        folder.mkdir()
+        shutil.copy(examples / "stealer" / "notable.json", folder)
+        result = invoke("backtest", folder, "--policy", policy_file(tmp_path), "--json")
+        document = json.loads(result.out)
+        assert (result.code, result.err, document["log"]) == (0, "", None)
+        assert [case["host"] for case in document["policies"][0]["cases"]] == ["WS01.corp.example"]
+
+    def test_notables_in_a_folder_that_cannot_be_used_are_named_and_the_logs_judged(
+        self, invoke: Invoke, examples: Path, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "logs"
+        folder.mkdir()
+        shutil.copy(examples / "stealer" / "sysmon.xml", folder)
+        notable = json.loads((examples / "stealer" / "notable.json").read_text())
+        (folder / "hostless.json").write_text(json.dumps([{**notable, "dest": ""}]))
+        (folder / "other.json").write_text(json.dumps({**notable, "process_name": "excel.exe"}))
+        result = invoke("backtest", "logs", "--policy", policy_file(tmp_path), "--json")
+        document = json.loads(result.out)
+        assert (result.code, len(document["policies"][0]["cases"])) == (2, 1)
+        assert [
+            (each["field"], "no notable that can be used" in each["problem"]) for each in document["rejected"]
+        ] == [
+            ("logs/hostless.json", True),
+            ("logs/other.json", True),
+        ]
+
+    def test_what_is_too_large_to_look_into_is_named(
+        self, invoke: Invoke, examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(backtest_inputs, "MAX_INPUT", 100)
+        result = invoke("backtest", examples, "--policy", policy_file(tmp_path))
+        assert result.code == 2
+        assert result.err.count("too large to look for notables in") == 3  # not of the large logs
+
+    def test_a_log_of_another_provider_is_no_file_of_notables(self, invoke: Invoke, tmp_path: Path) -> None:
+        record = {
+            "winlog": {"provider_name": "Microsoft-Windows-Security-Auditing", "event_id": 4624},
+            "@timestamp": "2026-09-24T07:00:00Z",
+            "event_id": 4624,
+        }
+        (tmp_path / "security.json").write_text(json.dumps(record) + "\n")
+        result = invoke("backtest", "security.json", "--policy", policy_file(tmp_path), "--json")
+        document = json.loads(result.out)
+        assert (result.code, document["rejected"], document["log"]["other_records"]) == (0, [], 1)
+        assert "no Sysmon event was read" in document["notes"][-1]
+
+
+class TestNothingIsNoAnswer:
+    def test_of_what_could_not_be_read(self, invoke: Invoke, tmp_path: Path) -> None:
+        (tmp_path / "logs").mkdir()
+        (tmp_path / "logs" / "inventory.json").write_text('{"assets": []}')
+        arguments = ("backtest", "logs", "--policy", policy_file(tmp_path))
+        result = invoke(*arguments, "--out", "page.html")
+        assert result.code == 2
+        for text in (flat(result.out), html_reading.read((tmp_path / "page.html").read_text()).text):
+            assert NO_CASE not in text
+            assert "would isolate 0" not in text
+            assert "this does not say that nothing would have been isolated" in text
+        assert any("does not say" in each for each in json.loads(invoke(*arguments, "--json").out)["notes"])
+
+    def test_of_a_part_that_could_not_be_read(self, invoke: Invoke, examples: Path, tmp_path: Path) -> None:
+        folder = tmp_path / "logs"
+        folder.mkdir()
+        shutil.copy(examples / "local-only" / "sysmon.ndjson", folder)
+        (folder / "broken.json").write_text('{"EventID": ')
+        result = invoke("backtest", folder, "--policy", policy_file(tmp_path))
+        assert NO_CASE not in flat(result.out)
+        assert "not all that was given could be read" in flat(result.out)
+        assert "1 problem in reading the logs" in flat(result.out)
+
+    def test_of_notables_that_were_rejected(self, invoke: Invoke, tmp_path: Path) -> None:
+        (tmp_path / "notables.json").write_text('{"dest": "WS01"}')
+        result = invoke("backtest", "notables.json", "--policy", policy_file(tmp_path))
+        assert result.code == 2
+        assert "not all that was given could be read" in flat(result.out)
+
+
+class TestHint:
+    @pytest.mark.parametrize(
+        ("assume", "told"),
+        [
+            ((), "1 case stopped only by what is not known (host type, asset priority): see past it"),
+            ((), "see past it with --assume workstation --assume priority."),
+            (SEEING[:2], "(asset priority): see past it with --assume priority."),
+            (SEEING, ""),
+        ],
+    )
+    def test_options_that_see_past_what_a_log_cannot_know_are_named(
+        self, invoke: Invoke, examples: Path, tmp_path: Path, assume: tuple[str, ...], told: str
+    ) -> None:
+        logs, page = sorted(examples.glob("*/sysmon.*")), tmp_path / "page.html"
+        result = invoke("backtest", *logs, "--policy", policy_file(tmp_path), *assume, "--out", page)
+        for text in (flat(result.out), html_reading.read(page.read_text()).text):
+            assert told in text
+            assert ("see past it" in text) == bool(told)
+
+    def test_none_for_what_is_known_and_in_the_way(self) -> None:
+        known = judge([found(1, host_type=HostType.SERVER)], auto(), assume=frozenset())
+        assert view_of([known], None, Terms()).policies[0].hint == ""
+        unknown = judge([found(1, addresses=())], auto(), assume=frozenset())
+        assert "--assume address" in view_of([unknown], None, Terms()).policies[0].hint
+
+
 class TestUnusable:
     @pytest.mark.parametrize(
         ("arguments", "told"),
@@ -174,17 +304,17 @@ class TestUnusable:
     def test_it_is_a_sentence_and_exit_2(
         self, invoke: Invoke, examples: Path, tmp_path: Path, arguments: tuple[str, ...], told: str
     ) -> None:
-        names: Mapping[str, object] = {"log": examples / "stealer" / "sysmon.xml", "folder": tmp_path}
+        policy_file(tmp_path)
+        names: Mapping[str, object] = {"log": examples / "stealer" / "sysmon.xml", "folder": "."}
         given = [each.format(**names) for each in arguments]
-        result = invoke("backtest", *given, "--policy", policy_file(tmp_path))
+        result = invoke("backtest", *given, "--policy", "policy.toml")
         assert result.code == 2
         assert told in result.err
         assert "Traceback" not in result.err
 
     def test_a_contradictory_policy_is_refused(self, invoke: Invoke, examples: Path, tmp_path: Path) -> None:
-        path = tmp_path / "policy.toml"
-        path.write_text('[isolation]\nmode = "auto"\n')
-        result = invoke("backtest", examples / "stealer" / "sysmon.xml", "--policy", path)
+        (tmp_path / "policy.toml").write_text('[isolation]\nmode = "auto"\n')
+        result = invoke("backtest", examples / "stealer" / "sysmon.xml", "--policy", "policy.toml")
         assert (result.code, result.out) == (2, "")
         assert "caps" in result.err
 

@@ -324,6 +324,23 @@ class TestDoctor:
         assert "kill switch is set by ana.lyst" in detail
         assert "the audit is intact" in detail
 
+    @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that takes no file")
+    def test_a_ledger_that_cannot_be_made_fails(self, place: Bench) -> None:
+        place.policy("auto")
+        ledger = str(place.folder / "ledger")
+        for wrong in ("/proc/nope/ledger", str(place.notable / "ledger")):
+            text = place.config.read_text()
+            place.config.write_text(text.replace(ledger, wrong))
+            found = {each["name"]: each for each in place.json("doctor", code=1)["checks"]}
+            assert (found["ledger"]["state"], "cannot be made" in found["ledger"]["detail"]) == (
+                "failed",
+                True,
+            )
+            place.config.write_text(text)
+        before = sorted(place.folder.iterdir())
+        place.json("doctor")
+        assert sorted(place.folder.iterdir()) == before
+
     def test_a_broken_audit_fails_and_mode_off_asks_nothing(self, place: Bench) -> None:
         place.policy("auto")
         place.run("--mode", "auto")

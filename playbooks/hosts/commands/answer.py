@@ -9,7 +9,7 @@ from connectors.facts.ledger import ApprovalState
 from connectors.state.ledger import Ledger
 from playbooks.case import CaseReport
 from playbooks.hosts.commands.containment_told import PROVED
-from playbooks.hosts.commands.isolation_output import print_case, well
+from playbooks.hosts.commands.isolation_output import outcome_of, print_case, well
 from playbooks.hosts.commands.isolation_tools import (
     containing_of,
     given_why,
@@ -49,9 +49,9 @@ def run(question: str, *, approve: bool, why: str, edr_name: str, config: Path |
             why=by.reason(why),
             settings=settings,
         )
-    print_case(report, config, as_json=as_json)
-    done = _isolated(report) if approve else _declined(report, still_open)
-    if not done:
+    counted = _counted(report, still_open)
+    print_case(report, config, outcome=_outcome(report, counted=counted), as_json=as_json)
+    if not (counted and (_isolated(report) if approve else _declined(report))):
         sys.stdout.flush()
         sys.exit(EXIT_FAILED)
 
@@ -73,11 +73,20 @@ def _isolated(report: CaseReport) -> bool:
     return well(report) and result is not None and result.outcome in PROVED
 
 
-def _declined(report: CaseReport, still_open: frozenset[str]) -> bool:
-    """Whether this answer counted; what is known of an earlier order does not matter here."""
+def _declined(report: CaseReport) -> bool:
+    """Whether it is declined; what is known of an earlier order does not matter here."""
     approval = report.containment.approval if report.containment is not None else None
-    return (
-        approval is not None
-        and approval.state is ApprovalState.DECLINED
-        and approval.approval_id in still_open
-    )
+    return approval is not None and approval.state is ApprovalState.DECLINED
+
+
+def _counted(report: CaseReport, still_open: frozenset[str]) -> bool:
+    """Whether this answer is the one that counted."""
+    approval = report.containment.approval if report.containment is not None else None
+    return approval is not None and approval.approval_id in still_open
+
+
+def _outcome(report: CaseReport, *, counted: bool) -> str:
+    """What came of this answer: "too_late", "declined", or what became of the order."""
+    if not counted:
+        return "too_late"
+    return "declined" if _declined(report) else outcome_of(report)

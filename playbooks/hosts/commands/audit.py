@@ -16,8 +16,10 @@ from pydantic import ValidationError
 from connectors.errors import InputError
 from connectors.facts.ledger import AuditHead, AuditLine
 from connectors.state import audit
+from connectors.state.ledger import Ledger
 from playbooks.hosts.commands.isolation_output import print_lines
-from playbooks.hosts.commands.isolation_tools import SCHEMA_VERSION, ledger_here
+from playbooks.hosts.commands.isolation_tools import SCHEMA_VERSION
+from playbooks.hosts.commands.ledger_reading import ledger_to_read
 from playbooks.hosts.outcome import EXIT_FAILED
 from playbooks.hosts.terminal_output import note, write, write_json
 from playbooks.report import wording
@@ -45,7 +47,7 @@ def verify(file: str, *, head: str, config: Path | None, as_json: bool) -> None:
         with _lines_of(file) as lines:
             verdict = _verified_export(lines, kept)
     else:
-        verdict = audit.verify(ledger_here(load_settings(config)).audit(), head=kept)
+        verdict = audit.verify(_ledger(config).audit(), head=kept)
     if as_json:
         write_json(
             {
@@ -78,7 +80,7 @@ def export(file: str, *, config: Path | None, as_json: bool) -> None:
         InputError: the file is there already, or cannot be written.
         LedgerUnusable: the ledger cannot be read.
     """
-    ledger = ledger_here(load_settings(config))
+    ledger = _ledger(config)
     last = AuditHead(number=0, digest=audit.NO_DIGEST)
     if file == "-":
         for lines in batched(ledger.audit(), _AT_ONCE, strict=False):
@@ -102,11 +104,17 @@ def head(*, config: Path | None, as_json: bool) -> None:
     Raises:
         LedgerUnusable: the ledger cannot be read.
     """
-    found = ledger_here(load_settings(config)).head()
+    found = _ledger(config).head()
     if as_json:
         write_json({"schema_version": SCHEMA_VERSION, **found.model_dump(mode="json")})
     else:
         print_lines([_text(found)])
+
+
+def _ledger(config: Path | None) -> Ledger:
+    there = ledger_to_read(load_settings(config))
+    there.tell_new()
+    return there.ledger
 
 
 def _text(head: AuditHead) -> str:

@@ -10,16 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from actions.profile import Profile
-from connectors.edr.sysmon_file.event import ReadReport
-from connectors.edr.sysmon_file.reader import read_events
-from connectors.edr.sysmon_file.store import CASE_EVENTS
-from connectors.errors import ConfigError, InputError, LogUnreadable, NotableError
+from connectors.errors import ConfigError, InputError, NotableError
 from connectors.facts.notable import Notable
 from connectors.ports import EdrConnector
-from connectors.siem.notable import parse_notables
-from connectors.siem.notable_input import MAX_INPUT
 from playbooks.backtest import backtest
 from playbooks.backtest_facts import Assume, Difference, PolicyResult, Terms, differences
+from playbooks.backtest_inputs import SortedInputs, forget, sort_inputs, too_large
 from playbooks.case_findings import gather_cases, notables_left
 from playbooks.hosts.given_notables import GivenNotables, read_notables
 from playbooks.hosts.outcome import EXIT_BAD_INPUT, complain
@@ -36,7 +32,7 @@ from playbooks.hosts.terminal_output import (
 from playbooks.logs import LogRun, check_something_was_read, read_logs
 from playbooks.report import backtest_terminal
 from playbooks.report.backtest_document import as_document
-from playbooks.report.backtest_words import view_of
+from playbooks.report.backtest_words import no_case, view_of
 from playbooks.report.wording import count
 from playbooks.settings import Settings, load_settings
 from playbooks.steps import InProcess
@@ -113,8 +109,9 @@ def run(
     given = _given(paths, notables, settings, chosen, semantics)
     notes = (*given.notes, *(_not_compared(settings, other, against) if other and against else ()))
     results, found = _judged(given, settings, other, chosen, terms, _names(policy, against))
+    read = given.log_run.report if given.log_run else None
+    none = "" if results[0].cases else no_case(read, rejected=len(given.rejected))
     if as_json:
-        read = given.log_run.report if given.log_run else None
         write_json(
             as_document(
                 _with_paths(results, policy, against),
@@ -122,10 +119,10 @@ def run(
                 terms,
                 read=read,
                 rejected=given.rejected,
-                notes=notes,
+                notes=(*notes, *([none] if none else ())),
             )
         )
-    view = view_of(results, found, terms, notes)
+    view = view_of(results, found, terms, notes, no_case=none)
     if not as_json:
         how = screen()
         write(backtest_terminal.render(view, width=how.width, color=how.color, unicode=how.unicode))
@@ -136,8 +133,8 @@ def run(
         note(f"page written to {out}")
     for error in given.rejected:
         complain(error)
-    if given.log_run is not None:
-        check_something_was_read(given.log_run.report)
+    if read is not None:
+        check_something_was_read(read)
     sys.stdout.flush()
     if given.rejected:
         sys.exit(EXIT_BAD_INPUT)
@@ -158,15 +155,24 @@ def _given(
     profiles: Sequence[Profile],
     semantics: str,
 ) -> Given:
-    told = [path for path in paths if _holds_notables(path, settings)]
-    logs = [path for path in paths if path not in told]
-    named = [*names, *(str(path) for path in told)]
+    inputs = sort_inputs(paths, profiles=profiles, settings=settings)
+    named = [*names, *(str(path) for path in inputs.notables)]
     given = read_notables(named, settings, profiles) if named else None
-    log_run = _read(logs, given, settings, profiles, semantics) if logs else None
+    log_run = _read(inputs, given, settings, profiles, semantics) if inputs.logs else None
     raised = [alert.notable for alert in log_run.detection.raised] if log_run else []
-    if given is None:
-        return Given(raised, log_run, (), ())
+    large = too_large(log_run.report, inputs.large) if log_run else ()
+    rejected = [*(given.errors if given else ()), *inputs.rejected, *large]
     notes = []
+    if log_run and log_run.report.problem_count:
+        notes.append(
+            f"{count(log_run.report.problem_count, 'problem')} in reading the logs:"
+            " what could not be read was not judged."
+        )
+    if given is None:
+        return Given(raised, log_run, rejected, tuple(notes))
+    if found := len(set(inputs.in_folders) & set(inputs.notables)):
+        holds = "holds" if found == 1 else "hold"
+        notes.append(f"{count(found, 'file')} in the folders {holds} notables: cases are made of those.")
     if log_run is None and given.notables:
         notes.append(
             "No log was given: notables alone name no machine and no process, so that none isolates."
@@ -175,9 +181,9 @@ def _given(
     if left:
         notes.append(
             f"{count(len(left), 'detection')} of the logs beside the given notables not judged:"
-            " give the logs alone to judge all that they raise."
+            " give the logs without notables to judge all that they raise."
         )
-    return Given(given.notables, log_run, given.errors, tuple(notes))
+    return Given(given.notables, log_run, rejected, tuple(notes))
 
 
 def _left(
@@ -188,36 +194,23 @@ def _left(
     return notables_left(InProcess(), edr, raised, settings, worked=worked)
 
 
-def _holds_notables(path: Path, settings: Settings) -> bool:
-    """Whether a file holds notables and no Sysmon event. A folder, or what is neither, is taken as a log."""
-    try:
-        if not path.is_file() or path.stat().st_size > MAX_INPUT:
-            return False
-        report = ReadReport()
-        if any(True for _ in read_events([path], CASE_EVENTS, report)) or report.sysmon_events:
-            return False
-        parsed = parse_notables(path.read_bytes(), settings=settings.notable)
-    except (OSError, LogUnreadable, NotableError):
-        return False
-    return bool(parsed.notables or parsed.rejected)
-
-
 def _read(
-    logs: Sequence[Path],
+    inputs: SortedInputs,
     given: GivenNotables | None,
     settings: Settings,
     profiles: Sequence[Profile],
     semantics: str,
 ) -> LogRun:
-    with progress(logs) as advance:
+    with progress(inputs.logs) as advance:
         log_run = read_logs(
-            logs,
+            inputs.logs,
             profiles,
             semantics=chosen_semantics(semantics),
             organisation=settings.organisation_ranges,
             watched=sorted({notable.process_name for notable in given.notables} if given else ()),
             progress=advance,
         )
+    forget(log_run.report, inputs.in_folders)
     tell_problems(log_run.report)
     return log_run
 

@@ -10,6 +10,7 @@ from actions.containment import ContainmentOutcome, ContainmentResult
 from actions.reconciliation import WaitingQuestion
 from connectors.facts.ledger import Approval, ApprovalState
 from playbooks.case import CaseReport, ContainmentReport
+from playbooks.hosts.commands.open_questions import question_lines, with_config
 from playbooks.report import wording
 
 #: The host is isolated, and that was read.
@@ -25,6 +26,9 @@ PROVED = frozenset(
 CAME_TO_NOTHING = frozenset(
     {ContainmentOutcome.FAILED, ContainmentOutcome.EXPIRED, ContainmentOutcome.UNKNOWN}
 )
+
+#: In the detail of an order (actions/containment_words.py): the vendor may still have it under way.
+MAY_COME = "may still carry it out"
 
 OUTCOME_WORDS = {
     ContainmentOutcome.ISOLATED: "isolated",
@@ -57,15 +61,21 @@ def report_lines(report: CaseReport, config: Path | None) -> list[str]:
     return lines or [report.decision.summary]
 
 
-def question_lines(asked: WaitingQuestion, config: Path | None) -> list[str]:
-    """A question that is open, and how it is answered."""
-    host = f"{asked.hostname} ({asked.connector} {asked.host_id})"
-    until = wording.moment(asked.expires_at)
-    more = f" --config {shlex.quote(str(config))}" if config is not None else ""
+def unknown_lines(intent_id: str, detail: str, config: Path | None) -> list[str]:
+    """What to do about an order whose outcome is not known.
+
+    Args:
+        intent_id: the order.
+        detail: what was last said of it.
+        config: the settings file, for the commands.
+    """
+    more, order = with_config(config), shlex.quote(intent_id)
+    wait = "the EDR may still carry it out: wait, and reconcile again" if MAY_COME in detail else "reconcile"
+    close = f"  a person who knows: regsvcs-response close-intent {order} --as"
     return [
-        f"open question: isolate {host} for {asked.case_id}? No answer is taken after {until}.",
-        f"  regsvcs-response approve {shlex.quote(asked.case_id)} --why TEXT{more}",
-        f"  regsvcs-response decline {shlex.quote(asked.case_id)} --why TEXT{more}",
+        f"  {wait}: regsvcs-response reconcile{more}",
+        f"{close} failed --why TEXT{more}  # refused while the EDR has it under way",
+        f"{close} verified --why TEXT{more}  # only where the EDR proves it",
     ]
 
 
@@ -82,7 +92,7 @@ def run_lines(reports: Sequence[CaseReport], run_id: str, config: Path | None) -
     if shadow:
         lines.append(f"mode shadow: {wording.count(shadow, 'isolation')} only written down, nothing sent")
     lines += list(dict.fromkeys(each.note for each in found if each.note))
-    if any(each.intent is not None and each.intent.order.run_id == run_id for each in results):
+    if any(each.lease is not None and each.lease.run_id == run_id for each in results):
         lines.append(f"to undo this run: regsvcs-response release --run {run_id} --why TEXT")
     return lines
 

@@ -30,6 +30,7 @@ from connectors.reputation.catalogue import (
 from playbooks.hosts.commands.doctor_connectors import ConnectorChecks
 from playbooks.hosts.commands.doctor_finding import Area, Finding
 from playbooks.hosts.commands.doctor_isolation import isolation_findings
+from playbooks.hosts.commands.writable import can_be_written
 from playbooks.report.wording import source_title
 from playbooks.reputation import Reputation, readable_keys
 from playbooks.settings import CONFIG_VARIABLE, Settings, load_settings
@@ -102,7 +103,7 @@ def _folders(settings: Settings) -> tuple[Finding, ...]:
 
 
 def _folder(name: str, path: Path, setting: str) -> Finding:
-    """Whether a folder can be written, without writing."""
+    """Whether a folder can be written; nothing is left in it."""
     nearest = next((each for each in (path, *path.absolute().parents) if os.path.lexists(each)), path)
     # Files first: a file in it that cannot be written is as bad.
     inside = [each for each in (path / "quota.sqlite", path / "http-cache.sqlite") if os.path.lexists(each)]
@@ -116,7 +117,7 @@ def _folder(name: str, path: Path, setting: str) -> Finding:
             detail="; ".join(f"{each} cannot be used ({why})" for each, why in damaged.items()),
             remedy="Delete what is named; it is made again, and only kept answers and counts are lost",
         )
-    if bad is None and nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
+    if bad is None and can_be_written(nearest):
         made = "" if nearest == path else "; made when it is first needed"
         return Finding(area=Area.FOLDER, name=name, state=HealthState.OK, detail=f"{path}{made}")
     return Finding(

@@ -15,6 +15,7 @@ from connectors.state.ledger import Ledger, LedgerUnusable
 from playbooks.hosts.commands.doctor_connectors import ConnectorChecks
 from playbooks.hosts.commands.doctor_finding import Area, Finding
 from playbooks.hosts.commands.isolation_tools import clock, ledger_here
+from playbooks.hosts.commands.writable import can_be_written
 from playbooks.report.wording import count
 from playbooks.settings import Settings
 
@@ -95,9 +96,9 @@ def _ledger(settings: Settings) -> Finding:
 
 
 def _not_made(file: Path, fine: Finding) -> Finding:
-    """Whether it can be made, without making it."""
+    """Whether it can be made, without making it: the nearest folder that is there has to take a file."""
     nearest = next(each for each in file.absolute().parents if os.path.lexists(each))
-    if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
+    if can_be_written(nearest):
         return fine
     return fine.model_copy(
         update={

@@ -11,7 +11,7 @@ from connectors.errors import InputError
 from connectors.facts.host import HostRef
 from playbooks.case_steps import AssessedCase
 from playbooks.hosts.commands.containment_told import PROVED
-from playbooks.hosts.commands.isolation_output import print_case, well
+from playbooks.hosts.commands.isolation_output import outcome_of, print_case, well
 from playbooks.hosts.commands.isolation_tools import (
     Person,
     containing_of,
@@ -70,7 +70,7 @@ def run(
                 why=by.reason(why),
                 settings=settings,
             )
-    print_case(report, config, as_json=as_json)
+    print_case(report, config, outcome=outcome_of(report), as_json=as_json)
     result = report.containment.result if report.containment is not None else None
     if not well(report) or result is None or result.outcome not in PROVED:
         sys.stdout.flush()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
 from actions.reconcile import reconcile
-from actions.reconciliation import Reconciliation
+from actions.reconciliation import Reconciliation, Stray
 from connectors.facts.ledger import IntentState
-from playbooks.hosts.commands.containment_told import OUTCOME_WORDS, question_lines
+from playbooks.hosts.commands.containment_told import OUTCOME_WORDS, unknown_lines
 from playbooks.hosts.commands.isolation_output import print_lines
 from playbooks.hosts.commands.isolation_tools import (
     SCHEMA_VERSION,
@@ -19,6 +21,7 @@ from playbooks.hosts.commands.isolation_tools import (
     person,
     wanted_edr,
 )
+from playbooks.hosts.commands.open_questions import meanwhile, question_lines, with_config
 from playbooks.hosts.commands.warnings_told import warnings_as_notes
 from playbooks.hosts.outcome import EXIT_FAILED, Interrupted
 from playbooks.hosts.terminal_output import write_json
@@ -50,37 +53,47 @@ def run(*, edr_name: str, config: Path | None, as_json: bool) -> None:
             }
         )
     else:
-        print_lines(_lines(found, config))
+        overtaken = {each.approval_id: meanwhile(each, ledger) for each in found.open_questions}
+        print_lines(_lines(found, config, overtaken))
     if found.needs_a_person:
         sys.stdout.flush()
         sys.exit(EXIT_FAILED)
 
 
-def _lines(found: Reconciliation, config: Path | None) -> list[str]:
+def _lines(found: Reconciliation, config: Path | None, overtaken: Mapping[str, str]) -> list[str]:
     lines: list[str] = []
     for each in found.settled:
         lines.append(f"unfinished order: {_where(each)}: {OUTCOME_WORDS[each.outcome]}. {each.sentence}")
         if each.after is IntentState.UNKNOWN:
-            lines.append(
-                f"  a person who knows: regsvcs-response close-intent {each.intent_id} --as failed --why TEXT"
-            )
+            lines += unknown_lines(each.intent_id, each.sentence, config)
     lines += [
         f"released by somebody else: {_where(each)}; the isolation that {each.owner} answered for has ended"
         for each in found.ended
     ]
-    lines += [f"isolated and not ours: {_where(each)}. {each.sentence}" for each in found.strays]
+    for stray in found.strays:
+        state = stray.state.value.replace("_", " ")
+        lines.append(f"{state} and not ours: {_where(stray)}. {stray.sentence}")
+        lines += _release_of(stray, config)
     lines += [f"not certain: {_where(each)}. {each.sentence}" for each in found.unread]
     for lease, overdue in ((each.lease, each.overdue) for each in found.reviews):
         due = f"{wording.moment(lease.review_by)}, owner {lease.owner}"
         lines.append(f"review {'overdue' if overdue else 'due soon'}: {_where(lease)}, by {due}")
     for question in found.open_questions:
-        lines += question_lines(question, config)
+        lines += question_lines(question, config, overtaken=overtaken[question.approval_id])
     lines += [
         f"expired question: {_where(each)} for {each.case_id}, at {wording.moment(each.expires_at)}"
         for each in found.expired_questions
     ]
     lines += [found.listed] if found.listed else []
     return lines or [f"the ledger and {found.connector} agree"]
+
+
+def _release_of(stray: Stray, config: Path | None) -> list[str]:
+    """How a person releases a host that is not ours; by its name, which has to be exact."""
+    if not stray.hostname:
+        return []
+    asked = f"{shlex.quote(stray.hostname)} --not-ours --edr {shlex.quote(stray.connector)}"
+    return [f"  regsvcs-response release {asked} --why TEXT{with_config(config)}"]
 
 
 class _OfAHost(Protocol):

@@ -30,7 +30,7 @@ from playbooks.hosts.commands.ledger_hosts import Known, known_hosts, named, one
 from playbooks.hosts.commands.release_run import release_run
 from playbooks.hosts.commands.warnings_told import warnings_as_notes
 from playbooks.hosts.outcome import EXIT_FAILED
-from playbooks.hosts.terminal_output import write_json
+from playbooks.hosts.terminal_output import note, write_json
 from playbooks.settings import Settings, load_settings
 
 
@@ -78,9 +78,19 @@ def run(
         write_json({"schema_version": SCHEMA_VERSION, "result": result.model_dump(mode="json")})
     else:
         print_lines([result_line(result)])
+    if not not_ours and _is_not_ours(result, ledger):
+        note("what somebody else isolated is released with --not-ours")
     if result.outcome not in (ContainmentOutcome.RELEASED, ContainmentOutcome.NOT_ISOLATED):
         sys.stdout.flush()
         sys.exit(EXIT_FAILED)
+
+
+def _is_not_ours(result: ContainmentResult, ledger: Ledger) -> bool:
+    """Whether a release was refused because no order of ours is left that the isolation may come from."""
+    if result.outcome is not ContainmentOutcome.REFUSED:
+        return False
+    standing = ledger.standing(HostKey(result.connector, result.host_id))
+    return standing.lease is None and standing.intent is None
 
 
 def _nothing_stands(target: str, ledger: Ledger) -> InputError:

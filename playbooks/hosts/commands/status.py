@@ -3,89 +3,79 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from actions.isolation_status import NO_READINGS, IsolationRow, IsolationView, read_hosts, standings
-from actions.lease_reading import LeaseReading
-from connectors.edr.catalogue import EdrName
-from connectors.errors import ConfigError
-from connectors.facts.isolation import IsolationState
-from connectors.facts.ledger import Breaker, HostKey, Intent, IntentState, KillSwitch, Lease
-from connectors.state.ledger import Ledger
+from actions.containment_words import state_words
+from actions.isolation_status import IsolationRow, IsolationView, standings
+from connectors.facts.ledger import Breaker, Intent, IntentState, KillSwitch
 from playbooks.hosts.commands.aligned import aligned
-from playbooks.hosts.commands.containment_told import question_lines
+from playbooks.hosts.commands.containment_told import unknown_lines
 from playbooks.hosts.commands.isolation_output import print_lines
-from playbooks.hosts.commands.isolation_tools import (
-    SCHEMA_VERSION,
-    clock,
-    ledger_here,
-    monotonic,
-    opened,
-    wanted_edr,
-)
+from playbooks.hosts.commands.isolation_tools import SCHEMA_VERSION, clock
+from playbooks.hosts.commands.ledger_reading import LedgerToRead, ledger_to_read
+from playbooks.hosts.commands.open_questions import meanwhile, question_lines
+from playbooks.hosts.commands.status_reading import HostsRead, read_all
 from playbooks.hosts.commands.stops import breaker_line, switch_lines
-from playbooks.hosts.commands.warnings_told import warnings_as_notes
 from playbooks.hosts.outcome import EXIT_FAILED
 from playbooks.hosts.terminal_output import write, write_json
 from playbooks.report import wording
-from playbooks.settings import Settings, load_settings
+from playbooks.settings import load_settings
 
 
 def run(*, read: bool, edr_name: str, config: Path | None, as_json: bool) -> None:
-    """Print how isolation stands. Nothing is isolated or released.
+    """Print how isolation stands. Nothing is isolated or released, and no ledger is made.
 
     Raises:
         ConfigError: the settings, or with `read` the EDR or its secret, are missing or wrong.
         LedgerUnusable: the ledger cannot be read.
-        SystemExit: 1 after all was printed, where `read` found a host that is not isolated as the ledger has
-            it, or could not read one.
+        SystemExit: 1 after all was printed, where `read` found a host that is not proved to be isolated as
+            the ledger has it, or an order is not finished or not known.
     """
     settings = load_settings(config)
-    ledger = ledger_here(settings)
-    readings: Mapping[HostKey, LeaseReading] = NO_READINGS
+    there = ledger_to_read(settings)
+    ledger, readings = there.ledger, HostsRead({}, {})
     leases = ledger.leases()
-    if read and leases:
-        readings = _read(leases, edr_name, settings, ledger)
-    found = standings(ledger, now=clock(), readings=readings, policy_stops=settings.isolation.kill_switch)
+    if read:
+        readings = read_all(leases, ledger.intents(active=True), edr_name, settings, ledger)
+    found = standings(
+        ledger, now=clock(), readings=readings.leases, policy_stops=settings.isolation.kill_switch
+    )
+    overtaken = {each.approval_id: meanwhile(each, ledger) for each in found.open_questions}
     if as_json:
-        write_json({"schema_version": SCHEMA_VERSION, **found.model_dump(mode="json")})
+        write_json(_document(found, there, readings, overtaken))
     else:
-        _print(found, config)
-    if any(not _as_it_should_be(readings.get(lease.host)) for lease in leases if read):
+        print_lines([there.line])
+        _print(found, readings, overtaken, config)
+    if read and (found.unfinished or not all(readings.proves(lease) for lease in leases)):
         sys.stdout.flush()
         sys.exit(EXIT_FAILED)
 
 
-def _read(
-    leases: Sequence[Lease], edr_name: str, settings: Settings, ledger: Ledger
-) -> dict[HostKey, LeaseReading]:
-    """What each EDR says of its hosts; the one of the option alone where one is given."""
-    if edr_name:
-        return _read_by(wanted_edr(edr_name, settings), leases, settings, ledger)
-    found: dict[HostKey, LeaseReading] = {}
-    for connector in dict.fromkeys(lease.connector for lease in leases):
-        of_it = [lease for lease in leases if lease.connector == connector]
-        try:
-            found |= _read_by(wanted_edr("", settings, of=connector), of_it, settings, ledger)
-        except ConfigError as error:
-            found |= {lease.host: LeaseReading(None, f"{str(error).rstrip('.')}.") for lease in of_it}
-    return found
+def _document(
+    found: IsolationView, there: LedgerToRead, readings: HostsRead, overtaken: Mapping[str, str]
+) -> dict[str, Any]:
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "ledger": {"file": str(there.file), "new": there.new},
+        **found.model_dump(mode="json"),
+        "unfinished_read": {
+            intent_id: {
+                "status": reading.status.model_dump(mode="json") if reading.status else None,
+                "problem": reading.problem,
+            }
+            for intent_id, reading in readings.orders.items()
+        },
+    }
+    for each in document["open_questions"]:
+        each["meanwhile"] = overtaken[each["approval_id"]]
+    return document
 
 
-def _read_by(
-    name: EdrName, leases: Sequence[Lease], settings: Settings, ledger: Ledger
-) -> dict[HostKey, LeaseReading]:
-    with warnings_as_notes(), opened(name, settings, ledger) as tools:
-        return read_hosts(leases, tools, monotonic=monotonic)
-
-
-def _as_it_should_be(reading: LeaseReading | None) -> bool:
-    status = reading.status if reading is not None else None
-    return status is not None and status.state is IsolationState.ISOLATED and status.proved
-
-
-def _print(found: IsolationView, config: Path | None) -> None:
+def _print(
+    found: IsolationView, readings: HostsRead, overtaken: Mapping[str, str], config: Path | None
+) -> None:
     switch, breaker = found.kill_switch, found.breaker
     in_ledger = KillSwitch(switch.on and not switch.in_policy, switch.by, switch.why, switch.at)
     print_lines(
@@ -113,9 +103,15 @@ def _print(found: IsolationView, config: Path | None) -> None:
             for each in found.unfinished
         ]
         titles = ("not finished", "EDR", "agent", "order", "state")
-        write("\n" + aligned(titles, orders, below=[_unfinished(each) for each in found.unfinished]))
+        write(
+            "\n" + aligned(titles, orders, below=[_unfinished(each, readings) for each in found.unfinished])
+        )
+        for each in found.unfinished:
+            if each.state is IntentState.UNKNOWN:
+                told = [f"{each.intent_id}, whose outcome is not known:"]
+                print_lines([*told, *unknown_lines(each.intent_id, each.detail, config)])
     for question in found.open_questions:
-        print_lines(["", *question_lines(question, config)])
+        print_lines(["", *question_lines(question, config, overtaken=overtaken[question.approval_id])])
     if not (found.isolations or found.unfinished or found.open_questions):
         print_lines(["no isolation of ours stands, no order is unfinished, no question is open"])
 
@@ -137,13 +133,14 @@ def _below(row: IsolationRow) -> str:
     return f"{told}. {row.told}".rstrip()
 
 
-def _unfinished(intent: Intent) -> str:
-    order = intent.order
+def _unfinished(intent: Intent, readings: HostsRead) -> str:
+    order, reading = intent.order, readings.orders.get(intent.intent_id)
     ordered = f"{intent.intent_id}, by {order.by} at {wording.moment(intent.requested_at)}"
-    told = f"{ordered}: {intent.detail or order.reason}"
-    after = (
-        "reconcile reads it again; close-intent is for a person who knows"
-        if intent.state is IntentState.UNKNOWN
-        else "reconcile reads what became of it"
-    )
-    return f"{told.rstrip('.')}. regsvcs-response {after}."
+    sentences = [f"{ordered}: {intent.detail or order.reason}"]
+    if reading is not None and reading.status is not None:
+        sentences.append(f"The EDR says at this moment: {state_words(reading.status)}")
+    elif reading is not None:
+        sentences.append(f"The EDR was not read: {reading.problem}")
+    if intent.state is not IntentState.UNKNOWN:
+        sentences.append("regsvcs-response reconcile reads what became of it")
+    return " ".join(f"{each.rstrip('.')}." for each in sentences)

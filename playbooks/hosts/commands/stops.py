@@ -6,6 +6,7 @@ from pathlib import Path
 
 from connectors.errors import InputError
 from connectors.facts.ledger import Breaker, KillSwitch
+from connectors.state.ledger import Ledger
 from playbooks.hosts.commands.isolation_output import print_lines
 from playbooks.hosts.commands.isolation_tools import (
     SCHEMA_VERSION,
@@ -14,9 +15,10 @@ from playbooks.hosts.commands.isolation_tools import (
     ledger_here,
     person,
 )
+from playbooks.hosts.commands.ledger_reading import ledger_to_read
 from playbooks.hosts.terminal_output import write_json
 from playbooks.report import wording
-from playbooks.settings import load_settings
+from playbooks.settings import Settings, load_settings
 
 
 def kill_switch(action: str, *, why: str, config: Path | None, as_json: bool) -> None:
@@ -28,7 +30,7 @@ def kill_switch(action: str, *, why: str, config: Path | None, as_json: bool) ->
     """
     _check(action, ("on", "off", "show"))
     settings = load_settings(config)
-    ledger = ledger_here(settings)
+    ledger = _ledger(settings, only_shown=action == "show")
     if action != "show":
         by, why = person(), given_why(why)
         if action == "off":
@@ -63,7 +65,7 @@ def breaker(action: str, *, why: str, config: Path | None, as_json: bool) -> Non
     """
     _check(action, ("show", "close"))
     settings = load_settings(config)
-    ledger = ledger_here(settings)
+    ledger = _ledger(settings, only_shown=action == "show")
     if action == "close":
         by, why = person(), given_why(why)
         check_approver(by, settings, ledger, subject="breaker", wanted="close the breaker")
@@ -94,6 +96,14 @@ def breaker_line(found: Breaker) -> str:
     if not found.open:
         return f"breaker: closed; {row}"
     return f"breaker: open, nothing is isolated until a person closes it; {row}"
+
+
+def _ledger(settings: Settings, *, only_shown: bool) -> Ledger:
+    if not only_shown:
+        return ledger_here(settings)
+    there = ledger_to_read(settings)
+    there.tell_new()
+    return there.ledger
 
 
 def _check(action: str, known: tuple[str, ...]) -> None:
