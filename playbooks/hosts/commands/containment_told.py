@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from actions.containment import ContainmentOutcome, ContainmentResult
+from actions.isolation import IsolationVerdict
 from actions.reconciliation import WaitingQuestion
 from connectors.facts.ledger import Approval, ApprovalState
 from playbooks.case import CaseReport, ContainmentReport
@@ -97,16 +98,22 @@ def run_lines(reports: Sequence[CaseReport], run_id: str, config: Path | None) -
     return lines
 
 
+#: All guards passed, and yet nothing was sent.
+_NOT_ORDERED = frozenset({ContainmentOutcome.REFUSED, ContainmentOutcome.NOT_SENT})
+
+
 def run_failed(reports: Iterable[CaseReport], run_id: str) -> bool:
     """Whether an isolation of a run came to nothing, or what was wanted could not be ordered."""
-    for report in reports:
-        result = report.containment.result if report.containment is not None else None
-        if result is None:
-            if any(each.step == "isolate_host" and not each.ok for each in report.steps):
-                return True
-        elif result.outcome in CAME_TO_NOTHING and _of_run(result, run_id):
-            return True
-    return False
+    return any(_came_to_nothing(report, run_id) for report in reports)
+
+
+def _came_to_nothing(report: CaseReport, run_id: str) -> bool:
+    result = report.containment.result if report.containment is not None else None
+    if result is None:
+        return any(each.step == "isolate_host" and not each.ok for each in report.steps)
+    if result.outcome in CAME_TO_NOTHING and _of_run(result, run_id):
+        return True
+    return result.outcome in _NOT_ORDERED and report.decision.verdict is IsolationVerdict.ISOLATE
 
 
 def _of_run(result: ContainmentResult, run_id: str) -> bool:
