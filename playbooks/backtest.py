@@ -28,6 +28,7 @@ from actions.profile import Profile
 from actions.sites import site_of
 from connectors.facts.host import AddressSeen, HostRef, HostType
 from connectors.facts.isolation import HowKnown, IsolationState, IsolationStatus
+from connectors.facts.ledger import HostKey
 from connectors.ports import Capability
 from playbooks.backtest_facts import (
     RESTS_ON,
@@ -130,12 +131,12 @@ class _Isolated(NamedTuple):
 
     at: datetime
     case_id: str
-    host: tuple[str, str]
-    site: str
+    host: HostKey
+    site: bytes
 
 
 class _Ledger:
-    """The isolations of this backtest. Every one stands to the end: a lease never releases by itself."""
+    """The isolations of this backtest, counted as the ledger counts. A lease never releases by itself."""
 
     def __init__(self, *, run_per_case: bool) -> None:
         self._run_per_case = run_per_case
@@ -162,12 +163,12 @@ class _Ledger:
         )
 
 
-def _key(host: HostRef) -> tuple[str, str]:
-    return (host.connector, host.host_id.casefold())
+def _key(host: HostRef) -> HostKey:
+    return HostKey(host.connector, host.host_id)
 
 
-def _site(site: str) -> str:
-    return site.strip().casefold()
+def _site(site: str) -> bytes:
+    return site.encode().lower()  # of bytes only A to Z are lowered, as the ledger compares them
 
 
 def _decided(

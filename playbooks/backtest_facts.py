@@ -213,6 +213,10 @@ _CHOSEN = {
 }
 
 
+#: By guard: what may be assumed to see past it where what it asks for is not known.
+SEEN_PAST = {guard: assume for assume, each in _CHOSEN.items() for guard in each.guards}
+
+
 def _moment(delay_s: float) -> Assumption:
     return Assumption(
         "moment",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from playbooks.backtest_facts import Outcome
 from playbooks.report import html, wording
-from playbooks.report.backtest_words import CONDITIONAL, NO_CASE, BacktestView, Count, PolicyView
+from playbooks.report.backtest_words import CONDITIONAL, BacktestView, Count, PolicyView
 
 #: Cases in the table, and cases of which every guard is shown; the JSON has all.
 CASES_LISTED = 1000
@@ -69,7 +69,6 @@ def render(view: BacktestView) -> str:
         "not_in_full": max(0, total - CASES_IN_FULL),
         "differences": (view.differences or ())[:CASES_LISTED],
         "more_differences": max(0, len(view.differences or ()) - CASES_LISTED),
-        "no_case": NO_CASE,
         "conditional": CONDITIONAL,
     }
     return html.page("backtest_page.html", context)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from playbooks.report.backtest_words import CONDITIONAL, NO_CASE, BacktestView, CaseLine
+from playbooks.report.backtest_words import CONDITIONAL, BacktestView, CaseLine
 from playbooks.report.content import Tone
 from playbooks.report.page import Page
 from playbooks.report.wording import count
@@ -36,9 +36,11 @@ def render(view: BacktestView, *, width: int, color: bool, unicode: bool) -> str
     page.section("Backtest", f"{view.total}{f', decided {view.span}' if view.span else ''}")
     for policy in view.policies:
         page.hang(_INDENT, f"{policy.name} ({policy.mode}): {policy.sentence}")
+        if policy.hint:
+            page.hang(_INDENT * 2, policy.hint)
     page.hang(_INDENT, CONDITIONAL, "dim")
     if not view.cases:
-        page.hang(_INDENT, NO_CASE)
+        page.hang(_INDENT, view.no_case)
     else:
         _guards(page, view)
         _cases(page, view)

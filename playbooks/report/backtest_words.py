@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from actions.isolation import GuardOutcome
+from connectors.edr.sysmon_file.event import ReadReport
 from playbooks.backtest_facts import (
+    SEEN_PAST,
     Assumption,
     BacktestCase,
     BacktestGuard,
@@ -87,12 +89,14 @@ class PolicyView:
 
     Attributes:
         mode: the mode that was judged, and how it is set where that is another.
+        hint: which options see past what alone stops cases since it is not known; "" for none.
     """
 
     name: str
     mode: str
     counts: tuple[Count, ...]
     sentence: str
+    hint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,7 @@ class BacktestView:
     Attributes:
         total: the number of cases.
         span: from the first to the last of their moments.
+        no_case: what to say where there is none.
         policies: one, or two where they are compared.
         guards: those that stopped something, by either policy.
         cases: of the first policy; empty where there is none.
@@ -123,6 +128,7 @@ class BacktestView:
 
     total: str
     span: str
+    no_case: str
     policies: tuple[PolicyView, ...]
     guards: tuple[GuardCount, ...]
     cases: tuple[CaseLine, ...]
@@ -136,6 +142,8 @@ def view_of(
     found: Sequence[Difference] | None,
     terms: Terms,
     notes: Sequence[str] = (),
+    *,
+    no_case: str = NO_CASE,
 ) -> BacktestView:
     """Everything a person is shown of a backtest.
 
@@ -144,13 +152,15 @@ def view_of(
         found: the differences; None where nothing was compared.
         terms: what was assumed.
         notes: what the reader should know of the input, one sentence each.
+        no_case: what to say where there is no case, see no_case().
     """
     first = results[0]
     moments = [case.moment for case in first.cases if case.moment is not None]
     return BacktestView(
         total=wording.count(len(first.cases), "case"),
         span=wording.span(min(moments), max(moments)) if moments else "",
-        policies=tuple(_policy(each) for each in results),
+        no_case=no_case,
+        policies=tuple(_policy(each, terms) for each in results),
         guards=_guard_counts(results),
         cases=tuple(_case(case) for case in first.cases),
         differences=None if found is None else tuple(_difference(each) for each in found),
@@ -159,12 +169,46 @@ def view_of(
     )
 
 
-def _policy(result: PolicyResult) -> PolicyView:
+def no_case(read: ReadReport | None, *, rejected: int) -> str:
+    """What it means that there is no case. Only where all was read is that an answer.
+
+    Args:
+        read: how the reading of the logs went; None where none was given.
+        rejected: notables, or whole inputs, that could not be used.
+    """
+    if read is not None and not read.sysmon_events:
+        what = "no Sysmon event was read"
+    elif rejected or (read is not None and read.problem_count):
+        what = "not all that was given could be read"
+    else:
+        return NO_CASE
+    return f"No case was found, and {what}: this does not say that nothing would have been isolated."
+
+
+def _policy(result: PolicyResult, terms: Terms) -> PolicyView:
     counts = tuple(Count(each, OUTCOME[each], result.count(each)) for each in Outcome)
     set_as = "" if result.mode is result.judged_as else f", set to {result.mode.value}"
     said = ", ".join(f"{each.words} {each.number}" for each in counts)
     mode = f"judged in mode {result.judged_as.value}{set_as}"
-    return PolicyView(wording.name(result.policy), mode, counts, f"of {len(result.cases)}: {said}")
+    sentence = f"of {len(result.cases)}: {said}" if result.cases else "no case was judged"
+    return PolicyView(wording.name(result.policy), mode, counts, sentence, _hint(result, terms))
+
+
+def _hint(result: PolicyResult, terms: Terms) -> str:
+    past = {guard for guard, assume in SEEN_PAST.items() if assume not in terms.assume}
+    unseen = [
+        {guard.id for guard in case.obstacles}
+        for case in result.cases
+        if case.obstacles
+        and all(each.outcome is GuardOutcome.UNKNOWN and each.id in past for each in case.obstacles)
+    ]
+    if not unseen:
+        return ""
+    guards = [guard for guard in SEEN_PAST if any(guard in each for each in unseen)]
+    options = " ".join(f"--assume {SEEN_PAST[guard].value}" for guard in guards)
+    only = ", ".join(guard_name(guard) for guard in guards)
+    stopped = f"{wording.count(len(unseen), 'case')} stopped only by what is not known ({only})"
+    return f"{stopped}: see past it with {options}."
 
 
 def _guard_counts(results: Sequence[PolicyResult]) -> tuple[GuardCount, ...]:

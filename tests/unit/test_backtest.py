@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from actions.case_facts import CaseFacts
@@ -14,8 +14,10 @@ from actions.isolation import GuardOutcome, IsolationMode
 from actions.isolation_guards import GUARDS
 from actions.isolation_policy import Caps, Freshness, IsolationPolicy, ProtectedHosts, SitePolicy
 from actions.profiles.regsvcs import PROFILE
-from connectors.facts.host import AddressSeen, HostType
-from playbooks.backtest import backtest, last_connection, live_policy
+from connectors.facts.host import AddressSeen, HostRef, HostType
+from connectors.facts.ledger import HostKey
+from connectors.state.sqlite_ledger import FILE_NAME, SqliteLedger
+from playbooks.backtest import _Ledger, backtest, last_connection, live_policy
 from playbooks.backtest_facts import (
     RESTS_ON,
     Assume,
@@ -30,6 +32,8 @@ from playbooks.case_findings import CaseFindings
 from playbooks.settings import Settings
 from playbooks.steps import InProcess
 from tests.case_builders import OWN_IP, T0, plain_case, stealer_case
+from tests.http_clients import Clock
+from tests.ledger_builders import isolated, order
 
 ALL = frozenset(Assume)
 CAPS = Caps(per_run=100, per_hour=100, per_day=100)
@@ -346,3 +350,57 @@ class TestProperties:
             return judge(CASES, auto(caps=caps), run_per_case=True).count(Outcome.ISOLATE)
 
         assert of(max(1, loose - less)) <= of(loose)
+
+    @settings(max_examples=12)
+    @given(
+        steps=st.lists(
+            st.tuples(
+                st.sampled_from(["ws-1", "WS-1", "ws-2", "stra\u00dfe"]),
+                st.sampled_from(
+                    ["", "North", "north", "Stra\u00dfe", "strasse", "\u00c4", "\u00e4", " north"]
+                ),
+                st.sampled_from([0, 1, 30, 59, 60, 61, 1380, 1440]),
+            ),
+            max_size=5,
+        ),
+        last=st.sampled_from([0, 1, 60, 1440]),
+        run_per_case=st.booleans(),
+    )
+    @example(
+        steps=[("ws-1", "North", 0), ("WS-1", "Stra\u00dfe", 60), ("ws-2", "strasse", 1380)],
+        last=0,
+        run_per_case=False,
+    )
+    def test_it_counts_as_the_ledger_counts(
+        self,
+        *,
+        steps: list[tuple[str, str, int]],
+        last: int,
+        run_per_case: bool,
+        tmp_path_factory: pytest.TempPathFactory,
+    ) -> None:
+        clock = Clock()
+        ledger = SqliteLedger(tmp_path_factory.mktemp("counts") / FILE_NAME, clock=clock)
+        simulated = _Ledger(run_per_case=run_per_case)
+        for number, (host_id, site, minutes) in enumerate([*steps, ("ws-1", "north", last)]):
+            clock.advance(minutes * 60)
+            host, run_id = HostKey("defender", host_id), f"run-{number if run_per_case else 0}"
+            ref = HostRef(connector="defender", hostname="WS-1", host_id=host_id)
+            standing = ledger.standing(host, run_id=run_id, site=site)
+            view = simulated.view(ref, now=clock.now, site=site)
+            assert (
+                view.in_run,
+                view.in_hour,
+                view.in_day,
+                view.at_site_in_day,
+                bool(view.active_lease),
+            ) == (
+                standing.in_run,
+                standing.in_hour,
+                standing.in_day,
+                standing.at_site_in_day,
+                standing.lease is not None,
+            )
+            if standing.lease is None:
+                isolated(ledger, order(host=host, run_id=run_id, site=site, case_id=f"case-{number}"))
+                simulated.add(ref, at=clock.now, case_id=f"case-{number}", site=site)

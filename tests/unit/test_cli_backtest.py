@@ -12,8 +12,8 @@ import pytest
 
 from actions.isolation_guards import GUARDS
 from connectors.facts.host import HostType
-from playbooks import backtest_inputs
 from playbooks.backtest_facts import Outcome, PolicyResult, Terms, differences
+from playbooks.hosts.commands import backtest_inputs
 from playbooks.report import backtest_page, backtest_terminal
 from playbooks.report.backtest_words import NO_CASE, BacktestView, view_of
 from tests import html_reading
@@ -216,6 +216,18 @@ class TestFolders:
         result = invoke("backtest", examples, "--policy", policy_file(tmp_path))
         assert result.code == 2
         assert result.err.count("too large to look for notables in") == 3  # not of the large logs
+
+    def test_what_the_logs_raise_beside_the_notables_is_counted(
+        self, invoke: Invoke, examples: Path, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "logs"
+        shutil.copytree(examples, folder)
+        (folder / "installer" / "notable.json").unlink()
+        (folder / "local-only" / "notable.json").unlink()
+        result = invoke("backtest", folder, "--policy", policy_file(tmp_path), "--json")
+        document = json.loads(result.out)
+        assert [case["host"] for case in document["policies"][0]["cases"]] == ["WS01.corp.example"]
+        assert any("1 detection of the logs beside the given notables" in each for each in document["notes"])
 
     def test_a_log_of_another_provider_is_no_file_of_notables(self, invoke: Invoke, tmp_path: Path) -> None:
         record = {

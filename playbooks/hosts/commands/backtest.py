@@ -11,12 +11,10 @@ from typing import NamedTuple
 
 from actions.profile import Profile
 from connectors.errors import ConfigError, InputError, NotableError
-from connectors.facts.notable import Notable
-from connectors.ports import EdrConnector
 from playbooks.backtest import backtest
 from playbooks.backtest_facts import Assume, Difference, PolicyResult, Terms, differences
-from playbooks.backtest_inputs import SortedInputs, forget, sort_inputs, too_large
-from playbooks.case_findings import gather_cases, notables_left
+from playbooks.case_findings import CaseFindings, gather_cases, notables_left
+from playbooks.hosts.commands.backtest_inputs import SortedInputs, forget, sort_inputs, too_large
 from playbooks.hosts.given_notables import GivenNotables, read_notables
 from playbooks.hosts.outcome import EXIT_BAD_INPUT, complain
 from playbooks.hosts.terminal_output import (
@@ -51,13 +49,13 @@ class Given(NamedTuple):
     """What the inputs held.
 
     Attributes:
-        notables: those that cases are made of.
+        cases: with what telemetry gave.
         log_run: None where no log was given.
         rejected: why notables, or whole inputs, could not be used.
         notes: what the reader should know, one sentence each.
     """
 
-    notables: Sequence[Notable]
+    cases: Sequence[CaseFindings]
     log_run: LogRun | None
     rejected: Sequence[NotableError]
     notes: tuple[str, ...]
@@ -168,8 +166,10 @@ def _given(
             f"{count(log_run.report.problem_count, 'problem')} in reading the logs:"
             " what could not be read was not judged."
         )
+    edr = log_run.edr if log_run else None
+    cases = gather_cases(InProcess(), edr, given.notables if given else raised, settings)
     if given is None:
-        return Given(raised, log_run, rejected, tuple(notes))
+        return Given(cases, log_run, rejected, tuple(notes))
     if found := len(set(inputs.in_folders) & set(inputs.notables)):
         holds = "holds" if found == 1 else "hold"
         notes.append(f"{count(found, 'file')} in the folders {holds} notables: cases are made of those.")
@@ -177,21 +177,14 @@ def _given(
         notes.append(
             "No log was given: notables alone name no machine and no process, so that none isolates."
         )
-    left = _left(given, raised, log_run.edr, settings) if log_run is not None else ()
+    worked = {each.case_id for each in cases}
+    left = notables_left(InProcess(), edr, raised, settings, worked=worked) if edr is not None else ()
     if left:
         notes.append(
             f"{count(len(left), 'detection')} of the logs beside the given notables not judged:"
             " give the logs without notables to judge all that they raise."
         )
-    return Given(given.notables, log_run, rejected, tuple(notes))
-
-
-def _left(
-    given: GivenNotables, raised: Sequence[Notable], edr: EdrConnector, settings: Settings
-) -> Sequence[Notable]:
-    found = gather_cases(InProcess(), edr, given.notables, settings)
-    worked = {each.case_id for each in found}
-    return notables_left(InProcess(), edr, raised, settings, worked=worked)
+    return Given(cases, log_run, rejected, tuple(notes))
 
 
 def _read(
@@ -223,13 +216,11 @@ def _judged(
     terms: Terms,
     names: Sequence[str],
 ) -> tuple[list[PolicyResult], tuple[Difference, ...] | None]:
-    edr = given.log_run.edr if given.log_run else None
-    found = gather_cases(InProcess(), edr, given.notables, settings)
     judged = [settings]
     if other is not None:
         judged.append(settings.model_copy(update={name: getattr(other, name) for name in _COMPARED}))
     results = [
-        backtest(InProcess(), found, name=name, profiles=profiles, settings=each, terms=terms)
+        backtest(InProcess(), given.cases, name=name, profiles=profiles, settings=each, terms=terms)
         for name, each in zip(names, judged, strict=True)
     ]
     return results, differences(results[0], results[1]) if other is not None else None
