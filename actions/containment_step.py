@@ -14,6 +14,7 @@ from connectors.errors import (
     AuthRejected,
     ConnectorError,
     NotFound,
+    NotSent,
     NotSupported,
     PermissionMissing,
     RateLimited,
@@ -28,7 +29,9 @@ LONGEST_PAUSE_S = 15.0
 
 
 #: Answers to a call that say that nothing was done.
-CERTAINLY_NOT = (NotSupported, AuthRejected, PermissionMissing, NotFound, RateLimited, Rejected)
+CERTAINLY_NOT = (
+    NotSent, NotSupported, AuthRejected, PermissionMissing, NotFound, RateLimited, Rejected,
+)  # fmt: skip
 
 WANTED = {
     IntentKind.ISOLATE: IsolationState.ISOLATED,

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from actions import containment_words as words
 from actions.containment import ContainmentOutcome, ContainmentResult, Tools
-from actions.containment_step import Finding, Reading, ends_at, may_read, pause_s, step_of
+from actions.containment_step import Finding, Reading, ends_at, is_proved, may_read, pause_s, step_of
 from actions.isolation_policy import IsolationPolicy
 from connectors.errors import ConnectorError, RateLimited
 from connectors.facts.host import HostRef
-from connectors.facts.isolation import ActionHandle, IsolationStatus
+from connectors.facts.isolation import ActionHandle, IsolationState, IsolationStatus
 from connectors.facts.ledger import HostKey, Intent, IntentKind, IntentState, Lease, Order
 from connectors.state.ledger import LedgerUnusable, Stale
 
@@ -75,12 +75,36 @@ def state_of(order: Order, tools: Tools, handle: ActionHandle | None = None) -> 
 
 
 def read_state(sent: Sent, tools: Tools) -> Reading:
-    """The state of the host that the vendor was called for."""
+    """The state of the host that the vendor was called for.
+
+    Where a release supersedes an isolation, the state by the release alone is no proof: the isolation may be
+    under way beside it. Then the state by all that the vendor knows counts.
+    """
+    order = sent.intent.order
     try:
-        return state_of(sent.intent.order, tools, sent.handle)
+        reading = state_of(order, tools, sent.handle)
+        if sent.handle is None or not _seems_released(order, reading) or not _supersedes(sent.intent, tools):
+            return reading
+        whole = state_of(order, tools)
+        return reading if _seems_released(order, whole) else whole
     except Exception as error:
         give_up(sent, tools, error)
         raise
+
+
+def _seems_released(order: Order, reading: Reading) -> bool:
+    status = reading.status
+    released = status is not None and is_proved(status, IsolationState.NOT_ISOLATED)
+    return released and order.kind is IntentKind.RELEASE
+
+
+def _supersedes(release: Intent, tools: Tools) -> bool:
+    """Whether an isolation of unknown outcome stands beside a release; True where that cannot be read."""
+    try:
+        beside = tools.ledger.intents(active=True, host=release.order.host)
+    except LedgerUnusable:
+        return True
+    return any(each.superseded_by == release.intent_id for each in beside)
 
 
 def give_up(sent: Sent, tools: Tools, error: Exception) -> None:
@@ -191,8 +215,23 @@ def concluded(intent: Intent, tools: Tools, *, status: IsolationStatus | None = 
     """
     outcome = _outcome(intent)
     told = intent.detail if status is not None and intent.detail else words.as_the_ledger_says(intent)
+    told += beside(intent, tools)
     lease = standing_lease(intent.order.host, tools) if outcome is ContainmentOutcome.ISOLATED else None
     return result_of(intent, outcome, told, tools, status=status, lease=lease)
+
+
+def beside(release: Intent, tools: Tools) -> str:
+    """What is still open on a host whose release came to nothing, as a further sentence; "" for nothing."""
+    came_to_nothing = release.state in (IntentState.FAILED, IntentState.EXPIRED)
+    if release.order.kind is not IntentKind.RELEASE or not came_to_nothing:
+        return ""
+    try:
+        left = tools.ledger.standing(release.order.host).intent
+    except LedgerUnusable:
+        return ""
+    if left is None or left.order.kind is not IntentKind.ISOLATE:
+        return ""
+    return f" {words.as_the_ledger_says(left)}"
 
 
 def _outcome(intent: Intent) -> ContainmentOutcome:

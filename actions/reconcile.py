@@ -6,6 +6,7 @@ released. All else is told to a person. A second run right after the first chang
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Collection, Iterable
 
 from actions.containment import ContainmentOutcome, Tools
@@ -136,18 +137,21 @@ class _Reconciling:
     # --- what was begun ------------------------------------------------------------------------
 
     def _settle_all(self) -> None:
-        for intent in self._ledger.intents(active=True):
+        """A release before the isolation that it supersedes, whose end it may be."""
+        for intent in sorted(self._ledger.intents(active=True), key=lambda each: bool(each.superseded_by)):
             if self._wanted(intent.order.host):
                 self._settle(intent)
 
-    def _settle(self, intent: Intent) -> None:
-        order = intent.order
+    def _settle(self, before: Intent) -> None:
+        order = before.order
+        intent = (self._ledger.intent(before.intent_id) or before) if before.superseded_by else before
         if order.connector != self._tools.edr.name:
             sentence = f"It is a host of {order.connector}, and {self._tools.edr.name} is asked."
             self._unread(order.host, order.hostname, sentence)
             return
-        # One that the vendor was not called for is settled without a reading.
-        problem = self._not_now() if intent.called_at is not None else ""
+        # One that has ended, or that the vendor was not called for, is settled without a reading.
+        reads = intent.active and intent.called_at is not None
+        problem = self._not_now() if reads else ""
         if problem:
             self._unread(order.host, order.hostname, problem)
             return
@@ -166,7 +170,7 @@ class _Reconciling:
                 connector=order.connector,
                 host_id=order.host_id,
                 hostname=order.hostname,
-                before=intent.state,
+                before=before.state,
                 after=after.state,
                 outcome=result.outcome,
                 sentence=_settled_sentence(after, result.outcome, result.sentence),
@@ -240,12 +244,9 @@ class _Reconciling:
     def _stray(self, key: HostKey, host: HostRef) -> None:
         own = self._own(key)
         state = host.isolation
-        sentence = f"The EDR says {state.value}, and no isolation of ours stands."
+        sentence = f"The EDR says {state.value.replace('_', ' ')}, and no isolation of ours stands."
         if own is not None:
-            sentence += (
-                f" An isolation of ours ended {own.state.value} at {own.changed_at:%Y-%m-%d %H:%M} UTC"
-                f" ({own.intent_id}): the vendor may have carried it out after that."
-            )
+            sentence += _perhaps_ours(own, host)
         self._strays.append(
             Stray(
                 connector=key.connector,
@@ -268,16 +269,36 @@ class _Reconciling:
         )
 
     def _own(self, host: HostKey) -> Intent | None:
-        """The last isolation of ours that the vendor was called for and that came to nothing; None if none.
+        """An isolation of ours that the vendor may have carried out after it had ended; None if none.
 
-        One that was released or found released says nothing about the isolation that stands.
+        It is the last order that the vendor was called for, but for releases that came to nothing; or a
+        verified release took its place. One that was seen, and then released, says nothing about the
+        isolation that stands.
         """
-        ordered = [each for each in self._ledger.intents(host=host) if each.called_at is not None]
-        last = ordered[-1] if ordered else None
         fruitless = (IntentState.EXPIRED, IntentState.FAILED)
-        if last is None or last.order.kind is not IntentKind.ISOLATE or last.state not in fruitless:
-            return None
-        return last
+        for each in reversed(self._ledger.intents(host=host)):
+            if each.called_at is None:
+                continue
+            if each.order.kind is IntentKind.ISOLATE:
+                return each if each.state in fruitless else None
+            if each.state not in fruitless:
+                return self._superseded_by(each)
+        return None
+
+    def _superseded_by(self, release: Intent) -> Intent | None:
+        beside = self._ledger.intents(host=release.order.host)
+        return next((each for each in beside if each.superseded_by == release.intent_id), None)
+
+
+def _perhaps_ours(own: Intent, host: HostRef) -> str:
+    """Of a stray: which isolation of ours it may be, and how it is released."""
+    carries = "may be carrying" if host.isolation is IsolationState.ISOLATING else "may have carried"
+    name = shlex.quote(host.hostname or own.order.hostname)
+    return (
+        f" It may be ours: {own.intent_id} ended {own.state.value} at {own.changed_at:%Y-%m-%d %H:%M} UTC"
+        f" ({own.detail.rstrip('.') or 'no reason'}), and the vendor {carries} it out after that. To release"
+        f" it: `release {name} --not-ours --why REASON`."
+    )
 
 
 def _settled_sentence(intent: Intent, outcome: ContainmentOutcome, sentence: str) -> str:

@@ -30,11 +30,11 @@ class Settled(Fact):
 
 
 class Stray(Fact):
-    """A host that the EDR says is isolated, and that no isolation of ours covers.
+    """A host that the EDR says is isolated or being isolated, and that no isolation of ours covers.
 
     Attributes:
         state: as the EDR's list says.
-        intent_id: an isolation of ours that came to nothing and may be the cause; "" for none.
+        intent_id: an isolation of ours that may be the cause although it has ended; "" for none.
     """
 
     connector: str

@@ -8,7 +8,7 @@ from datetime import timedelta
 from actions import containment_words as words
 from actions.containment import ContainmentOutcome, ContainmentResult, Tools
 from actions.containment_step import is_certainly_not_done
-from actions.follow_intent import Sent, concluded, give_up, host_of, result_of, told_of
+from actions.follow_intent import Sent, beside, concluded, give_up, host_of, result_of, told_of
 from actions.isolation_policy import IsolationPolicy
 from connectors.errors import ConnectorError
 from connectors.facts.isolation import ActionHandle, IsolationStatus
@@ -167,6 +167,7 @@ def _not_done(intent: Intent, error: ConnectorError, tools: Tools) -> Containmen
     told = words.refused_by_vendor(intent.order, error)
     try:
         intent = tools.ledger.move(intent, IntentState.FAILED, detail=told, by=intent.order.by)
+        told += beside(intent, tools)
     except Stale as stale:
         return concluded(stale.intent, tools)
     except LedgerUnusable as unusable:

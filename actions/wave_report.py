@@ -155,15 +155,17 @@ def _row(known: _Known, lease: Lease | None, isolation: Intent | None, release: 
         release = None
     if lease is not None and lease.ended_at is not None and not _verified(release):
         release = _release_since(known.ledger, lease) or release
+    if isolation is not None and isolation.superseded_by:
+        release = known.ledger.intent(isolation.superseded_by) or release
     told = None
     if isolation is not None and isolation.active and not (release is not None and release.active):
-        told = _of_isolation(isolation)
+        told = _of_isolation(isolation, release)
     if told is None:
         told = _of_release(release, known)
     if told is None and lease is not None:
         told = _of_lease(lease, release, known.result)
     if told is None and isolation is not None:
-        told = _of_isolation(isolation)
+        told = _of_isolation(isolation, release)
     hostname = lease.hostname if lease else isolation.order.hostname if isolation else ""
     outcome, sentence = told or _Told(WaveOutcome.UNKNOWN, "The ledger does not tell.")
     return WaveHost(
@@ -216,14 +218,21 @@ def _of_lease(lease: Lease, release: Intent | None, result: ContainmentResult | 
     return _Told(WaveOutcome.NOT_TRIED, "Its isolation stands; no release was tried.")
 
 
-def _of_isolation(isolation: Intent) -> _Told:
+def _of_isolation(isolation: Intent, release: Intent | None) -> _Told:
     """A host of the run on which no isolation stands."""
     state = isolation.state.value
     if isolation.active:
-        return _Told(
-            WaveOutcome.UNKNOWN,
-            f"Its isolation is {state}, so that no release was tried: reconcile, or release it by name.",
+        tried = (
+            f", and its release ended {release.state.value} ({release.detail.rstrip('.') or 'no reason'})"
+            if release is not None
+            else ""
         )
+        return _Told(
+            WaveOutcome.UNKNOWN, f"Its isolation is {state}{tried}: reconcile, or release it by name."
+        )
+    if isolation.superseded_by:  # of which nothing but a verified release is proof, and there is none
+        told = f"A release took the place of its isolation ({isolation.superseded_by}), and is not proved."
+        return _Told(WaveOutcome.UNKNOWN, f"{told} Reconcile, or release it by name.")
     return _Told(WaveOutcome.NOT_ISOLATED, f"Its isolation ended {state}: {isolation.detail or 'no reason'}.")
 
 

@@ -68,6 +68,10 @@ class TimedOut(Transient):
     """No answer before the deadline. For a write this means: outcome unknown."""
 
 
+class NotSent(Transient):
+    """Nothing was sent: the request that changes something was never made."""
+
+
 class RateLimited(Transient):
     """The quota is used up.
 

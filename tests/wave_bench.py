@@ -74,6 +74,8 @@ class MemoryLedger:
         )
         if refused is not None:
             raise refused
+        unknown = rules.takes_place_of(order, self.standing(order.host).intent)
+        assert unknown is None, "what a release supersedes is kept by the ledger over SQLite alone"
         intent = Intent(
             intent_id=f"{order.kind.value}-{len(self._intents)}",
             order=order,

@@ -46,7 +46,7 @@ class IntentState(StrEnum):
     """It cannot be told. The host stays closed to further orders until somebody can."""
 
 
-#: States of which only one intent per host may be.
+#: States of which only one intent per host may be, and an isolation beside the release that supersedes it.
 ACTIVE_STATES = frozenset(
     {IntentState.REQUESTED, IntentState.ACCEPTED, IntentState.PENDING, IntentState.UNKNOWN}
 )
@@ -112,6 +112,8 @@ class Intent(Fact):
         accepted_at: when the vendor answered; None if it did not.
         changed_at: when the state last changed.
         detail: one sentence on the state.
+        superseded_by: of an isolation of unknown outcome, the release that was ordered over it: it stands
+            beside that one, and ends only when that one is verified or a reading settles it. "" for none.
     """
 
     intent_id: str
@@ -124,6 +126,7 @@ class Intent(Fact):
     accepted_at: Instant | None = None
     changed_at: Instant
     detail: str = ""
+    superseded_by: str = ""
 
     @property
     def active(self) -> bool:
@@ -180,7 +183,7 @@ class Standing(Fact):
         in_run, in_hour, in_day, at_site_in_day: isolations of this run, in the last 60 minutes, in the last
             24 hours, and of those at this site. An intent counts where it is active or the vendor may have
             been called.
-        intent: the active intent of the host, of any kind.
+        intent: the active intent of the host, of any kind; the release where it supersedes an isolation.
         lease: the isolation of ours that stands.
         last_release_at, last_release_by: of the last release known of this host.
         last_fruitless_at: when an isolation of this host last ended failed or expired although the vendor

@@ -20,6 +20,7 @@ from connectors.errors import (
     BadResponse,
     ConnectorError,
     NotFound,
+    NotSent,
     RateLimited,
     Rejected,
     TimedOut,
@@ -121,7 +122,7 @@ class Http:
             TimedOut: no answer before the deadline. Of a write (not `call.repeatable`): it was sent, or part
                 of it, and nothing says whether it was carried out; a 5xx says nothing either.
             Transient: no connection, 5xx at every attempt, an unverified certificate, breaker open, or a
-                quota that could not be counted. Of a write: it was not sent.
+                quota that could not be counted. Of a write it is always NotSent.
             BadResponse: too large, not unpackable, redirected elsewhere.
             ConnectorError: what `call.accept` raised for an answer that was just fetched. Its BadResponse is
                 a failure of the source, so that an older answer is given instead. Also what `call.refused`
@@ -229,7 +230,7 @@ class Http:
         if given <= 0:
             message = "no time is left to ask"
             if not call.repeatable:
-                raise Transient(call.source, f"not sent: {message}")
+                raise NotSent(call.source, f"not sent: {message}")
             raise TimedOut(call.source, message)
         if self._closed:
             raise Rejected(call.source, _CLOSED)
@@ -239,11 +240,12 @@ class Http:
             raise KeyStopped(call.source, f"not asked again with this key: {rejected}")
         refusal = self._quota.admit(account.stored, call.limits, wait_s=min(QUOTA_WAIT_S, given))
         if refusal is not None:
+            failed = Transient if call.repeatable else NotSent
             if refusal.by in {RefusedBy.TABLE, RefusedBy.FILE}:
-                raise Transient(call.source, _REFUSED[refusal.by])
+                raise failed(call.source, _REFUSED[refusal.by])
             message = f"{_REFUSED[refusal.by]} until {refusal.until:%Y-%m-%d %H:%M:%S} UTC"
             if refusal.by is RefusedBy.BREAKER:
-                raise Transient(call.source, message)
+                raise failed(call.source, message)
             raise RateLimited(call.source, message, retry_at=refusal.until)
         try:
             reply = transport.exchange(call, deadline)

@@ -9,7 +9,7 @@ from datetime import datetime
 import requests
 import urllib3.exceptions as wire
 
-from connectors.errors import BadResponse, ConnectorError, Rejected, TimedOut, Transient
+from connectors.errors import BadResponse, ConnectorError, NotSent, Rejected, TimedOut, Transient
 
 #: An exception of the libraries has no more causes than this; a longer chain is cut.
 _MOST_CAUSES = 50
@@ -82,10 +82,11 @@ def explained(source: str, exc: BaseException, *, deadline_passed: bool) -> Conn
 
 def of_a_write(failure: ConnectorError) -> ConnectorError:
     """What a failure means for a write: TimedOut where it may have been carried out."""
-    if isinstance(failure, Unsent | Unconnected):
-        return Transient(failure.connector, f"not sent: {failure.message}")
-    if isinstance(failure, Rejected) or type(failure) is Transient:
-        return failure  # no request could be made of it, or the certificate was not verified
+    if isinstance(failure, Unsent | Unconnected) or type(failure) is Transient:
+        # There was no connection, or none whose certificate is verified.
+        return NotSent(failure.connector, f"not sent: {failure.message}")
+    if isinstance(failure, Rejected):
+        return failure  # no request could be made of it
     return TimedOut(failure.connector, f"{failure.message}; whether it was carried out is not known")
 
 

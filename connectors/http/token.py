@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from pydantic import SecretStr
 
 from connectors.clock import utc_now
-from connectors.errors import ConnectorError, TimedOut, Transient
+from connectors.errors import ConnectorError, NotSent, TimedOut, Transient
 from connectors.http.accounts import KeyStopped
 from connectors.http.call import Call, Refused, Reply
 from connectors.http.client import Http
 from connectors.http.deadline import Deadline
+from connectors.unsent import before_the_write
 
 #: A token is renewed this long before it expires, but never before nine tenths of its time are over.
 RENEW_BEFORE = timedelta(seconds=60)
@@ -71,8 +73,8 @@ class BearerToken:
         carried out, so a write is repeated too.
 
         Raises:
-            ConnectorError: as Http.send, and what `fetch` raises. A write for which no token could be had in
-                time raises Transient and not TimedOut: it was never sent.
+            NotSent: of a write, for which no token could be had.
+            ConnectorError: as Http.send, and what `fetch` raises.
         """
         held = self._current(call, deadline, refused=None)
         statuses: list[int] = []
@@ -100,10 +102,8 @@ class BearerToken:
             held, now = self._held, self._clock()
             if held is not None and held is not refused and now < held.renew_at:
                 return held
-            try:
-                token = self._fetch(deadline)
-            except TimedOut as exc:
-                raise _untimely(call, f"no token in time: {exc.message}") from exc
+            with nullcontext() if call.repeatable else before_the_write():
+                token = self._token(call, deadline)
             lifetime = max(timedelta(0), token.expires_at - now)
             margin = min(RENEW_BEFORE, lifetime / _SHARE_OF_LIFETIME)
             self._held = _Held(token, token.expires_at - margin)
@@ -111,12 +111,18 @@ class BearerToken:
         finally:
             self._lock.release()
 
+    def _token(self, call: Call, deadline: Deadline) -> Token:
+        try:
+            return self._fetch(deadline)
+        except TimedOut as exc:
+            raise _untimely(call, f"no token in time: {exc.message}") from exc
+
 
 def _untimely(call: Call, message: str) -> Transient:
     """TimedOut for a read; for a write that would mean "perhaps carried out", which it was not."""
     if call.repeatable:
         return TimedOut(call.source, message)
-    return Transient(call.source, f"not sent: {message}")
+    return NotSent(call.source, f"not sent: {message}")
 
 
 def _with(call: Call, token: Token) -> Call:

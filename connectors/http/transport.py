@@ -21,10 +21,10 @@ from connectors.errors import (
     BadResponse,
     ConnectorError,
     NotFound,
+    NotSent,
     RateLimited,
     Rejected,
     TimedOut,
-    Transient,
 )
 from connectors.http.accounts import Forbidden
 from connectors.http.call import MAX_REFUSED_BYTES, METHODS, NOT_MODIFIED, Call, Refused, Reply
@@ -96,7 +96,8 @@ class Transport:
         Raises:
             NotFound, AuthRejected, RateLimited, Rejected, BadResponse: the source's own answer.
             Unanswered, TimedOut: another attempt may help. Of a write, TimedOut: it may have happened.
-            Transient: the certificate cannot be verified. Of a write also: it was not sent.
+            Transient: the certificate cannot be verified.
+            NotSent: of a write: that, or there was no connection, or no time.
             ConnectorError: what `call.refused` gave.
         """
         url = checked_url(call.source, call.url)
@@ -228,9 +229,7 @@ class Transport:
 def _too_late(call: Call) -> ConnectorError:
     """No time is left, and nothing was sent: for a write that is no TimedOut, which leaves it open."""
     message = "no time is left to ask"
-    return (
-        TimedOut(call.source, message) if call.repeatable else Transient(call.source, f"not sent: {message}")
-    )
+    return TimedOut(call.source, message) if call.repeatable else NotSent(call.source, f"not sent: {message}")
 
 
 def _body(source: str, response: requests.Response, headers: dict[str, str], limit: int) -> Iterator[bytes]:

@@ -99,8 +99,8 @@ class Ledger(Protocol):
         For an isolation, in this one transaction: kill switch, breaker, active intent or lease, caps, the
         approval (which it uses up), and, unless a person decided, no release and no fruitless isolation of
         this host within quiet_s. A release is bound by none of these but the active intent and NOT_OURS: one
-        by a person takes the place of an isolation whose outcome is unknown (that one ends failed, "a
-        release took its place"); without either of ours it needs `foreign`.
+        by a person supersedes an isolation whose outcome is unknown, which stays active beside it (see
+        move); without either of ours it needs `foreign`.
 
         Args:
             order: what is wanted.
@@ -133,7 +133,9 @@ class Ledger(Protocol):
         """Change the state of an intent.
 
         A verified isolation begins a lease of lease_s seconds (needed then); a verified release ends the
-        host's lease. An isolation that ends failed, expired or unknown although it was called counts for the
+        host's lease. The isolation that a release supersedes ends failed, "a release took its place", when
+        the release is verified; when the release ends otherwise, it is unknown as before, superseded by
+        nothing. An isolation that ends failed, expired or unknown although it was called counts for the
         breaker; a verified one sets its count back.
 
         Raises:
@@ -147,7 +149,10 @@ class Ledger(Protocol):
     def intents(
         self, *, active: bool | None = None, host: HostKey | None = None, run_id: str | None = None
     ) -> Sequence[Intent]:
-        """Intents that fit, the oldest first."""
+        """Intents that fit, the oldest first.
+
+        Active is at most one of a host, or a release and the isolation of unknown outcome that it supersedes.
+        """
 
     def leases(self, *, standing: bool | None = True, run_id: str | None = None) -> Sequence[Lease]:
         """Leases, the oldest first: those that stand, those that ended (False), or all (None)."""

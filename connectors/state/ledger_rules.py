@@ -66,7 +66,7 @@ def refusal(
 
 
 def takes_place_of(order: Order, active: Intent | None) -> Intent | None:
-    """The isolation of unknown outcome that a release by a person ends; None where there is none."""
+    """The isolation of unknown outcome that a release by a person supersedes; None where there is none."""
     if active is None or order.kind is not IntentKind.RELEASE or not order.by_person:
         return None
     of_unknown = active.order.kind is IntentKind.ISOLATE and active.state is IntentState.UNKNOWN
@@ -98,7 +98,22 @@ def moved(
         detail=detail,
         action_id=action_id or intent.action_id,
         accepted_at=accepted_at or intent.accepted_at,
+        superseded_by="",
     )
+
+
+def after_its_release(isolation: Intent, release: Intent, *, now: datetime) -> Intent | None:
+    """A superseded isolation once its release has changed; None where that one is still under way.
+
+    It ends only by the proof that the host is released. Where the release came to nothing, its own outcome
+    is as unknown as before, and it closes the host again.
+    """
+    if release.active:
+        return None
+    if release.state is not IntentState.VERIFIED:
+        return changed(isolation, superseded_by="")
+    ended = moved(isolation, IntentState.FAILED, now=now, detail=TOOK_ITS_PLACE)
+    return ended.model_copy(update={"superseded_by": release.intent_id})
 
 
 def changed(intent: Intent, **fields: object) -> Intent:

@@ -46,10 +46,20 @@ _TABLES = (
         action_id TEXT NOT NULL,
         accepted_at TEXT,
         changed_at TEXT NOT NULL,
-        detail TEXT NOT NULL
+        detail TEXT NOT NULL,
+        superseded_by TEXT NOT NULL
+            CHECK (superseded_by = '' OR (kind = 'isolate' AND state IN ('unknown', 'failed')))
     )
     """,
-    f"CREATE UNIQUE INDEX one_active_intent ON intents (connector, host_id) WHERE {ACTIVE_SQL}",
+    # An isolation of unknown outcome may stand beside the one release that was ordered over it.
+    f"""
+    CREATE UNIQUE INDEX one_active_intent ON intents (connector, host_id)
+    WHERE superseded_by = '' AND {ACTIVE_SQL}
+    """,
+    f"""
+    CREATE UNIQUE INDEX one_superseded_intent ON intents (connector, host_id)
+    WHERE superseded_by <> '' AND {ACTIVE_SQL}
+    """,
     "CREATE INDEX intents_of_host ON intents (connector, host_id)",
     "CREATE INDEX intents_of_run ON intents (run_id)",
     "CREATE INDEX intents_by_time ON intents (requested_at)",

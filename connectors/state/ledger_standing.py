@@ -31,7 +31,7 @@ def standing_of(
     ).fetchone()
     released_at, released_by = _last_release(db, host)
     standing_leases = rows.leases(db, standing=True, host=host)
-    active = rows.intents(db, active=True, host=host)
+    active = sorted(rows.intents(db, active=True, host=host), key=lambda each: bool(each.superseded_by))
     switch, breaker = rows.kill_switch(db), rows.read_breaker(db, most=most)
     return rows.fact_of(
         Standing,

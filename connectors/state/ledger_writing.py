@@ -50,6 +50,16 @@ class Writing(NamedTuple):
         if new.open and not breaker.open:
             self.line("breaker_opened", subject=after.intent_id, by=by, data=new._asdict())
 
+    def release_changed(self, release: Intent, *, by: str, most: int) -> None:
+        """Write what the change of a release means for the isolation that it supersedes."""
+        for each in rows.intents(self.db, active=True, host=release.order.host):
+            if each.superseded_by != release.intent_id:
+                continue
+            after = rules.after_its_release(each, release, now=self.now)
+            if after is not None:
+                event = "intent_unknown_again" if after.active else ""
+                self.intent(each, after, by=by, most=most, event=event)
+
     def new_lease(self, lease: Lease, *, by: str) -> None:
         """Write a new lease down."""
         rows.insert_lease(self.db, lease)

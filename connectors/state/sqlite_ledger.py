@@ -1,8 +1,9 @@
 """The ledger in one SQLite file, for all threads and processes of one machine.
 
-What holds even if this program were wrong is in the file itself: one active intent, one standing lease
-and one open question a host, and an audit without changes or deletions (ledger_schema.py). A file that is
-lost or empty is a new ledger: only an audit head that was kept elsewhere shows that.
+What holds even if this program were wrong is in the file itself: one active intent a host, and at most one
+isolation of unknown outcome beside the release that supersedes it; one standing lease and one open question a
+host; and an audit without changes or deletions (ledger_schema.py). A file that is lost or empty is a new
+ledger: only an audit head that was kept elsewhere shows that.
 
 The audit's chain is over the audit alone. The other tables can be compared with it, line by line, as each
 line holds what was written; connectors/state/audit.py says what a chain proves and what not.
@@ -95,12 +96,13 @@ class SqliteLedger:
             if refused is not None:
                 writing.refused(kept, refused)
                 return refused
-            given_up = rules.takes_place_of(kept, standing.intent)
-            if given_up is not None:
-                ended = rules.moved(given_up, IntentState.FAILED, now=now, detail=rules.TOOK_ITS_PLACE)
-                writing.intent(given_up, ended, by=kept.by, most=self._most)
+            intent_id = _PREFIX[kept.kind] + secrets.token_hex(16)
+            unknown = rules.takes_place_of(kept, standing.intent)
+            if unknown is not None:
+                beside = rules.changed(unknown, superseded_by=intent_id)
+                writing.intent(unknown, beside, by=kept.by, most=self._most, event="intent_superseded")
             intent = Intent(
-                intent_id=_PREFIX[kept.kind] + secrets.token_hex(16),
+                intent_id=intent_id,
                 order=kept,
                 state=IntentState.REQUESTED,
                 version=1,
@@ -159,6 +161,8 @@ class SqliteLedger:
                 accepted_at=accepted_at,
             )
             writing.intent(present, after, by=by, most=self._most)
+            if after.order.kind is IntentKind.RELEASE:
+                writing.release_changed(after, by=by, most=self._most)
             if state is IntentState.VERIFIED:
                 if after.order.kind is IntentKind.ISOLATE:
                     writing.new_lease(rules.lease_of(after, began_at=writing.now, lease_s=lease_s), by=by)

@@ -255,7 +255,7 @@ def test_no_time_is_too_early_or_too_late_to_be_asked_about(ready: Running, esta
     (real,) = ready.edr.find_process(host, name=NAME, window=_window(estate))
     peers = {each.fact.dest_ip for each in estate.events if isinstance(each.fact, Connection)}
 
-    @settings(max_examples=12, deadline=None)
+    @settings(max_examples=5, deadline=None)
     @given(INSTANTS, INSTANTS)
     @example(EXTREME[0], EXTREME[-1])
     @example(EXTREME[-1], EXTREME[0])

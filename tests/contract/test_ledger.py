@@ -473,16 +473,92 @@ def test_nothing_but_an_order_under_way_stops_a_release(ledger: Ledger) -> None:
     assert why_refused(ledger, release()) is Why.ACTIVE_INTENT
 
 
-def test_a_release_by_a_person_takes_the_place_of_an_unknown_isolation(ledger: Ledger) -> None:
+def over_an_unknown_isolation(ledger: Ledger) -> tuple[Intent, Intent]:
+    """An isolation of unknown outcome, and a release of the host that was called for."""
+    unknown = ended(ledger, IntentState.UNKNOWN)
+    over = called(ledger, release())
+    beside = ledger.intent(unknown.intent_id)
+    assert beside is not None
+    return beside, over
+
+
+def closed(ledger: Ledger) -> bool:
+    return why_refused(ledger, order(by_person=True, by="ann")) is Why.ACTIVE_INTENT
+
+
+def test_a_release_by_a_person_stands_beside_an_unknown_isolation(opened: Opened) -> None:
+    ledger = opened()
     unknown = ended(ledger, IntentState.UNKNOWN)
     assert why_refused(ledger, release(by_person=False)) is Why.ACTIVE_INTENT
     assert ledger.intents() == [unknown]
-    begun(ledger, release())
-    given_up, _ = ledger.intents()
-    assert (given_up.state, given_up.detail) == (IntentState.FAILED, "a release took its place")
-    assert ledger.breaker().failures == 1  # counted once, when it became unknown
+    over = begun(ledger, release())
+    beside, second = opened().intents(active=True)
+    assert (beside.state, beside.superseded_by, second) == (IntentState.UNKNOWN, over.intent_id, over)
+    assert beside.detail == unknown.detail
+    assert ledger.standing(HOST).intent == over
+    assert ledger.standing(HOST, run_id="run-1").in_run == 1
+    assert closed(ledger)
+    assert why_refused(ledger, release()) is Why.ACTIVE_INTENT
     with pytest.raises(Stale):
         ledger.move(unknown, IntentState.VERIFIED, detail="", by="playbook", lease_s=LEASE_S)
+
+
+def test_a_verified_release_takes_the_place_of_the_isolation(ledger: Ledger) -> None:
+    beside, over = over_an_unknown_isolation(ledger)
+    ledger.move(over, IntentState.VERIFIED, detail="seen", by="ann")
+    given_up = ledger.intent(beside.intent_id)
+    assert given_up is not None
+    assert (given_up.state, given_up.detail, given_up.superseded_by) == (
+        IntentState.FAILED, "a release took its place", over.intent_id,
+    )  # fmt: skip
+    assert (ledger.intents(active=True), ledger.leases()) == ([], [])
+    assert ledger.breaker().failures == 1  # counted once, when it became unknown
+    assert events(ledger)[-3:] == ["intent_calling", "intent_verified", "intent_failed"]
+
+
+@pytest.mark.parametrize("state", [IntentState.FAILED, IntentState.EXPIRED])
+@pytest.mark.parametrize("by_way_of_unknown", [False, True])
+def test_after_a_release_that_came_to_nothing_the_isolation_is_unknown_again(
+    state: IntentState, by_way_of_unknown: bool, opened: Opened
+) -> None:
+    ledger = opened()
+    beside, over = over_an_unknown_isolation(ledger)
+    if by_way_of_unknown:
+        over = ledger.move(over, IntentState.UNKNOWN, detail="lost", by="ann")
+        assert ledger.intents(active=True) == [beside, over]
+        assert closed(ledger)
+    ledger.move(over, state, detail="the vendor refused", by="ann")
+    (again,) = opened().intents(active=True)
+    assert (again.intent_id, again.state, again.superseded_by) == (
+        beside.intent_id, IntentState.UNKNOWN, "",
+    )  # fmt: skip
+    assert ledger.standing(HOST).intent == again
+    assert events(ledger)[-1] == "intent_unknown_again"
+    assert closed(ledger)
+    assert ledger.breaker().failures == 1
+    second = called(ledger, release())
+    ledger.move(second, IntentState.VERIFIED, detail="seen", by="ann")
+    assert ledger.intents(active=True) == []
+
+
+def test_a_release_that_was_never_called_for_leaves_the_isolation_unknown(ledger: Ledger) -> None:
+    unknown = ended(ledger, IntentState.UNKNOWN)
+    ledger.move(begun(ledger, release()), IntentState.FAILED, detail="the vendor was not called", by="settle")
+    (again,) = ledger.intents(active=True)
+    assert (again.intent_id, again.superseded_by) == (unknown.intent_id, "")
+
+
+@pytest.mark.parametrize("end", [IntentState.VERIFIED, IntentState.FAILED, IntentState.EXPIRED])
+def test_a_reading_settles_the_isolation_beside_its_release(end: IntentState, ledger: Ledger) -> None:
+    beside, over = over_an_unknown_isolation(ledger)
+    settled = ledger.move(beside, end, detail="as read", by="settle", lease_s=LEASE_S)
+    assert (settled.state, settled.superseded_by) == (end, "")
+    assert len(ledger.leases()) == (end is IntentState.VERIFIED)
+    assert ledger.standing(HOST).intent == over
+    assert closed(ledger)
+    ledger.move(over, IntentState.VERIFIED, detail="seen", by="ann")
+    assert (ledger.leases(), ledger.intents(active=True)) == ([], [])
+    assert ledger.intent(beside.intent_id) == settled
 
 
 def test_a_release_does_not_take_the_place_of_a_release(ledger: Ledger) -> None:

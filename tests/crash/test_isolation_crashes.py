@@ -22,6 +22,7 @@ from actions.release_host import release_host
 from actions.settle_intent import settle
 from connectors.edr.catalogue import EdrName, made
 from connectors.facts.host import HostRef
+from connectors.facts.isolation import IsolationState
 from connectors.facts.ledger import IntentKind, IntentState, Order
 from connectors.http.client import Http
 from connectors.state.sqlite_ledger import FILE_NAME, SqliteLedger
@@ -36,7 +37,13 @@ ISOLATE, RELEASE = IntentKind.ISOLATE, IntentKind.RELEASE
 #: Hosts of an estate: one for each point, and some to spare.
 HOSTS = 90
 
+#: Those of the releases over a queued isolation.
+QUEUED = 60
+
 DEADLINE_S = 60.0
+
+#: How long an isolation is waited for that is queued.
+SHORT_S = 1.0
 
 
 class Died(BaseException):
@@ -171,6 +178,21 @@ class Scene(NamedTuple):
             deadline_s=DEADLINE_S,
         )
 
+    def queue(self) -> None:
+        """Isolate the host, which is offline: the vendor takes the order and keeps it."""
+        self.vendor.fake.settle_after = None
+        asked = self.wanted(ISOLATE).model_copy(update={"deadline_s": SHORT_S})
+        at_hand = self.vendor.process(Points(), self.ledger)
+        found = isolate_host(asked, at_hand, policy=POLICY, comment=COMMENT)
+        assert found.outcome is Outcome.UNKNOWN
+
+    def carry_out(self) -> None:
+        """The host is back: the vendor carries out what it has."""
+        self.vendor.fake.settle_after = 1
+        edr = self.vendor.process(Points(), self.ledger).edr
+        while edr.get_isolation(self.host).state is IsolationState.ISOLATING:
+            pass  # each reading lets time pass at the vendor
+
     def run(self, kind: IntentKind, points: Points | None = None) -> ContainmentResult:
         """A process that orders it."""
         return self.order(kind, self.vendor.process(points or Points(), self.ledger))
@@ -195,7 +217,7 @@ class Scene(NamedTuple):
 @pytest.fixture(scope="module", params=VENDORS, ids=[each.name.value for each in VENDORS])
 def vendor(request: pytest.FixtureRequest) -> Iterator[Vendor]:
     backend: Backend = request.param
-    names = [f"WS{number:03d}.corp.example" for number in range(2 * HOSTS)]
+    names = [f"WS{number:03d}.corp.example" for number in range(2 * HOSTS + 2 * QUEUED)]
     clock = Clock()
     estate = Estate(tuple(EstateHost(host_id_of(each), each) for each in names))
     with backend.fake(estate, clock) as fake, client(clock) as http:
@@ -265,6 +287,59 @@ def test_wherever_it_dies_nothing_happens_twice_and_the_ledger_tells_the_truth(
             assert ends.count(0) == _between(whole.passed) > 0
         else:
             assert set(ends) == {1}, "a person orders again until it is released"
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_a_release_over_a_queued_isolation_never_lets_it_be_forgotten(vendor: Vendor, refused: bool) -> None:
+    """The vendor refuses the release while the isolation waits; or it has carried that out, and takes it."""
+    left = iter(range(2 * HOSTS + (QUEUED if refused else 0), 2 * HOSTS + (2 if refused else 1) * QUEUED))
+    with quick_folder() as folder:
+
+        def scene() -> Scene:
+            number = next(left)
+            it = Scene(
+                vendor,
+                vendor.host(number),
+                SqliteLedger(folder / str(number) / FILE_NAME, clock=vendor.clock),
+            )
+            it.queue()
+            if not refused:
+                it.carry_out()
+            return it
+
+        whole = Points()
+        first = scene()
+        assert first.run(RELEASE, whole).outcome is (Outcome.FAILED if refused else Outcome.RELEASED)
+        assert bool(first.ledger.intents(active=True)) is refused
+        begins = whole.passed.index(
+            "before ledger.begin"
+        )  # what is before is no different from other releases
+        for number, point in list(enumerate(whole.passed))[begins:]:
+            if not refused and "ledger" not in point:
+                continue  # the requests of a release that is taken are died at above
+            it = scene()
+            with pytest.raises(Died, match=point):
+                it.run(RELEASE, Points(number))
+            _knows_of_it(it, point)
+            it.carry_out()
+            it.restart(RELEASE)
+            _tells_the_truth(it, RELEASE, point)
+            assert it.vendor.accepted(RELEASE, it.host) == 1, point
+
+
+def _knows_of_it(it: Scene, point: str) -> None:
+    """The isolation is in the ledger until the release is proved, and keeps the host closed."""
+    active = it.ledger.intents(active=True)
+    proved = [each for each in it.ledger.intents() if each.state is IntentState.VERIFIED]
+    assert bool(proved) is not bool(active), point
+    if not proved:
+        assert active[0].order.kind is ISOLATE, point
+        assert active[0].state is IntentState.UNKNOWN, point
+        again = it.run(ISOLATE)
+        assert again.outcome in (Outcome.UNKNOWN, Outcome.PENDING), point
+        assert it.vendor.accepted(ISOLATE, it.host) == 1, point
+    elif it.vendor.isolated(it.host):
+        raise AssertionError(f"{point}: a release is called proved, and the host is isolated")
 
 
 def _has_every_kind_of_point(passed: list[str]) -> None:

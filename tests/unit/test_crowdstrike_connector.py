@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from connectors.errors import (
     Conflict,
     ConnectorError,
     HostNotFound,
+    NotSent,
     PermissionMissing,
     ProcessNotFound,
     QueryFailed,
@@ -635,6 +637,45 @@ def test_a_failed_write_is_sent_once_and_its_outcome_is_unknown() -> None:
             it.edr.isolate(it.host, comment="", idempotency_key="k")
         assert it.fake.calls["PerformActionV2"] == 1
         assert it.fake.actions == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "signed_in"), [(Answer(503), False), (Answer(503), True), (Answer(200, b"<html>"), False)]
+)
+def test_without_a_token_nothing_is_sent(
+    monkeypatch: pytest.MonkeyPatch, answer: Answer, signed_in: bool
+) -> None:
+    with asked() as it:
+        if signed_in:
+            state(it)
+            it.fake.expire_tokens()
+        monkeypatch.setattr(it.fake, "_token", lambda _: answer)
+        for act in (it.edr.isolate, it.edr.release):
+            with pytest.raises(NotSent):
+                act(it.host, comment="", idempotency_key="k")
+        assert it.fake.actions == []
+
+
+@pytest.mark.parametrize(
+    ("ids", "told"),
+    [
+        ([AID, OTHER_AID], f"other hosts \\({OTHER_AID}\\)"),
+        ([AID, "x\x1b[2J\n" + "y" * 500], r"other hosts \(x \[2J y{58}\)"),
+        ([AID, *(f"{each:032x}" for each in range(9))], "4 more"),
+        ([AID, None], "without id"),
+        ([OTHER_AID], "other hosts"),
+        ([], "does not name the host"),
+    ],
+)
+def test_an_answer_names_our_host_and_no_other(ids: list[str | None], told: str) -> None:
+    with asked() as it:
+        body = {"meta": {}, "resources": [{"id": each} if each else {} for each in ids], "errors": []}
+        sent = Answer(202, json.dumps(body).encode(), (("Content-Type", "application/json"),))
+        it.fake._act = lambda *_: sent  # type: ignore[method-assign]
+        with pytest.raises(BadResponse, match=told) as caught:
+            it.edr.isolate(it.host, comment="", idempotency_key="k")
+        assert caught.value.message.isprintable()
+        assert len(caught.value.message) < 600
 
 
 def test_a_failed_read_is_asked_again() -> None:

@@ -26,6 +26,7 @@ from connectors.errors import (
     Conflict,
     ConnectorError,
     HostNotFound,
+    NotSent,
     PermissionMissing,
     ProcessNotFound,
     QueryFailed,
@@ -513,6 +514,36 @@ def test_a_handle_of_another_machine_tells_nothing(stealer: Estate) -> None:
         assert opened.edr.get_isolation(opened.host, handle).state is IsolationState.NOT_ISOLATED
 
 
+@pytest.mark.parametrize("action_id", ["own", ""])
+def test_an_emptied_list_does_not_end_an_isolation_of_ours(case: Tenant, action_id: str) -> None:
+    host = case.host
+    handle = case.edr.isolate(host, comment="c", idempotency_key="k")
+    for _ in range(3):
+        case.edr.get_isolation(host, handle)
+    assert case.edr.get_isolation(host, handle).state is IsolationState.ISOLATED
+    case.fake.actions.clear()
+    if not action_id:
+        handle = handle.model_copy(update={"action_id": ""})
+    found = case.edr.get_isolation(host, handle)
+    assert (found.state, found.proved) == (IsolationState.UNKNOWN, False)
+    assert case.edr.get_isolation(host).state is IsolationState.NOT_ISOLATED
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_of_a_machine_without_a_record_nothing_is_proved(case: Tenant, recorded: bool) -> None:
+    """Its device group is not shown to us any more, or it was forgotten: its actions may be gone too."""
+    host, now = case.host, case.clock.now
+    if recorded:
+        case.fake.record("Unisolate", host.host_id, created=now - timedelta(hours=1), ended=now)
+    assert case.edr.get_isolation(host).state is IsolationState.NOT_ISOLATED
+    case.fake.machines[0]["mergedIntoMachineId"] = "1" * 40
+    with pytest.raises(HostNotFound):
+        case.edr.get_isolation(host)
+    case.fake.machines.clear()
+    with pytest.raises(HostNotFound):
+        case.edr.get_isolation(host)
+
+
 def test_an_action_under_way_is_a_conflict(case: Tenant) -> None:
     host = case.host
     case.edr.isolate(host, comment="c", idempotency_key="k")
@@ -545,6 +576,22 @@ def test_a_write_without_an_answer_is_unknown_and_not_sent_again(case: Tenant) -
     with pytest.raises(TimedOut):
         case.edr.isolate(host, comment="c", idempotency_key="k")
     assert case.fake.calls["isolate"] == 1
+
+
+@pytest.mark.parametrize("signed_in", [False, True])
+@pytest.mark.parametrize("answer", [Answer(503), Answer(429), Answer(200, b'{"access_token": "t"}')])
+def test_without_a_token_nothing_is_sent(
+    case: Tenant, monkeypatch: pytest.MonkeyPatch, answer: Answer, signed_in: bool
+) -> None:
+    host = HostRef(connector="defender", host_id=case.fake.machines[0]["id"], hostname="x")
+    if signed_in:
+        case.edr.get_isolation(host)
+        case.fake.expire_tokens()
+    monkeypatch.setattr(case.fake, "_token", lambda _: answer)
+    for act in (case.edr.isolate, case.edr.release):
+        with pytest.raises(NotSent):
+            act(host, comment="c", idempotency_key="k")
+    assert not case.fake.actions
 
 
 def test_a_write_that_is_never_answered_is_unknown_and_not_sent_again(stealer: Estate) -> None:

@@ -433,6 +433,8 @@ RELEASED = action("Unisolate", "Succeeded", 2, 3)
         ([action("Isolate", "Surprising", 0, 1)], "", IsolationState.UNKNOWN),
         # Asked for first and done last: the machine is isolated (seen with Defender).
         ([action("Isolate", "Succeeded", 0, 9), RELEASED], "", IsolationState.ISOLATED),
+        # A release has an isolation before it, whoever has forgotten it.
+        ([action("Unisolate", "Failed", 2, 3)], "", IsolationState.UNKNOWN),
         ([ISOLATED._replace(machine_id="other")], "", IsolationState.NOT_ISOLATED),
         ([ISOLATED._replace(machine_id="other")], "Isolate-0", IsolationState.UNKNOWN),
     ],
@@ -445,6 +447,19 @@ def test_the_state_by_the_recorded_actions(
         assert status.state is state
         known = HowKnown.NOT_KNOWN if state is IsolationState.UNKNOWN else HowKnown.REPORTED
         assert status.how_known is known
+
+
+@pytest.mark.parametrize("actions", [[], [action("Isolate", "Failed", 0, 1)]])
+def test_that_nothing_is_recorded_proves_nothing_where_an_action_is_known_of(
+    actions: list[MachineAction],
+) -> None:
+    found = status_of(actions, machine_id="m", action_id="", acted=True, complete=True, now=NOW)
+    assert found.state is IsolationState.UNKNOWN
+
+
+def test_what_is_recorded_counts_where_an_action_without_id_is_known_of() -> None:
+    found = status_of([RELEASED], machine_id="m", action_id="", acted=True, complete=True, now=NOW)
+    assert found.state is IsolationState.NOT_ISOLATED
 
 
 def test_a_list_that_was_cut_proves_nothing() -> None:

@@ -12,10 +12,10 @@ from connectors.errors import (
     BadResponse,
     Conflict,
     HostNotFound,
+    NotSent,
     PermissionMissing,
     Rejected,
     TimedOut,
-    Transient,
 )
 from connectors.facts.isolation import HowKnown, IsolationState
 from connectors.http.call import Call
@@ -193,10 +193,54 @@ def test_when_the_question_before_it_fails_the_order_was_not_sent(monkeypatch: p
             raise TimedOut("elastic", "no answer before the deadline")
 
         monkeypatch.setattr(kibana_module.Kibana, "pending", late)
-        with pytest.raises(Transient, match="not sent") as caught:
-            it.edr.isolate(host, comment="c", idempotency_key="k")
-        assert not isinstance(caught.value, TimedOut)
+        for order in (it.edr.isolate, it.edr.release):
+            with pytest.raises(NotSent, match="not sent"):
+                order(host, comment="c", idempotency_key="k")
         assert not it.fake.actions
+
+
+@pytest.mark.parametrize("answer", [Answer(503), Answer(200, b"<html>"), Answer(200, b"[]")])
+def test_a_question_before_it_that_is_not_answered_sends_no_order(
+    monkeypatch: pytest.MonkeyPatch, answer: Answer
+) -> None:
+    with case(ESTATE) as it:
+        host = it.host()
+        monkeypatch.setattr(it.fake, "_status", lambda _: answer)
+        for order in (it.edr.isolate, it.edr.release):
+            with pytest.raises(NotSent):
+                order(host, comment="c", idempotency_key="k")
+        assert not {"EndpointIsolateAction", "EndpointUnisolateAction"} & set(it.fake.calls)
+
+
+def test_a_release_by_somebody_else_shows_beside_the_handle_of_our_isolation() -> None:
+    """Not at once: a record that was written before an action can arrive after it."""
+    with case(ESTATE) as it:
+        host = it.host()
+        handle = it.edr.isolate(host, comment="c", idempotency_key="k")
+        for _ in range(3):
+            it.clock.advance(5)
+            last = state(it, host, handle)
+        assert last == (IsolationState.ISOLATED, HowKnown.OBSERVED)
+        it.edr.release(host, comment="IR", idempotency_key="theirs")
+        for _ in range(3):
+            it.clock.advance(5)
+            last = state(it, host, handle)
+        assert last == (IsolationState.ISOLATING, HowKnown.REPORTED)
+        it.clock.advance(3600)
+        record = it.fake.record(host.host_id)
+        assert record is not None
+        record["metadata"]["event"] = dict.fromkeys(("created", "ingested"), it.clock.now.isoformat())
+        assert state(it, host, handle) == (IsolationState.NOT_ISOLATED, HowKnown.OBSERVED)
+
+
+def test_of_a_host_without_a_record_no_state_is_told() -> None:
+    with case(ESTATE) as it:
+        host = it.host()
+        handle = it.edr.isolate(host, comment="c", idempotency_key="k")
+        it.fake.records.clear()
+        for given in (None, handle):
+            with pytest.raises(HostNotFound):
+                it.edr.get_isolation(host, given)
 
 
 def test_what_waits_is_unknown_and_so_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +248,7 @@ def test_what_waits_is_unknown_and_so_nothing_is_sent(monkeypatch: pytest.Monkey
         host = it.host()
         monkeypatch.setattr("connectors.edr.elastic.isolation.pending", lambda *_: Pending(None, None))
         assert state(it, host)[0] is IsolationState.UNKNOWN
-        with pytest.raises(BadResponse, match="not sent"):
+        with pytest.raises(NotSent, match="not sent"):
             it.edr.isolate(host, comment="c", idempotency_key="k")
         assert not it.fake.actions
 

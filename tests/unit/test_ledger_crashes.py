@@ -138,6 +138,18 @@ def a_proved_release(ledger: SqliteLedger, clock: Clock) -> Change:
     return lambda: ledger.move(intent, IntentState.VERIFIED, detail="", by="ann")
 
 
+def a_proved_release_in_place_of_an_isolation(ledger: SqliteLedger, clock: Clock) -> Change:
+    ended(ledger, IntentState.UNKNOWN)
+    intent = called(ledger, release())
+    return lambda: ledger.move(intent, IntentState.VERIFIED, detail="", by="ann")
+
+
+def a_release_that_leaves_an_isolation_unknown(ledger: SqliteLedger, clock: Clock) -> Change:
+    ended(ledger, IntentState.UNKNOWN)
+    intent = called(ledger, release())
+    return lambda: ledger.move(intent, IntentState.FAILED, detail="busy", by="ann")
+
+
 def a_question(ledger: SqliteLedger, clock: Clock) -> Change:
     for host in (HOST, OTHER):
         ledger.ask(question(host=host))
@@ -177,6 +189,8 @@ CHANGES = [
     a_proof,
     a_failure_that_opens_the_breaker,
     a_proved_release,
+    a_proved_release_in_place_of_an_isolation,
+    a_release_that_leaves_an_isolation_unknown,
     a_question,
     an_answer,
     a_late_answer,

@@ -47,6 +47,7 @@ class Known(NamedTuple):
     requested: float
     called: bool = False
     changed: float = 0.0
+    beside: int | None = None  #: the release that supersedes it
 
     @property
     def active(self) -> bool:
@@ -65,8 +66,12 @@ class Model:
         self.killed = False
 
     def at(self, host: HostKey) -> int | None:
-        """Where the active intent of a host is."""
-        found = [number for number, each in enumerate(self.intents) if each.host == host and each.active]
+        """Where the active intent of a host is, the release where it supersedes an isolation."""
+        found = [
+            number
+            for number, each in enumerate(self.intents)
+            if each.host == host and each.active and each.beside is None
+        ]
         assert len(found) <= 1
         return found[0] if found else None
 
@@ -82,6 +87,7 @@ class Model:
                 given_up = self.intents[active]
                 if not (wanted.by_person and given_up.kind is ISOLATE and given_up.state is UNKNOWN):
                     return Why.ACTIVE_INTENT
+                return None
             return None if wanted.foreign or wanted.host in self.leased else Why.NOT_OURS
         fruitless = [
             each.changed
@@ -115,14 +121,18 @@ class Model:
     def begin(self, wanted: Order, now: float) -> None:
         active = self.at(wanted.host)
         if active is not None:
-            self.end(active, FAILED, now)
+            self.intents[active] = self.intents[active]._replace(beside=len(self.intents))
         self.intents.append(
             Known(wanted.host, wanted.kind, wanted.run_id, wanted.site, IntentState.REQUESTED, now)
         )
 
     def end(self, number: int, state: IntentState, now: float) -> None:
         known = self.intents[number]
-        self.intents[number] = known._replace(state=state, changed=now)
+        self.intents[number] = known._replace(state=state, changed=now, beside=None)
+        for at, each in enumerate(self.intents):
+            if each.beside == number and each.active and state not in ACTIVE_STATES:
+                over = each._replace(state=FAILED, changed=now) if state is VERIFIED else each
+                self.intents[at] = over._replace(beside=None)
         if known.kind is ISOLATE and state is VERIFIED:
             self.fruitless_in_a_row = 0
             self.leased.add(known.host)
@@ -155,6 +165,8 @@ steps = st.one_of(
     st.tuples(st.just("move"), host, st.sampled_from(sorted(IntentState))),
     # A whole life in one step, so that short sequences come far.
     st.tuples(st.just("live"), orders, st.sampled_from([VERIFIED, FAILED, UNKNOWN, IntentState.EXPIRED])),
+    st.tuples(st.just("overtake"), host),
+    st.tuples(st.just("beside"), host, st.sampled_from([VERIFIED, FAILED, IntentState.EXPIRED])),
     st.tuples(st.just("wait"), st.sampled_from([60.0, HOUR_S, DAY_S, -HOUR_S])),
     st.tuples(st.just("kill"), st.booleans()),
     st.just(("close",)),
@@ -219,6 +231,19 @@ class Both:
         self.ledger.move(intent, state, detail="", by="settle", lease_s=LEASE_S)
         self.model.end(number, state, self.now)
 
+    def beside(self, of: HostKey, state: IntentState) -> None:
+        """A reading settles the isolation that a release supersedes."""
+        left = [each for each in self.ledger.intents(active=True, host=of) if each.superseded_by]
+        known = [
+            at
+            for at, each in enumerate(self.model.intents)
+            if each.host == of and each.active and each.beside is not None
+        ]
+        assert len(left) == len(known) <= 1
+        for intent, number in zip(left, known, strict=True):
+            self.ledger.move(intent, state, detail="", by="settle", lease_s=LEASE_S)
+            self.model.end(number, state, self.now)
+
     def step(self, step: Order | Sequence[object]) -> None:
         match step:
             case Order():
@@ -231,6 +256,14 @@ class Both:
                 if self.order(wanted):
                     self.call(wanted.host)
                     self.move(wanted.host, state)
+            case ("overtake", HostKey() as of):
+                if self.order(order(host=of, by_person=True)):
+                    self.call(of)
+                    self.move(of, UNKNOWN)
+                    self.order(order(RELEASE, host=of, by_person=True))
+                    self.call(of)
+            case ("beside", HostKey() as of, IntentState() as state):
+                self.beside(of, state)
             case ("wait", float(seconds)):
                 self.clock.advance(seconds)
             case ("kill", bool(on)):

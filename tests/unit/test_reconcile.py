@@ -195,6 +195,75 @@ def test_a_release_that_came_to_nothing_is_not_blamed_for_a_stray(bench: Bench) 
     assert [(each.host_id, each.intent_id) for each in _reconcile(bench).strays] == [("m4", "")]
 
 
+def _over_an_unknown_one(bench: Bench) -> tuple[Intent, Intent]:
+    """An isolation that is queued, of unknown outcome, and a release that was called for over it."""
+    unknown = bench.ledger.move(_sent(bench, 4), IntentState.UNKNOWN, detail="queued", by="playbook")
+    _state(bench, 4, IsolationState.ISOLATING)
+    return unknown, _sent(bench, 4, IntentKind.RELEASE)
+
+
+def test_a_release_and_the_isolation_that_it_supersedes_are_both_settled(bench: Bench) -> None:
+    isolation, over = _over_an_unknown_one(bench)
+    bench.clock.advance(4000)
+    found = _reconcile(bench)
+    assert [(each.intent_id, each.after) for each in found.settled] == [
+        (over.intent_id, IntentState.UNKNOWN),
+        (isolation.intent_id, IntentState.UNKNOWN),
+    ]
+    assert found.needs_a_person
+    assert found.strays == ()
+    _state(bench, 4, IsolationState.NOT_ISOLATED)
+    reads = bench.vendor.reads.calls
+    found = _reconcile(bench)
+    assert [(each.intent_id, each.after) for each in found.settled] == [
+        (over.intent_id, IntentState.VERIFIED),
+        (isolation.intent_id, IntentState.FAILED),
+    ]
+    assert found.settled[1].before is IntentState.UNKNOWN
+    assert "a release took its place" in found.settled[1].sentence
+    assert bench.vendor.reads.calls == reads + 1, "the proof of the release is the end of both"
+    assert not found.needs_a_person
+
+
+def test_an_isolation_whose_release_was_refused_is_found_and_owned(bench: Bench) -> None:
+    isolation, over = _over_an_unknown_one(bench)
+    bench.ledger.move(over, IntentState.FAILED, detail="an isolation already waits", by="ann")
+    bench.clock.advance(4000)
+    found = _reconcile(bench)
+    assert [(each.intent_id, each.after) for each in found.settled] == [
+        (isolation.intent_id, IntentState.UNKNOWN)
+    ]
+    assert found.needs_a_person
+    _state(bench, 4, IsolationState.ISOLATED)
+    found = _reconcile(bench)
+    assert [each.after for each in found.settled] == [IntentState.VERIFIED]
+    assert [each.intent_id for each in bench.ledger.leases()] == [isolation.intent_id]
+    assert found.strays == ()
+
+
+@pytest.mark.parametrize("after", ["nothing", "a failed release", "a verified release"])
+@pytest.mark.parametrize("state", [IsolationState.ISOLATING, IsolationState.ISOLATED])
+def test_a_stray_that_may_be_ours_is_named_with_its_release(
+    state: IsolationState, after: str, bench: Bench
+) -> None:
+    if after == "a verified release":
+        own, over = _over_an_unknown_one(bench)
+        bench.ledger.move(over, IntentState.VERIFIED, detail="seen", by="ann")
+    else:
+        own = bench.ledger.move(_sent(bench, 4), IntentState.EXPIRED, detail="unchanged", by="playbook")
+    if after == "a failed release":
+        failed = _sent(bench, 4, IntentKind.RELEASE, foreign=True)
+        bench.ledger.move(failed, IntentState.FAILED, detail="refused", by="ann")
+    _state(bench, 4, state)
+    (stray,) = _reconcile(bench).strays
+    assert (stray.intent_id, stray.state) == (own.intent_id, state)
+    assert stray.sentence.startswith(
+        f"The EDR says {state.value}, and no isolation of ours stands. It may be"
+    )
+    assert own.intent_id in stray.sentence
+    assert "`release m4.corp.example --not-ours --why REASON`" in stray.sentence
+
+
 def test_a_lease_whose_release_is_under_way_is_read_once(bench: Bench) -> None:
     isolated(bench, 1)
     _sent(bench, 0, IntentKind.RELEASE)

@@ -13,7 +13,7 @@ from actions.containment import ContainmentResult
 from actions.isolate_host import isolate_host
 from actions.release_host import follow_once, release_host, submit_release
 from actions.settle_intent import settle
-from connectors.errors import Conflict, TimedOut, Transient
+from connectors.errors import Conflict, NotSent, TimedOut, Transient
 from connectors.facts.isolation import HowKnown
 from connectors.facts.ledger import Intent, IntentKind, IntentState, Order
 from tests.containment_bench import (
@@ -161,6 +161,13 @@ def test_a_conflict_is_certainly_no_release(folder: Path) -> None:
     assert len(it.edr.writes) == 1
 
 
+def test_what_the_connector_did_not_send_is_certainly_no_release(folder: Path) -> None:
+    it = isolated(folder, ISOLATED, answer=NotSent(NAME, "what waits cannot be read"))
+    found = let_go(it)
+    assert found.outcome is Outcome.FAILED
+    assert (it.clock.slept, len(it.ledger.leases())) == ([], 1)
+
+
 def test_kill_switch_and_policy_stop_no_release(folder: Path) -> None:
     it = isolated(folder, FREE)
     it.ledger.set_kill_switch(on=True, by="ann", why="drill")
@@ -283,6 +290,67 @@ def test_a_release_that_overtook_and_is_overtaken_again_claims_nothing(folder: P
     found = let_go(it, release(foreign=True))
     assert found.outcome is Outcome.FAILED
     assert "is still isolated" in found.sentence
+    (left,) = it.ledger.intents(active=True)
+    assert f"The outcome of the isolation of {HOSTNAME} ({left.intent_id}" in found.sentence
+    assert settle(left, it.tools, policy=POLICY, wait=False).outcome is Outcome.ISOLATED
+    assert [each.intent_id for each in it.ledger.leases()] == [left.intent_id]
+
+
+def test_a_vendor_that_refuses_the_release_still_holds_the_isolation(folder: Path) -> None:
+    """As Defender and Elastic do, where the isolation waits for the agent."""
+    it = unknown(folder, ISOLATING)
+    (before,) = it.ledger.intents()
+    it.edr.answer = Conflict(NAME, "an isolation already waits for the agent")
+
+    found = let_go(it)
+
+    assert found.outcome is Outcome.FAILED
+    assert found.sentence.startswith(f"{HOSTNAME} was not released: another action on the host is under way")
+    assert f"The outcome of the isolation of {HOSTNAME} ({before.intent_id}" in found.sentence
+    (left,) = it.ledger.intents(active=True)
+    assert (left.intent_id, left.state) == (before.intent_id, IntentState.UNKNOWN)
+    again = isolate_host(order(by="ann", by_person=True), it.tools, policy=POLICY, comment=COMMENT)
+    assert again.outcome is Outcome.UNKNOWN, "the host stays closed"
+    it.edr.readings, it.edr.answer = [ISOLATED], None
+    assert settle(left, it.tools, policy=POLICY, wait=False).outcome is Outcome.ISOLATED
+    assert [each.intent_id for each in it.ledger.leases()] == [before.intent_id]
+
+
+def test_a_release_of_unknown_outcome_keeps_the_isolation_too(folder: Path) -> None:
+    it = unknown(folder, ISOLATING)
+    found = let_go(it)
+    assert found.outcome is Outcome.UNKNOWN
+    assert "has an isolation under way" in found.sentence
+    isolation, release_ = it.ledger.intents(active=True)
+    assert isolation.superseded_by == release_.intent_id
+    it.edr.readings = [FREE]
+    assert settle(release_, it.tools, policy=POLICY, wait=False).outcome is Outcome.RELEASED
+    late = settle(isolation, it.tools, policy=POLICY, wait=False)
+    assert late.outcome is Outcome.FAILED, "as the ledger says: a release took its place"
+    assert it.ledger.leases() == []
+
+
+@pytest.mark.parametrize("beside", [ISOLATING, NOT_KNOWN, Transient(NAME, "away")])
+def test_a_release_is_not_proved_by_itself_while_an_isolation_may_be_queued(
+    folder: Path, beside: Line
+) -> None:
+    """The vendor tells of the release by its receipt, and of the isolation only without one."""
+    it = unknown(folder, ISOLATING)
+    receipts = it.edr.read
+
+    def told() -> Any:
+        free = len(receipts) < 2 or receipts[-1] is not None
+        return FREE if free and it.edr.writes else ISOLATING if not it.edr.writes else beside
+
+    it.edr.readings = [told]
+    found = let_go(it)
+    assert found.outcome is Outcome.UNKNOWN
+    assert len(it.ledger.intents(active=True)) == 2
+    it.edr.readings = [FREE]
+    left = it.ledger.standing(order().host).intent
+    assert left is not None
+    assert settle(left, it.tools, policy=POLICY, wait=False).outcome is Outcome.RELEASED
+    assert it.ledger.intents(active=True) == []
 
 
 def test_one_of_unknown_outcome_that_turns_out_undone_needs_no_release(folder: Path) -> None:

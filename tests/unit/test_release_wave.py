@@ -191,6 +191,38 @@ def test_every_host_of_the_run_is_reported_whatever_became_of_it() -> None:
     assert from_ledger == {host: told for host, told in _outcomes(report).items() if host != "m1"}
 
 
+@pytest.mark.parametrize("by_this_run", [False, True])
+def test_a_host_whose_release_was_refused_over_an_unknown_isolation_is_not_called_free(
+    by_this_run: bool, tmp_path: Path
+) -> None:
+    bench = bench_of(lambda clock: SqliteLedger(tmp_path / "ledger.sqlite", clock=clock))
+    ledger = bench.ledger
+    called = ledger.calling(ledger.begin(isolate_order(0), WIDE, quiet_s=1.0))
+    ledger.move(called, IntentState.UNKNOWN, detail="queued", by="playbook")
+    own = {} if by_this_run else {"run_id": "run-by-hand"}
+    asked = isolate_order(0, by="bob", by_person=True, **own).model_copy(update={"kind": IntentKind.RELEASE})
+
+    def told() -> tuple[WaveOutcome, str]:
+        (host,) = wave_report(ledger, RUN).hosts
+        assert host.outcome is _wave(bench, []).hosts[0].outcome
+        return host.outcome, host.sentence
+
+    for end in (IntentState.FAILED, IntentState.EXPIRED):
+        over = ledger.calling(ledger.begin(asked, WIDE, quiet_s=1.0))
+        assert told()[0] is WaveOutcome.UNKNOWN
+        ledger.move(over, end, detail="an isolation already waits", by="bob")
+        outcome, sentence = told()
+        assert outcome is WaveOutcome.UNKNOWN
+        assert sentence.startswith("Its isolation is unknown")
+        assert ("already waits" in sentence) is by_this_run
+    over = ledger.calling(ledger.begin(asked, WIDE, quiet_s=1.0))
+    ledger.move(over, IntentState.VERIFIED, detail="seen", by="bob")
+    (host,) = wave_report(ledger, RUN).hosts
+    assert host.outcome is (WaveOutcome.RELEASED_NOW if by_this_run else WaveOutcome.RELEASED_BEFORE)
+    assert host.release_id == over.intent_id
+    assert wave_report(ledger, RUN).complete
+
+
 def _release_by_hand(bench: Bench, host_id: str) -> None:
     """A release of one host by a person, in a run of its own."""
     number = int(host_id[1:])

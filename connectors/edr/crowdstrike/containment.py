@@ -8,7 +8,7 @@ Invoke-FalconHostAction (its wiki) has none.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -22,6 +22,10 @@ from connectors.facts.isolation import ActionHandle, HowKnown, IsolationStatus
 from connectors.http.deadline import Deadline
 
 _LONGEST_STATUS = 80
+
+#: Of other hosts that an answer names: how many are told, and characters of each.
+_MOST_NAMED = 5
+_LONGEST_ID = 64
 
 
 class Action(StrEnum):
@@ -40,7 +44,8 @@ def act(
         NotFound: Falcon does not know the agent.
         Conflict: another action on it is under way.
         TimedOut: the outcome is unknown.
-        BadResponse: the answer does not name the host.
+        NotSent: no token was issued, or there was no connection.
+        BadResponse: the answer does not name this host and no other.
     """
     answer = falcon.ask(
         Scope.HOSTS_WRITE,
@@ -48,10 +53,22 @@ def act(
         deadline=deadline,
         repeatable=False,
     )
-    if not any(each.get("id") == device_id for each in hosts_api.resources(answer)):
-        message = f"the answer to {action} does not name the host; read its state before asking again"
+    named = [fields.text(each.get("id")) for each in hosts_api.resources(answer)]
+    others = list(dict.fromkeys(each for each in named if each != device_id))
+    if others or device_id not in named:
+        what = f"names other hosts ({_told(others)})" if others else "does not name the host"
+        message = f"the answer to {action} {what}; read the host's state before asking again"
         raise BadResponse(CONNECTOR, message)
     return ActionHandle(connector=CONNECTOR, host_id=device_id, accepted_at=clock())
+
+
+def _told(ids: Sequence[str]) -> str:
+    """Ids from outside, cut and without what cannot be printed."""
+    texts = ["".join(c if c.isprintable() else " " for c in each[:_LONGEST_ID]) for each in ids[:_MOST_NAMED]]
+    more = len(ids) - _MOST_NAMED
+    return ", ".join(
+        [*(each.strip() or "without id" for each in texts), *([f"{more} more"] if more > 0 else [])]
+    )
 
 
 def state(falcon: Falcon, device_id: str, *, deadline: Deadline, now: datetime) -> IsolationStatus:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -23,6 +24,7 @@ from connectors.http.call import Refused
 from connectors.http.client import Http
 from connectors.http.deadline import Deadline
 from connectors.http.sdk_session import SdkResponse, SdkSession
+from connectors.unsent import before_the_write
 
 if TYPE_CHECKING:
     from falconpy import OAuth2
@@ -96,15 +98,16 @@ class Falcon:
 
         Raises:
             AuthRejected, PermissionMissing, NotFound, Conflict, RateLimited, Rejected: Falcon refused.
+            NotSent: a write, for which no token was issued, or which could not be sent.
             TimedOut: no answer before the deadline; for a write the outcome is unknown.
             Transient: Falcon failed or cannot be reached.
             BadResponse: the answer is no JSON object.
         """
-        services = self._signed_in(deadline, renew=None)
+        services = self._ready(deadline, renew=None, repeatable=repeatable)
         used = services.auth.token_value
         answered = self._session.answer_of(lambda: operation(services), deadline, repeatable=repeatable)
         if answered.status == 401:
-            services = self._signed_in(deadline, renew=used)
+            services = self._ready(deadline, renew=used, repeatable=repeatable)
             answered = self._session.answer_of(lambda: operation(services), deadline, repeatable=repeatable)
         if answered.status >= 500 and not repeatable:
             message = f"Falcon failed (HTTP {answered.status}); whether it was carried out is not known"
@@ -124,6 +127,11 @@ class Falcon:
             AuthRejected: the id or the secret is wrong.
         """
         self._signed_in(deadline, renew=None)
+
+    def _ready(self, deadline: Deadline, *, renew: str | None, repeatable: bool) -> Services:
+        """As _signed_in; where a write waits for it, a failure is NotSent."""
+        with nullcontext() if repeatable else before_the_write():
+            return self._signed_in(deadline, renew=renew)
 
     def _signed_in(self, deadline: Deadline, *, renew: str | None) -> Services:
         """The services with a token that has not expired and is not `renew`; one thread fetches it for all.

@@ -199,7 +199,12 @@ class Defender:
     def get_isolation(self, host: HostRef, handle: ActionHandle | None = None) -> IsolationStatus:
         """The state by the recorded actions: REPORTED at best.
 
-        With a handle, the outcome of its action; one that was given for another machine tells nothing.
+        With a handle, the outcome of its action; one that was given for another machine tells nothing. Where
+        the action of a handle is not recorded, the state is unknown. A machine that is not isolated costs a
+        call more, for its record.
+
+        Raises:
+            HostNotFound: Defender no longer knows the machine.
         """
         deadline = self._deadline()
         return containment.state(self._api, self._own(host), handle, deadline=deadline, clock=self._clock)

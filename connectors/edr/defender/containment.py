@@ -7,10 +7,12 @@ from contextlib import suppress
 from datetime import datetime
 
 from connectors.edr.askable import is_plain_id
+from connectors.edr.defender import filters
 from connectors.edr.defender.api import CONNECTOR, DefenderApi, page_of
 from connectors.edr.defender.isolation import ActionType, machine_action, status_of
-from connectors.errors import BadResponse, NotFound
-from connectors.facts.isolation import ActionHandle, IsolationStatus
+from connectors.edr.defender.machines import is_agent
+from connectors.errors import BadResponse, HostNotFound, NotFound
+from connectors.facts.isolation import ActionHandle, IsolationState, IsolationStatus
 from connectors.http.deadline import Deadline
 
 _VERBS = {ActionType.ISOLATE: "isolate", ActionType.UNISOLATE: "unisolate"}
@@ -32,6 +34,7 @@ def act(
 
     Raises:
         Conflict: an action on the machine is under way.
+        NotSent: no token could be had, or there was no connection.
         TimedOut: outcome unknown; the state has to be read.
         BadResponse: accepted, but not as this action of this machine.
     """
@@ -62,7 +65,12 @@ def state(
 ) -> IsolationStatus:
     """The state by the recorded actions: REPORTED at best.
 
-    With a handle, the outcome of its action; one that was given for another machine tells nothing.
+    With a handle, the outcome of its action; one that was given for another machine tells nothing. That a
+    machine is not isolated counts only while Defender knows the machine: of one that it has forgotten, and of
+    one that is not shown to us any more, the list of actions is empty too.
+
+    Raises:
+        HostNotFound: by its actions the machine is not isolated, and its record is gone or no agent's.
     """
     page = page_of(lambda: api.actions(machine_id, deadline))
     records: list[Mapping[str, object]] = list(page.records)
@@ -73,4 +81,19 @@ def state(
         with suppress(NotFound):
             records.append(api.action(action_id, deadline))
     actions = [action for record in records if (action := machine_action(record)) is not None]
-    return status_of(actions, machine_id=machine_id, action_id=action_id, complete=page.complete, now=clock())
+    found = status_of(
+        actions,
+        machine_id=machine_id,
+        action_id=action_id,
+        acted=meant,
+        complete=page.complete,
+        now=clock(),
+    )
+    if found.state is IsolationState.NOT_ISOLATED and not _is_known(api, machine_id, deadline):
+        raise HostNotFound(CONNECTOR, f"Defender does not know the machine {machine_id!r} as an agent's")
+    return found
+
+
+def _is_known(api: DefenderApi, machine_id: str, deadline: Deadline) -> bool:
+    page = page_of(lambda: api.machines(filters.machines_with_ids([machine_id]), deadline))
+    return any(each.get("id") == machine_id and is_agent(each) for each in page.records)

@@ -83,9 +83,15 @@ def machine_action(record: Mapping[str, object]) -> MachineAction | None:
 
 
 def status_of(
-    actions: Sequence[MachineAction], *, machine_id: str, action_id: str, complete: bool, now: datetime
+    actions: Sequence[MachineAction],
+    *,
+    machine_id: str,
+    action_id: str,
+    complete: bool,
+    now: datetime,
+    acted: bool = False,
 ) -> IsolationStatus:
-    """The state of a machine.
+    """The state of a machine. That no isolation is recorded proves something only where none is known of.
 
     Args:
         actions: what was recorded, in any order; those of other machines count for nothing.
@@ -93,6 +99,7 @@ def status_of(
         action_id: the action whose outcome is wanted; "" for none.
         complete: False when there are more actions than were read.
         now: when they were read.
+        acted: whether an action of this machine is known of, whatever its id.
     """
     mine = sorted(
         (each for each in actions if each.machine_id == machine_id),
@@ -110,6 +117,8 @@ def status_of(
         return _reported(IsolationState.FAILED, now, asked.updated, detail)
     if any(each.status is None for each in mine):
         return _unknown(now, "an action has a status that is not documented")
+    if acted and asked is None and not any(each.status is ActionStatus.SUCCEEDED for each in mine):
+        return _unknown(now, "no isolation of this machine is recorded, and an action was accepted")
     return _by_the_last_success(mine, complete=complete, now=now)
 
 
@@ -117,6 +126,8 @@ def _by_the_last_success(mine: Sequence[MachineAction], *, complete: bool, now: 
     done = [each for each in mine if each.status is ActionStatus.SUCCEEDED]
     if not complete:
         return _unknown(now, "there are more actions of this machine than were read")
+    if not done and any(each.type is ActionType.UNISOLATE for each in mine):
+        return _unknown(now, "a release was asked for, and the isolation that it was to end is not recorded")
     if not done:
         return _reported(IsolationState.NOT_ISOLATED, now, None, "no isolation of this machine is recorded")
     last = max(done, key=_end)

@@ -10,9 +10,10 @@ from connectors.edr.elastic import isolation
 from connectors.edr.elastic.isolation import Action, Command
 from connectors.edr.elastic.kibana import Kibana
 from connectors.edr.elastic.refusals import CONNECTOR
-from connectors.errors import BadResponse, Conflict, NotFound, PermissionMissing, TimedOut, Transient
+from connectors.errors import Conflict, NotFound, NotSent, PermissionMissing
 from connectors.facts.isolation import ActionHandle, IsolationStatus
 from connectors.http.deadline import Deadline
+from connectors.unsent import before_the_write
 
 
 def act(
@@ -31,17 +32,13 @@ def act(
 
     Raises:
         Conflict: another action on the host waits for its agent.
-        Transient: what waits cannot be read, so nothing was sent.
+        NotSent: what waits cannot be read, or Kibana cannot be reached: nothing was sent.
         TimedOut: the outcome is unknown; read the state.
     """
-    try:
+    with before_the_write():
         waiting = kibana.pending(agent_id, deadline=deadline)
-    except TimedOut as exc:
-        raise Transient(CONNECTOR, f"{command.value} was not sent: {exc.message}") from exc
     if not waiting.known:
-        raise BadResponse(
-            CONNECTOR, f"{command.value} was not sent: Kibana does not say what waits for the agent"
-        )
+        raise NotSent(CONNECTOR, "not sent: Kibana does not say what waits for the agent")
     if waiting.isolate or waiting.unisolate:
         what = "an isolation" if waiting.isolate else "a release"
         raise Conflict(CONNECTOR, f"{what} already waits for the agent")
@@ -60,7 +57,7 @@ def state(
     seen = isolation.observed(kibana.host(agent_id, deadline=deadline))
     if handle is not None and _is_about(handle, agent_id):
         done = _action(kibana, handle, deadline)
-        if done is not None:
+        if done is not None and not isolation.superseded(seen, done):
             return isolation.by_action(seen, done, accepted_at=handle.accepted_at, now=now)
     waiting = kibana.pending(agent_id, deadline=deadline)
     return isolation.by_record(seen, waiting, now=now)

@@ -9,7 +9,7 @@ an action.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -25,6 +25,9 @@ class Command(StrEnum):
     ISOLATE = "isolate"
     UNISOLATE = "unisolate"
 
+
+#: A record can be written before an action and arrive after it; later than this after its end, none does.
+ECHO = timedelta(minutes=15)
 
 _WANTED = {Command.ISOLATE: IsolationState.ISOLATED, Command.UNISOLATE: IsolationState.NOT_ISOLATED}
 _UNDER_WAY = {Command.ISOLATE: IsolationState.ISOLATING, Command.UNISOLATE: IsolationState.RELEASING}
@@ -127,6 +130,8 @@ def _count(waiting: Mapping[str, object], command: Command) -> int | None:
 def by_action(seen: Observed, done: Action, *, accepted_at: datetime, now: datetime) -> IsolationStatus:
     """The state after an action: observed only where the agent's word is younger than the action.
 
+    Whether something else has ended what the action did, `superseded` tells.
+
     Args:
         seen: what the agent said of itself.
         done: the action.
@@ -146,6 +151,14 @@ def by_action(seen: Observed, done: Action, *, accepted_at: datetime, now: datet
         "the action is done, but the agent's own record does not show it yet" if done.completed else "waiting"
     )
     return _status(_UNDER_WAY[done.command], HowKnown.REPORTED, now, told)
+
+
+def superseded(seen: Observed, done: Action) -> bool:
+    """Whether the agent says the opposite of an action that succeeded, too long after it for an echo."""
+    if not (done.completed and done.successful) or done.completed_at is None or seen.recorded_at is None:
+        return False
+    settled = done.completed_at + ECHO
+    return seen.recorded_at > settled and seen.state not in (_WANTED[done.command], IsolationState.UNKNOWN)
 
 
 def by_record(seen: Observed, waiting: Pending, *, now: datetime) -> IsolationStatus:
