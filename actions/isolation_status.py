@@ -165,7 +165,7 @@ def read_hosts(
     found: dict[HostKey, LeaseReading] = {}
     for lease in leases:
         enough = len(found) >= most or reads.wait_s() > LONGEST_WAIT_S
-        found[lease.host] = LeaseReading(None, _NOT_READ) if enough else read_lease(edr, lease)
+        found[lease.host] = LeaseReading(None, _NOT_READ) if enough else read_lease(edr, tools.ledger, lease)
     return found
 
 

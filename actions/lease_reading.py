@@ -8,9 +8,10 @@ from typing import NamedTuple
 from actions.isolation_policy import IsolationPolicy
 from connectors.errors import ConnectorError
 from connectors.facts.host import HostRef
-from connectors.facts.isolation import IsolationState, IsolationStatus
+from connectors.facts.isolation import ActionHandle, IsolationState, IsolationStatus
 from connectors.facts.ledger import Lease
 from connectors.ports import EdrConnector
+from connectors.state.ledger import Ledger
 
 
 class LeaseReading(NamedTuple):
@@ -30,12 +31,31 @@ def host_of_lease(lease: Lease) -> HostRef:
     return HostRef(connector=lease.connector, host_id=lease.host_id, hostname=lease.hostname)
 
 
-def read_lease(edr: EdrConnector, lease: Lease) -> LeaseReading:
-    """Read the host of a lease. What a connector raises is a problem; the host of another one is not read."""
+def handle_of_lease(ledger: Ledger, lease: Lease) -> ActionHandle | None:
+    """The vendor's receipt for the isolation, so that a list without it proves nothing; None where unknown.
+
+    Raises:
+        LedgerUnusable: it could not be looked up.
+    """
+    intent = ledger.intent(lease.intent_id)
+    since = (intent.accepted_at or intent.called_at) if intent is not None else None
+    if intent is None or since is None:
+        return None
+    return ActionHandle(
+        connector=lease.connector, host_id=lease.host_id, action_id=intent.action_id, accepted_at=since
+    )
+
+
+def read_lease(edr: EdrConnector, ledger: Ledger, lease: Lease) -> LeaseReading:
+    """Read the host of a lease. What a connector raises is a problem; the host of another one is not read.
+
+    Raises:
+        LedgerUnusable: its order could not be looked up.
+    """
     if lease.connector != edr.name:
         return LeaseReading(None, f"It is a host of {lease.connector}, and {edr.name} is asked.")
     try:
-        return LeaseReading(edr.get_isolation(host_of_lease(lease)))
+        return LeaseReading(edr.get_isolation(host_of_lease(lease), handle_of_lease(ledger, lease)))
     except ConnectorError as error:
         return LeaseReading(None, f"{str(error).rstrip('.')}.")
 

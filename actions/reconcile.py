@@ -197,7 +197,7 @@ class _Reconciling:
         """The lease as it ended; None where it stands."""
         other = lease.connector != self._tools.edr.name
         problem = "" if other else self._not_now()
-        status, problem = (None, problem) if problem else read_lease(self._tools.edr, lease)
+        status, problem = (None, problem) if problem else read_lease(self._tools.edr, self._ledger, lease)
         if status is None:
             self._unread(lease.host, lease.hostname, problem)
             return None

@@ -10,7 +10,7 @@ from actions.containment import ContainmentOutcome, ContainmentResult, Tools
 from actions.containment_step import is_proved
 from actions.follow_intent import Sent, follow, state_of, told_of
 from actions.isolation_policy import IsolationPolicy
-from actions.lease_reading import proves_release
+from actions.lease_reading import handle_of_lease, proves_release
 from actions.send_order import another, send, unfit_connector
 from actions.settle_intent import follow_once, settle
 from connectors.facts.isolation import IsolationState, IsolationStatus
@@ -56,16 +56,17 @@ def _submitted(
     unfit = unfit_connector(order, tools) or _by_nobody(order, tools)
     if unfit is not None:
         return unfit
-    reading = state_of(order, tools)
+    try:
+        standing = tools.ledger.standing(order.host)
+        receipt = handle_of_lease(tools.ledger, standing.lease) if standing.lease is not None else None
+    except LedgerUnusable as error:
+        told = words.nothing_sent(order, error)
+        return told_of(order, ContainmentOutcome.NOT_SENT, told, tools)
+    reading = state_of(order, tools, receipt)
     status = reading.status
     if status is None:
         told = words.unreadable(order, reading.problem)
         return told_of(order, ContainmentOutcome.NOT_SENT, told, tools)
-    try:
-        standing = tools.ledger.standing(order.host)
-    except LedgerUnusable as error:
-        told = words.nothing_sent(order, error)
-        return told_of(order, ContainmentOutcome.NOT_SENT, told, tools, status=status)
     done = _without_a_call(order, status, standing, tools, policy)
     return done or send(order, tools, policy=policy, comment=comment, status=status)
 

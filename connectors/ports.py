@@ -116,7 +116,8 @@ class EdrConnector(Protocol):
         """Ask for isolation. A handle means accepted, never isolated.
 
         Raises:
-            NotSupported, Conflict, TimedOut (outcome unknown: read the state first).
+            NotSupported, Conflict, NotSent (certainly not done), TimedOut (outcome unknown: read the state
+            first).
         """
 
     def release(self, host: HostRef, *, comment: str, idempotency_key: str) -> ActionHandle:

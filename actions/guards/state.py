@@ -95,7 +95,7 @@ def not_released_recently(q: Question) -> Answer:
     if ledger is None:
         return unknown(limit, f"When the host was last released is not known. {_no_ledger(q)}")
     tried = ledger.last_fruitless_at
-    if tried is not None and q.now - tried < quiet:
+    if q.bar is IsolationMode.AUTO and tried is not None and q.now - tried < quiet:
         value = f"tried {spell(max(q.now - tried, timedelta(0)))} ago"
         return refused(
             value, limit, "An isolation of the host came to nothing: only a person may order it again."

@@ -72,7 +72,8 @@ def _lines(found: Reconciliation, config: Path | None, overtaken: Mapping[str, s
     ]
     for stray in found.strays:
         state = stray.state.value.replace("_", " ")
-        lines.append(f"{state} and not ours: {_where(stray)}. {stray.sentence}")
+        whose = "perhaps ours" if stray.intent_id else "not ours"
+        lines.append(f"{state} and {whose}: {_where(stray)}. {stray.sentence}")
         lines += _release_of(stray, config)
     lines += [f"not certain: {_where(each)}. {each.sentence}" for each in found.unread]
     for lease, overdue in ((each.lease, each.overdue) for each in found.reviews):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from actions.containment import ContainmentOutcome, ContainmentResult, Tools
+from actions.lease_reading import handle_of_lease
 from actions.settle_intent import settle
 from connectors.errors import ConnectorError
 from connectors.facts.host import HostRef
@@ -83,7 +84,9 @@ def state_of(host: HostKey, hostname: str, tools: Tools) -> tuple[IsolationStatu
         return None, f"it was isolated through {host.connector}, and the policy names {tools.edr.name}"
     ref = HostRef(connector=host.connector, host_id=host.host_id, hostname=hostname)
     try:
-        return tools.edr.get_isolation(ref), ""
+        lease = tools.ledger.standing(host).lease
+        handle = handle_of_lease(tools.ledger, lease) if lease is not None else None
+        return tools.edr.get_isolation(ref, handle), ""
     except ConnectorError as error:
         return None, safe_error(error)
 
