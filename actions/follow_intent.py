@@ -10,6 +10,7 @@ from actions import containment_words as words
 from actions.containment import ContainmentOutcome, ContainmentResult, Tools
 from actions.containment_step import Finding, Reading, ends_at, is_proved, may_read, pause_s, step_of
 from actions.isolation_policy import IsolationPolicy
+from actions.lease_reading import proves_release
 from connectors.errors import ConnectorError, RateLimited
 from connectors.facts.host import HostRef
 from connectors.facts.isolation import ActionHandle, IsolationState, IsolationStatus
@@ -159,7 +160,7 @@ def turn(
     isolates = sent.intent.order.kind is IntentKind.ISOLATE
     late = isolates and sent.open_ended and tools.clock() < ends_at(sent.intent) + LATE_CALL
     step = step_of(sent.intent, reading, accepted=sent.handle is not None, over=over, may_come_late=late)
-    if step.state is None:
+    if step.state is None or (not over and _lags(sent.intent, step.state, status, tools, policy)):
         if not over:
             return sent, None
         told = words.concluded(sent.intent, step.finding, reading, lost=sent.lost)
@@ -177,6 +178,21 @@ def turn(
     if step.state is IntentState.PENDING:
         return sent, None
     return sent, concluded(sent.intent, tools, status=status)
+
+
+def _lags(
+    intent: Intent, state: IntentState, status: IsolationStatus | None, tools: Tools, policy: IsolationPolicy
+) -> bool:
+    """Whether a release is only read off a record that may be older than the isolation itself."""
+    if state is not IntentState.VERIFIED or intent.order.kind is not IntentKind.RELEASE or status is None:
+        return False
+    if intent.state is IntentState.PENDING:
+        return False  # the vendor was seen at it
+    try:
+        lease = tools.ledger.standing(intent.order.host).lease
+    except LedgerUnusable:
+        return False  # which is told where the step is noted
+    return lease is not None and not proves_release(status, lease, policy=policy, now=tools.clock())
 
 
 def _detail(sent: Sent, state: IntentState, finding: Finding, reading: Reading) -> str:

@@ -439,3 +439,14 @@ def test_a_list_that_lags_does_not_end_the_lease(folder: Path) -> None:
 
     assert found.outcome is Outcome.RELEASED
     assert [each.kind for each in it.edr.writes] == [IntentKind.RELEASE], "the vendor was asked all the same"
+
+
+def test_a_record_that_lags_does_not_prove_a_release(folder: Path) -> None:
+    it = bench(folder, FREE, ISOLATED)
+    assert isolate_host(order(), it.tools, policy=POLICY, comment=COMMENT).outcome is Outcome.ISOLATED
+    it.edr.readings = [FREE, FREE, FREE, ISOLATED]
+
+    found = let_go(it)
+
+    assert found.outcome is Outcome.EXPIRED, "the host was free in a record of before, and is still isolated"
+    assert [each.intent_id for each in it.ledger.leases()], "its lease stands"
