@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from actions import containment_words as words
 from actions.containment import ContainmentOutcome, ContainmentResult, Tools
-from actions.containment_step import Finding, Reading, ends_at, is_proved, may_read, pause_s, step_of
+from actions.containment_step import Finding, Reading, Step, ends_at, is_proved, may_read, pause_s, step_of
 from actions.isolation_policy import IsolationPolicy
 from actions.lease_reading import proves_release
 from connectors.errors import ConnectorError, RateLimited
@@ -160,7 +160,11 @@ def turn(
     isolates = sent.intent.order.kind is IntentKind.ISOLATE
     late = isolates and sent.open_ended and tools.clock() < ends_at(sent.intent) + LATE_CALL
     step = step_of(sent.intent, reading, accepted=sent.handle is not None, over=over, may_come_late=late)
-    if step.state is None or (not over and _lags(sent.intent, step.state, status, tools, policy)):
+    if _lags(sent.intent, step.state, status, tools, policy):
+        # Proved only when the record is old enough: until then it is not known.
+        open_still = over and sent.intent.state is not IntentState.UNKNOWN
+        step = Step(IntentState.UNKNOWN if open_still else None, Finding.UNCERTAIN)
+    if step.state is None:
         if not over:
             return sent, None
         told = words.concluded(sent.intent, step.finding, reading, lost=sent.lost)
@@ -181,7 +185,11 @@ def turn(
 
 
 def _lags(
-    intent: Intent, state: IntentState, status: IsolationStatus | None, tools: Tools, policy: IsolationPolicy
+    intent: Intent,
+    state: IntentState | None,
+    status: IsolationStatus | None,
+    tools: Tools,
+    policy: IsolationPolicy,
 ) -> bool:
     """Whether a release is only read off a record that may be older than the isolation itself."""
     if state is not IntentState.VERIFIED or intent.order.kind is not IntentKind.RELEASE or status is None:

@@ -450,3 +450,15 @@ def test_a_record_that_lags_does_not_prove_a_release(folder: Path) -> None:
 
     assert found.outcome is Outcome.EXPIRED, "the host was free in a record of before, and is still isolated"
     assert [each.intent_id for each in it.ledger.leases()], "its lease stands"
+
+
+def test_a_record_that_stays_young_is_believed_only_when_it_is_old_enough(folder: Path) -> None:
+    it = bench(folder, FREE, ISOLATED)
+    assert isolate_host(order(), it.tools, policy=POLICY, comment=COMMENT).outcome is Outcome.ISOLATED
+    it.edr.readings = [FREE]
+    assert let_go(it).outcome is Outcome.UNKNOWN
+    assert it.ledger.leases()
+    it.later(300)
+    (left,) = it.ledger.intents(active=True)
+    assert settle(left, it.tools, policy=POLICY, wait=False).outcome is Outcome.RELEASED
+    assert not it.ledger.leases()
