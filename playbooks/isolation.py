@@ -14,6 +14,7 @@ from actions.isolation_by_hand import refusal
 from actions.isolation_policy import IsolationPolicy
 from connectors.errors import InputError, ResponseError
 from connectors.facts.ledger import Approval, ApprovalState
+from playbooks.approvers import check_approver
 from playbooks.carry_out import (
     Containing,
     Done,
@@ -284,12 +285,7 @@ def _check_person(
     """Raise where a person's word does not count; who tried is recorded."""
     if not by:
         raise InputError("by", "is empty", "Say who decides")
-    if policy.may_approve(by):
-        return
-    containing.tools.ledger.note("person_refused", subject=subject, by=by, data={"wanted": wanted})
-    raise InputError(
-        "by", f"{by} is not among isolation.approvers", "One of them has to decide; nothing was changed"
-    )
+    check_approver(by, policy, containing.tools.ledger, field="by", subject=subject, wanted=wanted)
 
 
 def _too_late(approval: Approval) -> str:

@@ -100,7 +100,7 @@ def _after(result: ContainmentResult, host: str) -> Iterator[str]:
         case ContainmentOutcome.RELEASED | ContainmentOutcome.NOT_ISOLATED:
             return
         case _:
-            yield f"Contain {host} by hand, if it is still to be: it was not isolated."
+            yield f"Contain {host} by hand, if it is still to be: no isolation of ours has taken effect."
 
 
 def look_up(case: StepCase) -> Iterator[str]:

@@ -421,7 +421,10 @@ def after_order(done: Contained) -> str:
         (ContainmentOutcome.ALREADY_ISOLATED, "Ask who has isolated"),
         (ContainmentOutcome.UNKNOWN, "Look in the EDR's console"),
         (ContainmentOutcome.PENDING, "which another run is at"),
-        (ContainmentOutcome.FAILED, f"Contain {HOST} by hand, if it is still to be: it was not isolated."),
+        (
+            ContainmentOutcome.FAILED,
+            f"Contain {HOST} by hand, if it is still to be: no isolation of ours has taken effect.",
+        ),
         (ContainmentOutcome.EXPIRED, "by hand"),
         (ContainmentOutcome.REFUSED, "by hand"),
         (ContainmentOutcome.NOT_SENT, "by hand"),

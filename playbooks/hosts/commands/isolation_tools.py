@@ -17,6 +17,7 @@ from connectors.edr.catalogue import CATALOGUE, EdrName
 from connectors.errors import ConfigError, InputError
 from connectors.ports import EdrConnector
 from connectors.state.ledger import Ledger
+from playbooks.approvers import check_approver as permitted
 from playbooks.edr import edr_of, named_edr
 from playbooks.hosts.outcome import Interrupted
 from playbooks.ledger_settings import ledger_of
@@ -82,14 +83,7 @@ def check_approver(by: Person, settings: Settings, ledger: Ledger, *, subject: s
     Raises:
         InputError: the policy names others.
     """
-    if settings.isolation.may_approve(by.name):
-        return
-    ledger.note("person_refused", subject=subject, by=by.name, data={"wanted": wanted})
-    raise InputError(
-        "account",
-        f"{by.name} is not among isolation.approvers",
-        "One of them has to decide; nothing was changed",
-    )
+    permitted(by.name, settings.isolation, ledger, field="account", subject=subject, wanted=wanted)
 
 
 def new_run_id(now: datetime) -> str:
