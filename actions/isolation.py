@@ -9,6 +9,7 @@ from pydantic import Field
 
 from actions.case_facts import CaseFacts
 from actions.risk import RiskAssessment
+from connectors.facts.asset import AssetFacts
 from connectors.facts.base import Fact, Instant
 from connectors.facts.host import HostRef
 from connectors.facts.isolation import IsolationStatus
@@ -28,18 +29,6 @@ class IsolationMode(StrEnum):
 
 #: Modes from the lowest to the highest.
 MODE_ORDER = (IsolationMode.OFF, IsolationMode.SHADOW, IsolationMode.APPROVE, IsolationMode.AUTO)
-
-
-class AssetFacts(Fact):
-    """What the organisation's own asset list says of the host.
-
-    Attributes:
-        priority: as the list has it, such as "critical"; "" when the host has none there.
-        categories: roles and groups, such as "jump-host".
-    """
-
-    priority: str = ""
-    categories: tuple[str, ...] = ()
 
 
 class LedgerView(Fact):

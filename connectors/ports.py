@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 from connectors.facts.health import Health
 from connectors.facts.host import HostRef
 from connectors.facts.isolation import ActionHandle, IsolationStatus
-from connectors.facts.notable import Notable
+from connectors.facts.notable import Direction, Notable
 from connectors.facts.process import Lineage, ProcessEvidence, ProcessRef
 from connectors.facts.reputation import SourceAnswer, SourceInfo
 
@@ -51,6 +51,37 @@ class IsolatedHosts(NamedTuple):
 
     hosts: tuple[HostRef, ...]
     complete: bool
+
+
+class ConnectionClue(NamedTuple):
+    """What is known of a connection whose machine is not. Addresses as the event has them.
+
+    Attributes:
+        process_name: such as regsvcs.exe; compared without regard to case.
+        src_ip, dest_ip: canonical text; who of the two is the machine is for the source to tell.
+        guids: Sysmon ProcessGuids behind it; each is of one machine alone.
+    """
+
+    process_name: str
+    src_ip: str | None
+    dest_ip: str | None
+    guids: tuple[str, ...] = ()
+
+
+class MachineSeen(NamedTuple):
+    """A machine on which a connection was seen.
+
+    Attributes:
+        host: as `resolve_host` gives it.
+        processes: whose connection it is, best evidence first.
+        direction: as this machine saw it; UNKNOWN where its events do not say, or say both.
+        peer_names: what the source calls the peer, a reverse look-up and no DNS evidence; mostly empty.
+    """
+
+    host: HostRef
+    processes: tuple[ProcessRef, ...]
+    direction: Direction
+    peer_names: tuple[str, ...] = ()
 
 
 class EdrConnector(Protocol):

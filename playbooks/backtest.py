@@ -14,7 +14,6 @@ from typing import NamedTuple
 from actions.decide_isolation import decide_isolation
 from actions.host_addresses import Holding, own_address
 from actions.isolation import (
-    AssetFacts,
     Guard,
     GuardOutcome,
     IsolationDecision,
@@ -26,6 +25,7 @@ from actions.isolation import (
 from actions.isolation_policy import IsolationPolicy
 from actions.profile import Profile
 from actions.sites import site_of
+from connectors.facts.asset import AssetFacts
 from connectors.facts.host import AddressSeen, HostRef, HostType
 from connectors.facts.isolation import HowKnown, IsolationState, IsolationStatus
 from connectors.facts.ledger import HostKey

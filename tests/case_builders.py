@@ -7,12 +7,13 @@ from itertools import pairwise
 
 from actions.case_facts import CaseFacts, Destination, DestinationVerdict, Unknown
 from actions.check_ip import OrganisationRanges, check_ip
-from actions.isolation import AssetFacts, IsolationMode, IsolationRequest, LedgerView
+from actions.isolation import IsolationMode, IsolationRequest, LedgerView
 from actions.isolation_policy import Caps, IsolationPolicy
 from actions.organisation_ranges import NONE
 from actions.profile import Profile
 from actions.profiles.regsvcs import PROFILE
 from actions.risk import RiskAssessment
+from connectors.facts.asset import AssetFacts
 from connectors.facts.base import SourceRef
 from connectors.facts.host import AddressSeen, HostRef, HostType
 from connectors.facts.isolation import HowKnown, IsolationState, IsolationStatus

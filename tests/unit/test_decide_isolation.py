@@ -17,7 +17,6 @@ from actions.decide_isolation import decide_isolation
 from actions.guards.question import judge_age, spell
 from actions.isolation import (
     MODE_ORDER,
-    AssetFacts,
     Guard,
     GuardOutcome,
     IsolationDecision,
@@ -34,6 +33,7 @@ from actions.isolation_policy import (
     SitePolicy,
 )
 from actions.risk import CaseVerdict, Contribution, Indicator, IndicatorGroup, RiskPolicy, Strength
+from connectors.facts.asset import AssetFacts
 from connectors.facts.host import AddressSeen, HostType
 from connectors.facts.isolation import HowKnown, IsolationState, IsolationStatus
 from connectors.facts.notable import Direction
