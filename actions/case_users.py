@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from actions.case_facts import NamedCase
+from connectors.facts.account import same_account
 
 #: How a source writes that it knows no user.
 _NO_USER = frozenset({"", "-"})
@@ -37,28 +38,3 @@ def users_of(case: NamedCase) -> CaseUsers:
     own = case.lineage.target.user.strip() if case.lineage is not None else ""
     said = dict.fromkeys(each.user for each in case.notables if each.user)
     return CaseUsers(tuple(said), "" if own in _NO_USER else own)
-
-
-def same_account(one: str, other: str) -> bool:
-    r"""Whether two texts may name one account: a domain only counts where both have one of the same kind.
-
-    `ann`, `CORP\ann` and `ann@corp.example` may be one, `CORP\ann` and `OTHER\ann` are two.
-    """
-    first, second = _parts(one), _parts(other)
-    if first.account != second.account:
-        return False
-    return first.form != second.form or first.domain == second.domain
-
-
-class _Account(NamedTuple):
-    account: str
-    domain: str
-    form: str
-
-
-def _parts(text: str) -> _Account:
-    folded = text.strip().casefold()
-    domain, form, account = folded.partition("\\")
-    if not form:
-        account, form, domain = folded.rpartition("@")
-    return _Account(account.lstrip("\\"), domain, form) if form else _Account(folded, "", "")
