@@ -8,6 +8,8 @@ Identity. Several destination addresses make one Notable each. They share the ev
 the SIEM knows; so are the artifacts of one SOAR container. To tell notables apart take event_id with the
 analytic's own grouping (dest, user, process_name, src_ip, dest_ip). Where the input has no id, one is
 derived from the fields (`derived:` and a SHA-256), equal for equal fields whatever their order or shape.
+
+Who is the machine and who the peer: roles.py. Which generation of the analytic it was: generations.py.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ import orjson
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from connectors.errors import NotableError
-from connectors.facts.notable import MissingField, Notable
+from connectors.facts.notable import MissingField, Notable, NotableSource
+from connectors.siem.generations import told_generation
 from connectors.siem.notable_fields import KNOWN_NAMES, Fields, Reading, has_identity, with_made_names
 from connectors.siem.notable_input import (
     MAX_NOTABLES,
@@ -34,12 +37,13 @@ from connectors.siem.notable_input import (
 from connectors.siem.notable_times import read_times
 from connectors.siem.notable_values import (
     read_count,
-    read_dest,
     read_dest_ips,
-    read_direction,
+    read_ends,
     read_guids,
+    read_pids,
     read_ports,
     read_process_name,
+    read_roles,
     read_score,
     read_src_ip,
 )
@@ -50,6 +54,9 @@ MAX_EVENT_ID = 1024
 
 #: How an event_id begins that was made from the fields; it is made again when they are read again.
 DERIVED = "derived:"
+
+#: Most names of the peer that one notable keeps.
+MAX_PEER_NAMES = 16
 
 #: Most notes of one notable; a value repeated a thousand times is one mistake.
 MAX_NOTES = 32
@@ -159,13 +166,17 @@ def _read(candidate: Candidate, settings: NotableSettings, *, room: int) -> list
     reading = Reading(fields)
     if from_text:
         reading.notes.append("The fields were read from the text in _raw.")
-    dest, other_dests = read_dest(reading)
-    process_name = read_process_name(reading)
     dest_ips = read_dest_ips(reading)
+    src_ip, guids = read_src_ip(reading), read_guids(reading)
+    source = candidate._replace(fields=fields).notable_source
+    generation = told_generation(
+        _held_names(candidate.fields), complete=source is not NotableSource.SOAR_ARTIFACT
+    )
+    ends = read_ends(reading, dest_ips=dest_ips, src_ip=src_ip, generation=generation)
+    roles = read_roles(reading, ends, has_guid=bool(guids))
+    process_name = read_process_name(reading)
     if max(1, len(dest_ips)) > room:
         raise NotableError("dest_ip", f"brings the input over {MAX_NOTABLES:,} notables", "Split the input")
-    if dest in dest_ips:
-        reading.notes.append("dest is the same address as dest_ip; it may be the peer and not the host.")
     if len(dest_ips) > 1:
         reading.notes.append(f"dest_ip has {len(dest_ips)} addresses; each is a notable of its own.")
     times = read_times(
@@ -177,21 +188,29 @@ def _read(candidate: Candidate, settings: NotableSettings, *, room: int) -> list
         zone_name=settings.timezone,
     )
     common = Notable(
-        source=candidate._replace(fields=fields).notable_source,
+        source=source,
         event_id=_given_event_id(reading),
         search_name=reading.one("search_name"),
-        dest=dest,
-        other_dests=other_dests,
+        dest=roles.machine,
+        other_dests=roles.others,
+        machine_field=roles.field,
+        dest_given=ends.dest.texts[0] if ends.dest.texts else "",
+        dest_meaning=roles.dest_meaning,
+        peer_names=roles.peer_names[:MAX_PEER_NAMES],
+        generation=generation.number if generation is not None else None,
         user=reading.one("user"),
         process_name=process_name,
-        src_ip=read_src_ip(reading),
-        dest_ports=read_ports(reading),
-        direction=read_direction(reading),
+        src_ip=src_ip,
+        dest_ports=read_ports(reading, "dest_port"),
+        src_ports=read_ports(reading, "src_port"),
+        direction=ends.direction,
         count=read_count(reading),
         first_time=times.first,
         last_time=times.last,
-        process_guids=read_guids(reading),
+        process_guids=guids,
+        process_ids=read_pids(reading),
         risk_score=read_score(reading),
+        risk_object=reading.first("risk_system") or reading.first("dest"),
         urgency=reading.one("urgency"),
         status=reading.one("status"),
         owner=reading.one("owner"),
@@ -203,6 +222,11 @@ def _read(candidate: Candidate, settings: NotableSettings, *, room: int) -> list
     if len(notes) > MAX_NOTES:
         notes[MAX_NOTES - 1 :] = [f"{len(notes) - MAX_NOTES + 1} further notes were left out."]
     return [_finished(common, dest_ip, job, tuple(notes)) for dest_ip in dest_ips or (None,)]
+
+
+def _held_names(fields: Fields) -> frozenset[str]:
+    """The names of the fields that hold a value."""
+    return frozenset(name for name, value in fields.items() if value not in (None, "", [], {}))
 
 
 def _fields_of(candidate: Candidate) -> tuple[Fields, bool]:
@@ -273,6 +297,10 @@ def _derived_id(notable: Notable, job: tuple[str, str]) -> str:
         _iso(notable.last_time),
         *job,
     ]
+    if not notable.dest:
+        parts += [notable.dest_given.casefold(), *notable.process_guids]
+    if notable.src_ports:  # version 15 of the analytic makes a row of each
+        parts += ["src_port", *map(str, notable.src_ports)]
     return f"{DERIVED}{hashlib.sha256(orjson.dumps(parts)).hexdigest()}"
 
 

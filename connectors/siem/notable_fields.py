@@ -1,8 +1,7 @@
 """Which field of a notable is read from which names, and how a value is read.
 
-CANDIDATES is the whole mapping. Names are compared exactly: `destinationHostName` is CEF, while
-`DestinationHostname` is Sysmon's reverse look-up of the peer (`dest_host` in the Splunk add-on) and never
-the host the process ran on; neither of those two stands in the table.
+CANDIDATES is the whole mapping. Names are compared exactly: `destinationHostName` is CEF for `dest`, while
+`DestinationHostname` is Sysmon's reverse look-up of the other end (`dest_host` in the community's add-on).
 
 Sources: the analytic's search (Splunk ESCU, "Detect Regsvcs with Network Connection"), the Common
 Information Model, and the CIM-to-CEF map of Splunk's SOAR connector
@@ -34,15 +33,26 @@ MAX_VALUES = 1000
 MAX_NESTING = 4
 
 #: Field -> tiers, best first. The first tier that holds a usable value counts; names in one tier count
-#: together. A name in brackets is made by `with_made_names`.
+#: together. A name in brackets is made by `with_made_names`. Who of them is the machine: roles.py.
 CANDIDATES: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    # The computer, whatever the add-on: together, so that two different machines make it ambiguous.
+    "machine": (("dvc[name]", "Computer", "ComputerName"), ("dvc_nt_host",), ("dvc_dns",)),
+    # CEF for dvc, and for whatever a collector calls itself.
+    "device": (("deviceHostname",),),
+    "source": (
+        ("src[name]", "src_host", "src_nt_host", "src_dns", "SourceHostname"),
+        ("sourceHostName", "sourceAddress[name]"),
+    ),
+    # The machine or the peer, as the add-on decides.
     "dest": (
         ("dest",),
-        ("Computer",),  # version 2 of the analytic
-        # Together, so that two different machines in them make the host ambiguous.
-        ("destinationHostName", "deviceHostname", "destinationAddress[name]"),
+        ("destinationHostName", "destinationAddress[name]"),
+        ("dest_nt_host", "dest_dns"),
         ("risk_object[system]", "entity[system]"),
     ),
+    "peer": (("dest_host", "DestinationHostname", "dest_ip[name]"),),
+    "collector": (("orig_host",),),
+    "risk_system": (("entity[system]",), ("risk_object[system]",)),
     "user": (
         ("user",),
         ("User",),  # version 2 of the analytic
@@ -52,16 +62,19 @@ CANDIDATES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     ),
     "process_name": (
         ("process_name",),
-        ("process_path", "Image"),
+        ("process_path", "process_exec", "Image"),
         ("destinationProcessName",),
         ("sourceProcessName",),
         ("fileName",),
     ),
-    "src_ip": (("src_ip",), ("SourceIp",), ("src",), ("sourceAddress",)),
+    "src_ip": (("src_ip",), ("SourceIp",), ("src[ip]",), ("sourceAddress[ip]",)),
     "dest_ip": (("dest_ip",), ("DestinationIp",), ("destinationAddress[ip]",)),
+    "dvc_ip": (("dvc[ip]", "dvc_ip"), ("deviceAddress",)),
     "dest_port": (("dest_port", "dest_ports"), ("DestinationPort",), ("destinationPort",)),
+    "src_port": (("src_port", "src_ports"), ("SourcePort",), ("sourcePort",)),
     "direction": (("direction",), ("Initiated", "initiated"), ("deviceDirection",)),
     "process_guid": (("process_guid", "process_guids"), ("ProcessGuid",)),
+    "process_id": (("process_id", "process_ids"), ("ProcessId",)),
     "count": (("count",), ("baseEventCount",)),
     "firstTime": (("firstTime",), ("first_time",), ("startTime",)),
     "lastTime": (("lastTime",), ("last_time",), ("endTime",)),
@@ -78,14 +91,17 @@ CANDIDATES: Mapping[str, tuple[tuple[str, ...], ...]] = {
 }
 
 #: What the process ran on, as, and to: one of these makes an object a notable.
-IDENTITY = ("dest", "user", "process_name", "src_ip", "dest_ip")
+IDENTITY = ("machine", "device", "dest", "user", "process_name", "src_ip", "dest_ip")
+
+#: Fields of which it is noted that they stood under another name. What the machine was read from is a fact.
+_MOVED = ("user", "process_name", "src_ip", "dest_ip")
 
 #: Fields whose values `with_made_names` sorts by kind.
-_ADDRESS_OR_NAME = "destinationAddress"
+_ADDRESS_OR_NAME = ("destinationAddress", "sourceAddress", "src", "dvc", "dest_ip")
 _OBJECT_AND_TYPE = (("risk_object", "risk_object_type"), ("entity", "entity_type"))
 
 _NAMES = frozenset(name for tiers in CANDIDATES.values() for tier in tiers for name in tier)
-KNOWN_NAMES = _NAMES | {_ADDRESS_OR_NAME} | {name for pair in _OBJECT_AND_TYPE for name in pair}
+KNOWN_NAMES = _NAMES | set(_ADDRESS_OR_NAME) | {name for pair in _OBJECT_AND_TYPE for name in pair}
 _IDENTITY_NAMES = frozenset(name for key in IDENTITY for tier in CANDIDATES[key] for name in tier)
 
 #: Texts that stand for "no value", in lower case.
@@ -156,10 +172,15 @@ class Reading:
             self.notes.append(f"{key} has {len(values)} values; {shown(values[0])}, the first, is used.")
         return values[0]
 
+    def first(self, key: str) -> str:
+        """The first text of a field, without a note; "" when missing."""
+        return next((text for found in self.tiers(key) for text in found.texts), "")
+
     def note_move(self, key: str, found: Found) -> None:
         """Remember that a field of the analytic was read from another name."""
-        if key in IDENTITY and found.names != (key,):
-            self.moved.append(f"{key} from {' and '.join(found.names)}")
+        names = tuple(dict.fromkeys(name.partition("[")[0] for name in found.names))
+        if key in _MOVED and names != (key,):
+            self.moved.append(f"{key} from {' and '.join(names)}")
 
     def _note_once(self, note: str) -> None:
         if note not in self.notes:
@@ -217,13 +238,14 @@ def with_made_names(fields: Fields) -> Fields:
     """Add the names in brackets: values sorted by what they are rather than by where they stand.
 
     `destinationAddress` holds a host name or an address, because Splunk's SOAR connector writes both `dest`
-    and `dest_ip` to it and the last one stays. A risk object or entity of ES 8 is a host where its type
-    says system, and a user where it says user.
+    and `dest_ip` to it and the last one stays; `src` and `dvc` hold either too. A risk object or entity of
+    ES 8 is a host where its type says system, and a user where it says user.
     """
     made: dict[str, object] = {}
-    addresses = _texts(_ADDRESS_OR_NAME, fields)
-    made[f"{_ADDRESS_OR_NAME}[ip]"] = [text for text in addresses if canonical_ip(text) is not None]
-    made[f"{_ADDRESS_OR_NAME}[name]"] = [text for text in addresses if canonical_ip(text) is None]
+    for name in _ADDRESS_OR_NAME:
+        texts = _texts(name, fields)
+        made[f"{name}[ip]"] = [text for text in texts if canonical_ip(text) is not None]
+        made[f"{name}[name]"] = [text for text in texts if canonical_ip(text) is None]
     for object_name, type_name in _OBJECT_AND_TYPE:
         objects = _texts(object_name, fields)
         types = [text.casefold() for text in _texts(type_name, fields)]

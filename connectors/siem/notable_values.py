@@ -1,7 +1,8 @@
-"""What the fields of a notable mean: the host, the process, addresses, numbers.
+"""What the fields of a notable mean: both ends, the process, addresses, numbers.
 
-Each function takes a Reading, returns the value and notes what it did. dest, process_name and dest_ip are
-refused with a NotableError where they are unusable; anything else is missing then, with a note.
+Each function takes a Reading, returns the value and notes what it did. A notable is refused with a
+NotableError where nothing tells its process or leads to its machine, and where dest_ip is unusable; anything
+else is missing then, with a note.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import unicodedata
 
 from connectors.addresses import canonical_ip, not_an_ip, shown
 from connectors.errors import NotableError
-from connectors.facts.host import short_name
 from connectors.facts.notable import Direction
+from connectors.siem.generations import Generation
 from connectors.siem.notable_fields import Reading, distinct_ignoring_case
+from connectors.siem.roles import Ends, Named, Roles, roles_of
 
 #: Longest host name (RFC 1035 allows 255 octets).
 MAX_HOST = 255
@@ -26,6 +28,7 @@ MAX_COUNT = 2**53
 _HOST = re.compile(r"\w[\w-]*(?:\.[\w-]+)*\.?")
 _GUID = re.compile(r"[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}")
 _NULL_GUID = "00000000-0000-0000-0000-000000000000"
+_LARGEST_PID = 0xFFFFFFFF
 _NUMBER = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?")
 _PROCESS_IN_SEARCH = re.compile(r"(?<![a-z0-9])(regsvcs|regasm)(?![a-z0-9])", re.IGNORECASE)
 
@@ -40,39 +43,67 @@ _DIRECTIONS = {
 }
 
 
-def read_dest(reading: Reading) -> tuple[str, tuple[str, ...]]:
-    """The host, and the further, different hosts that are named beside it.
+def read_ends(
+    reading: Reading, *, dest_ips: tuple[str, ...], src_ip: str | None, generation: Generation | None
+) -> Ends:
+    """What the notable says of both ends of the connection; names that are none are left out, with a note."""
+    return Ends(
+        computer=_named(reading, "machine", also="dvc_ip", but=frozenset(dest_ips)),
+        device=_named(reading, "device"),
+        source=_named(reading, "source"),
+        dest=_named(reading, "dest"),
+        peer=_named(reading, "peer"),
+        collector=_named(reading, "collector"),
+        src_ip=src_ip,
+        dest_ips=dest_ips,
+        direction=read_direction(reading),
+        user=reading.first("user"),
+        computer_is_dest=generation is not None and "dest" in generation.supported.machine,
+    )
+
+
+def read_roles(reading: Reading, ends: Ends, *, has_guid: bool) -> Roles:
+    """Who of the two ends is the machine.
 
     Raises:
-        NotableError: it is missing, or does not look like a host name or an address.
+        NotableError: no field names it, and there is nothing to look it up by.
     """
-    texts = reading.texts("dest")
-    if not texts:
-        raise NotableError("dest", *_why_no_dest(reading))
-    addresses = tuple(dict.fromkeys(ip for text in texts if (ip := canonical_ip(text)) is not None))
-    names = [text for text in texts if canonical_ip(text) is None]
-    if not names:
-        reading.notes.append("dest is an address only; the host has to be found by it.")
-        return addresses[0], addresses[1:]
-    for name in names:
-        if not _is_host_name(name):
-            raise NotableError(
-                "dest",
-                f"{shown(name)} does not look like a host name or an address",
-                f"A host name has letters, digits, dashes, underscores and dots, {MAX_HOST} at most",
+    roles = roles_of(ends)
+    if roles.machine:
+        if canonical_ip(roles.machine) is not None:
+            reading.notes.append(
+                f"{roles.field} is an address of the machine; its name has to be found by it."
             )
-    if addresses:
-        reading.notes.append(f"dest also holds {len(addresses)} address(es), set aside: it names the host.")
-    hosts = _different_hosts(names)
-    if len(hosts) > 1:
-        reading.notes.append(f"dest names {len(hosts)} different hosts; {shown(hosts[0])} is the first.")
-    elif len(distinct_ignoring_case(tuple(names))) > 1:
-        reading.notes.append(f"dest is spelled in several ways; {shown(hosts[0])} is the longest.")
-    if any("destinationAddress" in moved for moved in reading.moved):
-        reading.notes.append(
-            "destinationAddress holds a host name, since Splunk's SOAR connector writes dest_ip there too."
+        if roles.others:
+            reading.notes.append(
+                f"{roles.field} names {len(roles.others) + 1} different hosts;"
+                f" {shown(roles.machine)} is the first."
+            )
+        return roles
+    if ends.src_ip is None and not has_guid and not ends.dest.texts:
+        raise NotableError(
+            "dest",
+            "is missing, and no other field says on which machine it happened",
+            "Keep dvc or Computer in the search's result, or src_ip or process_guid to look it up by",
         )
-    return hosts[0], hosts[1:]
+    return roles
+
+
+def _named(reading: Reading, key: str, *, also: str = "", but: frozenset[str] = frozenset()) -> Named:
+    """The host names and addresses of a field; where it has none, those of `also` but some addresses."""
+    for tier in (*reading.tiers(key), *(reading.tiers(also) if also else ())):
+        texts = []
+        for text in tier.texts:
+            ip = canonical_ip(text)
+            if ip in but:
+                continue
+            if ip is None and not is_host_name(text):
+                reading.notes.append(f"{tier.names[0]} {shown(text)} is no host name and was left out.")
+            else:
+                texts.append(text if ip is None else ip)
+        if texts:
+            return Named(tier.names[0].partition("[")[0], tuple(texts))
+    return Named()
 
 
 def read_process_name(reading: Reading) -> str:
@@ -109,12 +140,13 @@ def read_process_name(reading: Reading) -> str:
 
 
 def read_dest_ips(reading: Reading) -> tuple[str, ...]:
-    """The destination addresses in canonical text; empty when missing.
+    """The destination addresses in canonical text; empty when missing, or when there are only host names.
 
     Raises:
-        NotableError: there is a value, and none is an address.
+        NotableError: there is a value, and it is neither.
     """
     addresses, refused = _addresses(reading, "dest_ip")
+    refused = [text for text in refused if not (is_host_name(text) and any(map(str.isalpha, text)))]
     if refused and not addresses:
         problem = not_an_ip(refused[0])
         raise NotableError("dest_ip", problem.problem, problem.remedy)
@@ -140,16 +172,28 @@ def read_direction(reading: Reading) -> Direction:
     return Direction.UNKNOWN
 
 
-def read_ports(reading: Reading) -> tuple[int, ...]:
-    """The destination ports, ascending."""
+def read_ports(reading: Reading, key: str) -> tuple[int, ...]:
+    """The ports of dest_port or src_port, ascending."""
     ports = set()
-    for text in reading.texts("dest_port"):
+    for text in reading.texts(key):
         number = _number(text)
         if number is not None and number.is_integer() and number <= 65535:
             ports.add(int(number))
         else:
-            reading.notes.append(f"dest_port {shown(text)} is not a port and was left out.")
+            reading.notes.append(f"{key} {shown(text)} is not a port and was left out.")
     return tuple(sorted(ports))
+
+
+def read_pids(reading: Reading) -> tuple[int, ...]:
+    """The operating system's process ids, ascending; 0 is none."""
+    pids = set()
+    for text in reading.texts("process_id"):
+        number = _number(text)
+        if number is not None and number.is_integer() and 0 < number <= _LARGEST_PID:
+            pids.add(int(number))
+        else:
+            reading.notes.append(f"process_id {shown(text)} is no process id and was left out.")
+    return tuple(sorted(pids))
 
 
 def read_guids(reading: Reading) -> tuple[str, ...]:
@@ -207,7 +251,8 @@ def _addresses(reading: Reading, key: str) -> tuple[tuple[str, ...], list[str]]:
     return addresses, refused
 
 
-def _is_host_name(text: str) -> bool:
+def is_host_name(text: str) -> bool:
+    """Whether a text can be a host name: letters, digits, dashes, underscores and dots, MAX_HOST at most."""
     # NFKC refuses letters that only look like others, such as the Kelvin sign, whose lower case is k.
     last = text.rstrip(".").rpartition(".")[2]
     return (
@@ -216,29 +261,3 @@ def _is_host_name(text: str) -> bool:
         and not ("." in text and last.isdigit())  # a broken address such as 10.0.0.300
         and unicodedata.normalize("NFKC", text) == text
     )
-
-
-def _different_hosts(names: list[str]) -> tuple[str, ...]:
-    """One spelling, the longest, of each host named, in order of appearance.
-
-    The rule is that of `same_host_name`, for a list: a short name is a spelling of the first full name that
-    begins with it; different full names are different hosts.
-    """
-    spellings = {name.rstrip(".").lower(): name for name in reversed(names)}
-    full_of: dict[str, str] = {}
-    for name in (text.rstrip(".").lower() for text in names):
-        if "." in name:
-            full_of.setdefault(short_name(name), name)
-    hosts: dict[str, None] = {}
-    for name in (text.rstrip(".").lower() for text in names):
-        hosts[name if "." in name else full_of.get(name, name)] = None
-    return tuple(spellings[name] for name in hosts)
-
-
-def _why_no_dest(reading: Reading) -> tuple[str, str]:
-    if reading.fields.get("destinationAddress[ip]"):
-        return (
-            "is missing: Splunk's SOAR connector has overwritten it in destinationAddress with dest_ip",
-            "Turn on include_cim_fields in the asset of the Splunk connector",
-        )
-    return "is missing: nothing says on which host it happened", "Keep dest in the search's result"

@@ -49,7 +49,7 @@ def test_a_finding_that_is_only_text_is_read() -> None:
 def test_the_text_is_left_alone_where_there_are_fields() -> None:
     fields = {"dest": "WS02", "process_name": "regsvcs.exe", "_raw": TEXT}
     (notable,) = notables_from_object(fields).notables
-    assert (notable.dest, notable.dest_ip, notable.user) == ("WS02", None, "")
+    assert (notable.dest_given, notable.dest_ip, notable.user) == ("WS02", None, "")
 
 
 @pytest.mark.parametrize("raw", ["<Event><System/></Event>", "", "hello", '1, a="b', "1", TEXT[:-50]])

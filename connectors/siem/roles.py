@@ -1,0 +1,183 @@
+"""Who of the two ends of a notable is the machine, and who the peer. Pure.
+
+What a notable calls `dest` depends on the add-on that names the fields of Sysmon's events: the computer, or,
+with the add-on that Splunk supports, the remote peer (generations.py). So `dest` is taken for the machine
+only where something shows that it is. What names the machine, best first:
+
+1. the computer's own fields (`dvc`, `Computer`; `deviceHostname` where no shown `dest` contradicts it);
+2. `src` as a name where the connection is outbound, `dest` where it is inbound;
+3. `dest`, where version 2 of the analytic made it of Computer, where the user stands with a domain (the
+   supported add-on gives none), or where it is an address other than dest_ip;
+4. `orig_host`, which may be a collector.
+
+Where none of these speaks, the machine is untold, and telemetry has to say (actions/locate_machine.py). Two
+of one rank that disagree are both named. The peer is never the machine: neither its address nor its reverse
+name, which whoever owns the address chooses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from connectors.addresses import canonical_ip
+from connectors.facts.account import has_domain
+from connectors.facts.host import same_host_name, short_name
+from connectors.facts.notable import DestMeaning, Direction
+
+
+class Named(NamedTuple):
+    """Names (or addresses) of one rank, and the field they were read from."""
+
+    field: str = ""
+    texts: tuple[str, ...] = ()
+
+
+class Ends(NamedTuple):
+    """What a notable says of both ends. Names look like host names; addresses are canonical.
+
+    Attributes:
+        computer: the computer's own fields.
+        device: CEF's deviceHostname: the computer, or a collector's name for itself.
+        source: names of the source end.
+        dest: `dest`, or what stands for it; names and addresses.
+        peer: names of the destination end that are no `dest`.
+        collector: the host that the event came from.
+        src_ip, dest_ips: addresses of both ends as the events have them.
+        direction: who opened the connection.
+        user: as given.
+        computer_is_dest: the analytic made `dest` of the event's Computer (version 2).
+    """
+
+    computer: Named = Named()
+    device: Named = Named()
+    source: Named = Named()
+    dest: Named = Named()
+    peer: Named = Named()
+    collector: Named = Named()
+    src_ip: str | None = None
+    dest_ips: tuple[str, ...] = ()
+    direction: Direction = Direction.UNKNOWN
+    user: str = ""
+    computer_is_dest: bool = False
+
+
+class Roles(NamedTuple):
+    """Who is who.
+
+    Attributes:
+        machine: its name, or an address of its own; "" where the notable does not tell.
+        others: further machines of the same rank; the machine is ambiguous where there are any.
+        field: what `machine` was read from.
+        dest_meaning: what `dest` is.
+        peer_names: names of the peer.
+    """
+
+    machine: str = ""
+    others: tuple[str, ...] = ()
+    field: str = ""
+    dest_meaning: DestMeaning = DestMeaning.UNTOLD
+    peer_names: tuple[str, ...] = ()
+
+
+def roles_of(ends: Ends) -> Roles:
+    """The machine and the peer of a notable."""
+    inbound = ends.direction is Direction.INBOUND
+    named = ends.computer if ends.computer.texts else _device_of(ends)
+    if not named.texts and ends.direction is Direction.OUTBOUND:
+        named = Named(ends.source.field, _without(ends.source.texts, ends.peer.texts))
+    meaning = _meaning_of_dest(ends, named)
+    if not named.texts and meaning is DestMeaning.MACHINE:
+        named = Named(ends.dest.field, _machine_of_dest(ends))
+    if not named.texts and meaning is DestMeaning.UNTOLD and not ends.dest.texts:
+        named = ends.collector
+    hosts = different_hosts(named.texts)
+    far = [*(ends.source.texts if inbound else ends.peer.texts)]
+    if meaning is DestMeaning.PEER:
+        far += [text for text in ends.dest.texts if canonical_ip(text) is None]
+    peers = _without(tuple(dict.fromkeys(far)), hosts)
+    return Roles(hosts[0] if hosts else "", hosts[1:], named.field if hosts else "", meaning, peers)
+
+
+def different_hosts(names: Sequence[str]) -> tuple[str, ...]:
+    """One spelling, the longest, of each host named, in order of appearance; addresses after names.
+
+    The rule is that of `same_host_name`, for a list: a short name is a spelling of the first full name that
+    begins with it; different full names are different hosts. Addresses beside a name are not counted.
+    """
+    plain = [text for text in names if canonical_ip(text) is None]
+    if not plain:
+        return tuple(dict.fromkeys(ip for text in names if (ip := canonical_ip(text)) is not None))
+    spellings = {name.rstrip(".").lower(): name for name in reversed(plain)}
+    full_of: dict[str, str] = {}
+    for name in (text.rstrip(".").lower() for text in plain):
+        if "." in name:
+            full_of.setdefault(short_name(name), name)
+    hosts: dict[str, None] = {}
+    for name in (text.rstrip(".").lower() for text in plain):
+        hosts[name if "." in name else full_of.get(name, name)] = None
+    return tuple(spellings[name] for name in hosts)
+
+
+def _device_of(ends: Ends) -> Named:
+    """The device, and beside it a `dest` that is shown to be the machine and differs: none is picked."""
+    names = tuple(text for text in ends.dest.texts if canonical_ip(text) is None)
+    if not ends.device.texts or not names or not _shows(ends) or _any_same(names, ends.device.texts):
+        return ends.device
+    return Named(f"{ends.dest.field} and {ends.device.field}", (*names, *ends.device.texts))
+
+
+def _shows(ends: Ends) -> bool:
+    """Whether something beside `dest` shows that it is the computer."""
+    return ends.computer_is_dest or has_domain(ends.user)
+
+
+def _meaning_of_dest(ends: Ends, named: Named) -> DestMeaning:
+    """What `dest` is, beside the machine where that is named otherwise."""
+    if not ends.dest.texts:
+        return DestMeaning.UNTOLD
+    if ends.direction is Direction.INBOUND:
+        far = ends.src_ip is not None and all(canonical_ip(text) == ends.src_ip for text in ends.dest.texts)
+        return DestMeaning.PEER if far else DestMeaning.MACHINE
+    if named.texts:
+        own = ends.src_ip is not None and ends.src_ip in _addresses(ends.dest.texts)
+        return DestMeaning.MACHINE if own or _any_same(named.texts, ends.dest.texts) else DestMeaning.PEER
+    names = [text for text in ends.dest.texts if canonical_ip(text) is None]
+    return _meaning_of_names(ends, names) if names else _meaning_of_addresses(ends)
+
+
+def _meaning_of_names(ends: Ends, names: Sequence[str]) -> DestMeaning:
+    shows = _shows(ends)
+    if _any_same(names, ends.peer.texts):
+        # Both say it: a connection of the machine to itself, or a lie. Neither is settled here.
+        return DestMeaning.UNTOLD if shows else DestMeaning.PEER
+    return DestMeaning.MACHINE if shows else DestMeaning.UNTOLD
+
+
+def _meaning_of_addresses(ends: Ends) -> DestMeaning:
+    addresses = _addresses(ends.dest.texts)
+    if ends.src_ip is not None and ends.src_ip in addresses:
+        return DestMeaning.MACHINE
+    if not ends.dest_ips:
+        return DestMeaning.UNTOLD
+    return DestMeaning.PEER if set(addresses).issubset(ends.dest_ips) else DestMeaning.MACHINE
+
+
+def _machine_of_dest(ends: Ends) -> tuple[str, ...]:
+    """What of `dest` is the machine; the peer's address never is."""
+    far = {ends.src_ip} if ends.direction is Direction.INBOUND else set(ends.dest_ips)
+    return tuple(
+        text for text in ends.dest.texts if canonical_ip(text) not in far or canonical_ip(text) is None
+    )
+
+
+def _any_same(names: Sequence[str], others: Sequence[str]) -> bool:
+    return any(same_host_name(one, other) for one in names for other in others)
+
+
+def _addresses(texts: Sequence[str]) -> list[str]:
+    return [ip for text in texts if (ip := canonical_ip(text)) is not None]
+
+
+def _without(texts: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:
+    return tuple(text for text in texts if not _any_same((text,), others))
