@@ -53,6 +53,10 @@ class IsolatedHosts(NamedTuple):
     complete: bool
 
 
+#: Machines of one connection that are named: more than one is ambiguous, however many there are.
+MACHINES_NAMED = 10
+
+
 class ConnectionClue(NamedTuple):
     """What is known of a connection whose machine is not. Addresses as the event has them.
 
@@ -121,9 +125,38 @@ class EdrConnector(Protocol):
         name: str | None = None,
         remote_ip: str | None = None,
         remote_port: int | None = None,
+        local_ip: str | None = None,
+        user: str | None = None,
         window: Window,
     ) -> Sequence[ProcessRef]:
-        """Every process that fits, best evidence first; empty when none does. A pid never suffices."""
+        """Every process that fits, best evidence first; empty when none does. A pid never suffices.
+
+        Args:
+            host: as `resolve_host` gives it.
+            guid: the connector's own id of a process; settles it alone.
+            pid, name, remote_ip, remote_port: each has to fit.
+            local_ip, user: the host's own address, and the account. They tell apart what else fits, and leave
+                all of it where they do not (edr.narrowing).
+            window: in which it was at work.
+        """
+
+    def find_machines(self, clue: ConnectionClue, *, window: Window) -> Sequence[MachineSeen]:
+        """Every machine on which the connection was seen, each once; empty where it was seen on none.
+
+        By the clue's guids where the connector knows them; else, and where that finds none, by process and
+        both addresses. The addresses are compared as logged: a connection of dest_ip to src_ip is another
+        one. Without both of them nothing is found.
+
+        Args:
+            clue: what is known of the connection.
+            window: in which it was made; does not narrow what a guid settles.
+
+        Returns:
+            MACHINES_NAMED at most: of several none is the one, so that the others would add nothing.
+
+        Raises:
+            ConnectorError: it could not look, or not through all of it.
+        """
 
     def get_lineage(
         self,
