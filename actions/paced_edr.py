@@ -12,7 +12,7 @@ from connectors.facts.health import Health
 from connectors.facts.host import HostRef
 from connectors.facts.isolation import ActionHandle, IsolationStatus
 from connectors.facts.process import Lineage, ProcessEvidence, ProcessRef
-from connectors.ports import Capability, EdrConnector, IsolatedHosts, Window
+from connectors.ports import Capability, ConnectionClue, EdrConnector, IsolatedHosts, MachineSeen, Window
 
 #: Seconds to hold back after a refusal for a quota that does not say when to ask again.
 UNTOLD_HOLD_S = 60.0
@@ -76,6 +76,8 @@ class PacedEdr:
         name: str | None = None,
         remote_ip: str | None = None,
         remote_port: int | None = None,
+        local_ip: str | None = None,
+        user: str | None = None,
         window: Window,
     ) -> Sequence[ProcessRef]:
         """As the connector does."""
@@ -86,8 +88,14 @@ class PacedEdr:
             name=name,
             remote_ip=remote_ip,
             remote_port=remote_port,
+            local_ip=local_ip,
+            user=user,
             window=window,
         )
+
+    def find_machines(self, clue: ConnectionClue, *, window: Window) -> Sequence[MachineSeen]:
+        """As the connector does."""
+        return self._edr.find_machines(clue, window=window)
 
     def get_lineage(
         self,

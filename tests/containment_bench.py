@@ -17,7 +17,7 @@ from connectors.facts.health import Health, HealthState
 from connectors.facts.host import HostRef
 from connectors.facts.isolation import ActionHandle, HowKnown, IsolationState, IsolationStatus
 from connectors.facts.ledger import IntentKind, Order
-from connectors.ports import Capability, IsolatedHosts
+from connectors.ports import Capability, ConnectionClue, IsolatedHosts
 from connectors.state.ledger import Ledger, LedgerUnusable
 from connectors.state.sqlite_ledger import FILE_NAME, SqliteLedger
 from tests.http_clients import Clock
@@ -101,6 +101,9 @@ class ScriptedEdr:
 
     def find_process(self, host: HostRef, **_: Any) -> NoReturn:
         raise AssertionError("no process is looked for")
+
+    def find_machines(self, clue: ConnectionClue, **_: Any) -> NoReturn:
+        raise AssertionError("no machine is looked for")
 
     def get_lineage(self, host: HostRef, process: Any, **_: Any) -> NoReturn:
         raise AssertionError("no lineage is looked for")

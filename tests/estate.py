@@ -174,7 +174,12 @@ def host_id_of(name: str) -> str:
 @cache
 def estate_of(*paths: Path) -> Estate:
     """The estate that these Sysmon logs tell of; read once in a run of tests."""
-    events = tuple(read_events(list(paths), CASE_EVENTS, ReadReport()))
+    return estate_from(read_events(list(paths), CASE_EVENTS, ReadReport()))
+
+
+def estate_from(events: Iterable[RawEvent]) -> Estate:
+    """The estate that these Sysmon events tell of."""
+    events = tuple(events)
     images = {image_name(fields.text(each)).lower() for event in events for each in event.data.values()}
     store = SysmonStore(images)
     for event in events:

@@ -399,6 +399,18 @@ def _streamstats(text: str, rows: list[Row]) -> list[Row]:
     return rows
 
 
+def _dedup(text: str, rows: list[Row]) -> list[Row]:
+    keys = text.split()
+    if not keys or not all(re.fullmatch(r"\w+", each) and not each.isdecimal() for each in keys):
+        raise NotSpl("Error in 'dedup' command")
+    kept: dict[tuple[Any, ...], Row] = {}
+    for row in rows:
+        key = tuple(row.get(each) for each in keys)
+        if None not in key:  # without keepempty what lacks a field is dropped
+            kept.setdefault(key, row)
+    return list(kept.values())
+
+
 def _stats(text: str, rows: list[Row]) -> list[Row]:
     asked, _, by = text.partition(" by ")
     keys = [each.strip() for each in by.split(",")]
@@ -432,4 +444,5 @@ _COMMANDS: dict[str, Callable[[str, list[Row]], list[Row]]] = {
     "table": _table,
     "stats": _stats,
     "streamstats": _streamstats,
+    "dedup": _dedup,
 }

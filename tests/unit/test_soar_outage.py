@@ -13,6 +13,7 @@ import pytest
 from actions.profile_catalog import shipped_profiles
 from connectors.errors import Transient
 from connectors.facts.process import Lineage, ProcessEvidence, ProcessRef
+from connectors.ports import ConnectionClue, MachineSeen, Window
 from connectors.siem.notable import parse_notables
 from playbooks.case import CaseReport
 from playbooks.hosts.soar import sources, sources_of_reputation
@@ -53,6 +54,9 @@ class _Silent:
         if self._last == "host":
             raise Transient(self.name, "no answer")
         return self._edr.find_process(*question, **more)
+
+    def find_machines(self, clue: ConnectionClue, *, window: Window) -> Sequence[MachineSeen]:
+        return self._edr.find_machines(clue, window=window)
 
     def get_lineage(self, *_: Any, **__: Any) -> Lineage:
         raise Transient(self.name, "no answer")

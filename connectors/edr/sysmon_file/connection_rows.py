@@ -6,9 +6,14 @@ from typing import NamedTuple
 
 from connectors.addresses import canonical_ip
 from connectors.edr import sysmon_fields as fields
+from connectors.edr.sightings import LONGEST_PEER_NAME, PEER_NAMES_KEPT
 from connectors.edr.sysmon_file.event import RawEvent
 from connectors.facts.base import SourceRef
+from connectors.facts.notable import Direction
 from connectors.facts.process import Connection
+
+#: Characters of an account that are kept of a connection: Windows ends its name at 256, and a domain's.
+LONGEST_ACCOUNT = 520
 
 
 class ConnectionRow(NamedTuple):
@@ -18,6 +23,9 @@ class ConnectionRow(NamedTuple):
         guid: of the process; None where the log has a null one.
         pid, image: as logged.
         first_utc, last_utc: UtcTime texts, "" where none is readable.
+        user: as logged, of the first event; "" where none is.
+        peer_names: what the events call the other end, PEER_NAMES_KEPT at most; empty without a direction,
+            which says who of the two is the other end.
     """
 
     guid: str | None
@@ -34,11 +42,25 @@ class ConnectionRow(NamedTuple):
     events: int
     source: str
     record: int
+    user: str = ""
+    peer_names: tuple[str, ...] = ()
 
     @property
     def peer_ip(self) -> str:
         """The other end by direction; where the direction is not recorded, DestinationIp."""
         return self.src_ip if self.initiated is False else self.dest_ip
+
+    @property
+    def local_ip(self) -> str:
+        """The host's own end by direction; where the direction is not recorded, SourceIp."""
+        return self.dest_ip if self.initiated is False else self.src_ip
+
+    @property
+    def direction(self) -> Direction:
+        """Who opened it, from Initiated."""
+        if self.initiated is None:
+            return Direction.UNKNOWN
+        return Direction.OUTBOUND if self.initiated else Direction.INBOUND
 
     def fact(self) -> Connection:
         """The connection as a fact."""
@@ -81,4 +103,21 @@ def connection_row(event: RawEvent) -> ConnectionRow:
         events=1,
         source=event.source,
         record=event.record,
+        user=fields.text(get("User"))[:LONGEST_ACCOUNT],
+        peer_names=_peer_names(event),
     )
+
+
+def with_names_of(known: ConnectionRow, other: ConnectionRow) -> tuple[str, ...]:
+    """The peer's names of both rows, each once."""
+    if not other.peer_names or other.peer_names[0] in known.peer_names:
+        return known.peer_names
+    return (*known.peer_names, *other.peer_names)[:PEER_NAMES_KEPT]
+
+
+def _peer_names(event: RawEvent) -> tuple[str, ...]:
+    initiated = fields.boolean(event.data.get("Initiated"))
+    if initiated is None:
+        return ()
+    name = fields.text(event.data.get("DestinationHostname" if initiated else "SourceHostname"))
+    return (name[:LONGEST_PEER_NAME],) if name else ()

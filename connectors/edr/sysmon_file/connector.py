@@ -9,11 +9,14 @@ from typing import NoReturn
 from connectors.addresses import canonical_ip
 from connectors.clock import utc_now
 from connectors.edr import sysmon_fields as fields
+from connectors.edr.narrowing import Fitting, narrowed
 from connectors.edr.one_host import ADDRESS_SLACK, names_a_host
+from connectors.edr.sightings import machine_seen
 from connectors.edr.sysmon_file.connection_rows import ConnectionRow, canonical
 from connectors.edr.sysmon_file.event import ReadReport
 from connectors.edr.sysmon_file.evidence import KEPT_PER_KIND
 from connectors.edr.sysmon_file.lineage import build_lineage
+from connectors.edr.sysmon_file.machines import MachineIndex, overlaps, process_of
 from connectors.edr.sysmon_file.rows import ProcessRow, process_ref
 from connectors.edr.sysmon_file.store import HostLog, SysmonStore
 from connectors.errors import AmbiguousHost, HostNotFound, NotSupported, ProcessNotFound
@@ -33,9 +36,8 @@ from connectors.facts.process import (
     ProcessRef,
     RemoteThread,
     Tampering,
-    image_name,
 )
-from connectors.ports import Capability, IsolatedHosts, Window
+from connectors.ports import Capability, ConnectionClue, IsolatedHosts, MachineSeen, Window
 
 #: Which Sysmon EventID carries which kind of evidence (Sysmon schema).
 _EVENT_OF_KIND = {
@@ -63,6 +65,7 @@ class SysmonFileEdr:
         self._store = store
         self._report = report
         self._clock = clock
+        self._machines: MachineIndex | None = None
 
     @property
     def read(self) -> ReadReport:
@@ -116,6 +119,8 @@ class SysmonFileEdr:
         name: str | None = None,
         remote_ip: str | None = None,
         remote_port: int | None = None,
+        local_ip: str | None = None,
+        user: str | None = None,
         window: Window,
     ) -> Sequence[ProcessRef]:
         """Processes that fit: by guid; else those whose connections fit; else those of the name alive then.
@@ -125,6 +130,25 @@ class SysmonFileEdr:
         log = self._log(host)
         if guid is not None:
             return _by_guid(log, host.host_id, guid)
+        fitting = self.connected(
+            host, pid=pid, name=name, remote_ip=remote_ip, remote_port=remote_port, window=window
+        )
+        if not fitting and remote_ip is None:
+            fitting = _alive(log, host.host_id, name, pid, window)
+        return narrowed(fitting, user=user, local_ip=local_ip)
+
+    def connected(
+        self,
+        host: HostRef,
+        *,
+        pid: int | None,
+        name: str | None,
+        remote_ip: str | None,
+        remote_port: int | None,
+        window: Window,
+    ) -> list[Fitting]:
+        """The processes whose connections fit; where nothing else is known, all that have any."""
+        log = self._log(host)
         peer = canonical(remote_ip) if remote_ip else None
         fitting = [
             row
@@ -132,12 +156,24 @@ class SysmonFileEdr:
             if (peer is None or peer in (row.peer_ip, row.dest_ip))
             and (remote_port is None or remote_port == row.dest_port)
             and (pid is None or row.pid == pid)
-            and _overlaps(window, row.first_utc, row.last_utc)
+            and overlaps(window, row.first_utc, row.last_utc)
         ]
-        named = _connection_processes(log, host.host_id, fitting, name)
-        if named or remote_ip is not None:
-            return named
-        return _alive(log, host.host_id, name, pid, window)
+        return _connection_processes(log, host.host_id, fitting, name)
+
+    def find_machines(self, clue: ConnectionClue, *, window: Window) -> Sequence[MachineSeen]:
+        """The hosts whose logs have the connection, by an index made at the first call: the log is read then.
+
+        Raises:
+            QueryFailed: a host has more connections than were kept, so that it may be one more.
+        """
+        index = self._machines
+        if index is None:
+            # Assigned whole: several cases are looked up on threads at once.
+            index = self._machines = MachineIndex(self._store.hosts)
+        return [
+            machine_seen(_host_ref(self.name, log), sightings)
+            for log, sightings in index.machines(self.name, clue, window)
+        ]
 
     def get_lineage(
         self,
@@ -254,12 +290,6 @@ def _had_address(log: HostLog, ip: str, at: datetime | None) -> bool:
     return first is not None and last is not None and first - ADDRESS_SLACK <= at <= last + ADDRESS_SLACK
 
 
-def _overlaps(window: Window, first_utc: str, last_utc: str) -> bool:
-    """True when the span touches the window; an unreadable time does not exclude."""
-    first, last = fields.instant(first_utc), fields.instant(last_utc)
-    return not (first is not None and first > window.end) and not (last is not None and last < window.start)
-
-
 def _by_guid(log: HostLog, host_id: str, guid: str) -> list[ProcessRef]:
     wanted = fields.guid(guid)
     row = log.processes.get(wanted)
@@ -273,30 +303,29 @@ def _by_guid(log: HostLog, host_id: str, guid: str) -> list[ProcessRef]:
 
 def _connection_processes(
     log: HostLog, host_id: str, rows: Sequence[ConnectionRow], name: str | None
-) -> list[ProcessRef]:
-    """The distinct processes behind connections, the name taken from the creation where Sysmon lost it."""
-    found: dict[object, ProcessRef] = {}
+) -> list[Fitting]:
+    """The distinct processes behind connections, with their accounts and own addresses."""
+    found: dict[object, tuple[ProcessRef, list[ConnectionRow]]] = {}
     for row in rows:
-        created = log.processes.get(row.guid)
-        seen_at = fields.instant(row.first_utc)
-        if row.guid is None and row.pid is not None and seen_at is not None:
-            created = log.processes.with_pid(row.pid, seen_at)
-        image = created.image if created is not None else row.image
-        if name is not None and image_name(image).lower() != name.lower():
+        ref = process_of(log, host_id, row)
+        if name is not None and ref.name.lower() != name.lower():
             continue
-        if created is not None:
-            ref = process_ref(host_id, created)
-        else:
-            ref = ProcessRef(host_id=host_id, guid=row.guid, pid=row.pid, image=image)
-        found.setdefault(ref.guid or (ref.pid, ref.start_time), ref)
-    return list(found.values())
+        found.setdefault(ref.guid or (ref.pid, ref.start_time), (ref, []))[1].append(row)
+    return [
+        Fitting(ref, _accounts(log, ref, own), {row.local_ip for row in own}) for ref, own in found.values()
+    ]
 
 
-def _alive(log: HostLog, host_id: str, name: str | None, pid: int | None, window: Window) -> list[ProcessRef]:
+def _accounts(log: HostLog, process: ProcessRef, connections: Sequence[ConnectionRow]) -> set[str]:
+    created = log.processes.get(process.guid)
+    return {row.user for row in connections} | ({created.user} if created is not None else set())
+
+
+def _alive(log: HostLog, host_id: str, name: str | None, pid: int | None, window: Window) -> list[Fitting]:
     if name is None:
         return []
     return [
-        process_ref(host_id, row)
+        Fitting(process_ref(host_id, row), (row.user,))
         for row in log.processes.named(name)
         if (pid is None or row.pid == pid) and _was_alive(log, row, window)
     ]
@@ -304,7 +333,7 @@ def _alive(log: HostLog, host_id: str, name: str | None, pid: int | None, window
 
 def _was_alive(log: HostLog, row: ProcessRow, window: Window) -> bool:
     end = log.processes.ended(row)
-    return _overlaps(window, row.utc, end.utc if end is not None else "")
+    return overlaps(window, row.utc, end.utc if end is not None else "")
 
 
 def _connections_of(log: HostLog, process: ProcessRef) -> list[ConnectionRow]:

@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 from connectors.addresses import canonical_ip
 from connectors.edr import sysmon_fields as fields
-from connectors.edr.sysmon_file.connection_rows import ConnectionRow, connection_row
+from connectors.edr.sysmon_file.connection_rows import ConnectionRow, connection_row, with_names_of
 from connectors.edr.sysmon_file.event import RawEvent
 from connectors.facts.base import SourceRef
 from connectors.facts.process import (
@@ -183,6 +183,7 @@ class EvidenceStore:
                 first_utc=fields.earlier(known.first_utc, row.first_utc),
                 last_utc=max(known.last_utc, row.last_utc),
                 events=known.events + 1,
+                peer_names=with_names_of(known, row),
             )
         elif len(self._connections) < KEPT_CONNECTIONS:
             self._connections[key] = row

@@ -27,6 +27,7 @@ from connectors.edr.sysmon_splunk.ancestry import Ancestry, image_paths
 from connectors.edr.sysmon_splunk.finding import MOST_EVENTS, FilesInSplunk, Finding, Wanted
 from connectors.edr.sysmon_splunk.gathering import AHEAD, SKEW, Gathering, searched
 from connectors.edr.sysmon_splunk.health import health_of
+from connectors.edr.sysmon_splunk.machines import machines_of
 from connectors.edr.sysmon_splunk.settings import SysmonSplunkSettings
 from connectors.edr.time_bounds import bounded, bounded_window
 from connectors.errors import (
@@ -40,7 +41,7 @@ from connectors.facts.isolation import ActionHandle, HowKnown, IsolationState, I
 from connectors.facts.process import Gap, GapKind, Lineage, Process, ProcessEvidence, ProcessRef
 from connectors.http.client import Http
 from connectors.http.deadline import Deadline
-from connectors.ports import Capability, IsolatedHosts, Window
+from connectors.ports import Capability, ConnectionClue, IsolatedHosts, MachineSeen, Window
 from connectors.siem.splunk.jobs import SearchJobs
 from connectors.siem.splunk.rest import SplunkRest
 
@@ -125,6 +126,8 @@ class SysmonSplunk:
         name: str | None = None,
         remote_ip: str | None = None,
         remote_port: int | None = None,
+        local_ip: str | None = None,
+        user: str | None = None,
         window: Window,
     ) -> Sequence[ProcessRef]:
         """As the files' connector: by guid; else whose connections fit; else of the name and alive then.
@@ -135,7 +138,7 @@ class SysmonSplunk:
         computer, peer = self._computer(host), canonical_ip(remote_ip.strip()) if remote_ip else None
         if not can_be_asked(name, guid) or (remote_ip is not None and peer is None):
             return ()
-        wanted = Wanted(guid, pid, name, peer, remote_port)
+        wanted = Wanted(guid, pid, name, peer, remote_port, local_ip, user)
         finding = Finding(
             self._gathering(computer),
             self._settings.sysmon,
@@ -145,6 +148,23 @@ class SysmonSplunk:
             clock=self._clock,
         )
         return finding.find(wanted)
+
+    def find_machines(self, clue: ConnectionClue, *, window: Window) -> Sequence[MachineSeen]:
+        """As the files' connector, in one search; in one more where a process is not named in what it gave.
+
+        A host is as its connections show it: with the addresses that it had in them.
+
+        Raises:
+            QueryFailed: more fits than can be looked through, or Splunk did not give all; none is named.
+        """
+        return machines_of(
+            self._gathering(),
+            self._settings.sysmon,
+            clue,
+            window=bounded_window(window),
+            history=self._history,
+            clock=self._clock,
+        )
 
     def get_lineage(
         self,

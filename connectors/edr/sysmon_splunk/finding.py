@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from connectors.edr import sysmon_fields as fields
+from connectors.edr.narrowing import Fitting, narrowed
 from connectors.edr.sysmon_file.connector import SysmonFileEdr
 from connectors.edr.sysmon_file.event import ReadReport
 from connectors.edr.sysmon_splunk import queries
@@ -35,6 +36,8 @@ class Wanted(NamedTuple):
     name: str | None
     remote_ip: str | None
     remote_port: int | None
+    local_ip: str | None = None
+    user: str | None = None
 
 
 class Finding:
@@ -69,8 +72,8 @@ class Finding:
             return self._with_guid(wanted.guid)
         connected = self._connected(wanted)
         if connected or wanted.remote_ip is not None or wanted.name is None:
-            return connected
-        return self._alive(wanted.name, wanted.pid)
+            return narrowed(connected, user=wanted.user, local_ip=wanted.local_ip)
+        return self._alive(wanted.name, wanted.pid, wanted.user)
 
     def _with_guid(self, asked: str) -> Sequence[ProcessRef]:
         guid = fields.guid(asked)
@@ -80,20 +83,18 @@ class Finding:
         self._gathering.search(query, Window(self._before.start, self._clock() + AHEAD), most=OWN_ROWS)
         return self._whole().find_process(self._host, guid=guid, window=self._window)
 
-    def _connected(self, wanted: Wanted) -> Sequence[ProcessRef]:
+    def _connected(self, wanted: Wanted) -> Sequence[Fitting]:
         query = queries.connections(self._sysmon, self._computer, name=wanted.name, ip=wanted.remote_ip)
         self._refuse_part(more=self._gathering.search(query, self._span, most=MOST_EVENTS))
         self._starts()
-        # Without the name: the files' connector would go on to those alive, of which only some are gathered.
-        found = self._whole().find_process(
+        return self._whole().connected(
             self._host,
             pid=wanted.pid,
+            name=wanted.name,
             remote_ip=wanted.remote_ip,
             remote_port=wanted.remote_port,
             window=self._window,
         )
-        name = None if wanted.name is None else wanted.name.lower()
-        return [each for each in found if name is None or each.name.lower() == name]
 
     def _starts(self) -> None:
         """Gather the starts of the processes that connected; by pid and time where a guid is null."""
@@ -113,18 +114,17 @@ class Finding:
             query = queries.with_pids(self._sysmon, self._computer, sorted(pids))
             self._refuse_part(more=self._gathering.search(query, self._before, most=MOST_EVENTS))
 
-    def _alive(self, name: str, pid: int | None) -> Sequence[ProcessRef]:
+    def _alive(self, name: str, pid: int | None, user: str | None) -> Sequence[ProcessRef]:
         query = queries.named(self._sysmon, self._computer, name)
         self._refuse_part(more=self._gathering.search(query, self._before, most=MOST_EVENTS))
         alive = self._whole().find_process(self._host, pid=pid, name=name, window=self._window)
         guids = [each.guid for each in alive if each.guid is not None]
-        if not guids:
-            return alive
-        self._refuse_part(more=len(guids) > queries.MOST_KEYS)
-        # An end that names no image was not found by name.
-        query = queries.of_guids(self._sysmon, self._computer, guids, 5)
-        self._gathering.search(query, self._before, most=2 * len(guids) + OWN_ROWS)
-        return self._whole().find_process(self._host, pid=pid, name=name, window=self._window)
+        if guids:
+            self._refuse_part(more=len(guids) > queries.MOST_KEYS)
+            # An end that names no image was not found by name.
+            query = queries.of_guids(self._sysmon, self._computer, guids, 5)
+            self._gathering.search(query, self._before, most=2 * len(guids) + OWN_ROWS)
+        return self._whole().find_process(self._host, pid=pid, name=name, user=user, window=self._window)
 
     def _whole(self) -> SysmonFileEdr:
         """The files' connector over what was gathered, if that is all there is."""

@@ -117,16 +117,16 @@ class Gathering:
 
     def log(self, computer: str) -> HostLog:
         """What is gathered of a host, as if it had been read from a file."""
-        store = self.store(computer)
-        log = store.host(computer)
+        log = self.store(computer).host(computer)
         if log is None:
             raise BadResponse(self._source, "a host without a name")
         return log
 
-    def store(self, computer: str) -> SysmonStore:
-        """As `log`, with the host in it even where nothing was found."""
+    def store(self, computer: str = "") -> SysmonStore:
+        """As `log`, with the host in it even where nothing was found; without one those that were found."""
         store = SysmonStore(images_of(self.events))
-        store.add(RawEvent(0, computer, "", {}, "", 0))
+        if computer:
+            store.add(RawEvent(0, computer, "", {}, "", 0))
         for event in self.events:
             store.add(event)
         return store

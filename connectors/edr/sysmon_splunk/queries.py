@@ -46,6 +46,8 @@ class _Read(StrEnum):
     INITIATED = "<Data Name=.Initiated.>(?<rr_initiated>[^<]*)"
     SOURCE = "<Data Name=.SourceIp.>(?<rr_source>[^<]*)"
     DESTINATION = "<Data Name=.DestinationIp.>(?<rr_destination>[^<]*)"
+    FROM = "<Data Name=.SourceHostname.>(?<rr_from>[^<]*)"
+    TO = "<Data Name=.DestinationHostname.>(?<rr_to>[^<]*)"
 
 
 #: What a search gives of each event.
@@ -60,6 +62,17 @@ _LOCAL = (
     """'rr_eid'="3" AND 'rr_initiated'="false", 'rr_destination'), "-"))"""
 )
 _PER_ADDRESS = "| stats min(_time) as first, max(_time) as last by rr_computer, rr_ip"
+
+#: What a connection says, beside ports and times; `dedup` drops what lacks a field. A null guid is that of
+#: many processes, which may have had one pid after another: none of these is taken for another.
+_SAID = (
+    *("rr_computer", "rr_eid", "rr_guid", "rr_pid", "rr_image", "rr_initiated"),
+    *("rr_source", "rr_destination", "rr_from", "rr_to"),
+)
+_ALIKE = (
+    f"""| eval {", ".join(f"{each}=coalesce('{each}', \"\")" for each in _SAID)}"""
+    """ | eval rr_alone=if(in('rr_guid', "", "00000000-0000-0000-0000-000000000000"), '_time', "")"""
+)
 
 #: PROCESS_VM_OPERATION and PROCESS_VM_WRITE are set, or the mask is unreadable: what the store keeps.
 _WRITES = (
@@ -130,6 +143,68 @@ def connections(sysmon: str, computer: str, *, name: str | None, ip: str | None)
     image = any_of([name, "unknown process"]) if name else ""
     terms = " ".join(each for each in (address, image) if each)
     return _events(sysmon, computer, terms, condition=_eid(3), order="_time")
+
+
+def seen_on_any(sysmon: str, *, guids: Sequence[str], name: str, ends: tuple[str, str] | None) -> str:
+    """On any host: connections between two ends, of a process name or an unknown one; and of processes by id.
+
+    Of the connections of a process that say the same the earliest: a beacon makes thousands of them.
+
+    Args:
+        sysmon: search terms for Sysmon's events.
+        guids: of processes, whose starts and connections are given.
+        name: of the process that connected the ends.
+        ends: SourceIp and DestinationIp; None where they are not known.
+    """
+    either, conditions = [], []
+    if guids:
+        either.append(any_of(guids))
+        conditions.append(f"({_eid(1, 3)} AND {_guids('rr_guid', guids)})")
+    if ends is not None:
+        source, destination = (address_spellings(each) for each in ends)
+        parts = (any_of(source), any_of(destination), any_of([name, "unknown process"]))
+        either.append(" ".join(each for each in parts if each))
+        between = f"{_in_any_case('rr_source', source)} AND {_in_any_case('rr_destination', destination)}"
+        conditions.append(f"({_eid(3)} AND {between})")
+    return _piped(
+        _search(sysmon, f"({' OR '.join(f'({each})' for each in either)})" if all(either) else ""),
+        _rex(_Read.COMPUTER, _Read.EID, _Read.GUID, _Read.PID, _Read.IMAGE, _Read.INITIATED),
+        _rex(_Read.SOURCE, _Read.DESTINATION, _Read.FROM, _Read.TO),
+        _upper((_Read.GUID,)),
+        f"| where {' OR '.join(conditions)}",
+        _ALIKE,
+        "| sort 0 _time",
+        f"| dedup {' '.join((*_SAID, 'rr_alone'))}",
+        _EVENTS,
+    )
+
+
+def starts(sysmon: str, *, guids: Sequence[str], pids: Sequence[tuple[str, int]]) -> str:
+    """Starts of processes on any host; and starts and ends of those with one of these ids on their host.
+
+    Args:
+        sysmon: search terms for Sysmon's events.
+        guids: of processes.
+        pids: hosts and ids of processes; starts of one host with the id of another's are among the answers.
+    """
+    either, conditions = [], []
+    if guids:
+        either.append(any_of(guids))
+        conditions.append(f"({_eid(1)} AND {_guids('rr_guid', guids)})")
+    if pids:
+        computers = list(dict.fromkeys(computer for computer, _ in pids))
+        numbers = list(dict.fromkeys(str(pid) for _, pid in pids))
+        either.append(" ".join(each for each in (any_of(computers), any_of(numbers)) if each))
+        own = f"{_in_any_case('rr_computer', computers)} AND {_in('rr_pid', numbers)}"
+        conditions.append(f"({_eid(1, 5)} AND {own})")
+    return _piped(
+        _search(sysmon, f"({' OR '.join(f'({each})' for each in either)})" if all(either) else ""),
+        _rex(_Read.COMPUTER, _Read.EID, _Read.GUID, _Read.PID),
+        _upper((_Read.GUID,)),
+        f"| where {' OR '.join(conditions)}",
+        "| sort 0 -_time",
+        _EVENTS,
+    )
 
 
 def named(sysmon: str, computer: str, name: str) -> str:
@@ -275,6 +350,10 @@ def _eid(*kinds: int) -> str:
 
 def _guids(field: str, guids: Sequence[str]) -> str:
     return _in(field, [each.upper() for each in guids])
+
+
+def _in_any_case(field: str, texts: Sequence[str]) -> str:
+    return f"in(lower({spl.field(field)}), {', '.join(spl.literal(each.lower()) for each in texts)})"
 
 
 def _in(field: str, texts: Sequence[str]) -> str:
