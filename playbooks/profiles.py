@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 
 from actions.profile import Profile
 from connectors.addresses import shown
 from connectors.errors import NotableError
 from connectors.facts.notable import Notable
 from connectors.siem.notable import DERIVED, ParsedInput, RejectedNotable
+from connectors.siem.notable_text import fields_of
 
 #: Programs named in the sentence that rejects another one.
 _NAMES_LISTED = 8
@@ -59,28 +59,7 @@ def _rejected(notables: Sequence[Notable], names: Sequence[str]) -> RejectedNota
 
 def _as_text(notables: Sequence[Notable]) -> str:
     """What the notables say, as one JSON object in the names of the search."""
-    first = notables[0]
-    fields: dict[str, object] = {
-        "event_id": "" if first.event_id.startswith(DERIVED) else first.event_id,
-        "search_name": first.search_name,
-        "dest": [first.dest, *first.other_dests],
-        "user": first.user,
-        "process_name": first.process_name,
-        "src_ip": first.src_ip,
-        "dest_ip": [each.dest_ip for each in notables if each.dest_ip is not None],
-        "dest_port": [str(port) for port in first.dest_ports],
-        "direction": first.direction.value,
-        "count": first.count,
-        "firstTime": _iso(first.first_time),
-        "lastTime": _iso(first.last_time),
-        "process_guid": list(first.process_guids),
-        "risk_score": first.risk_score,
-        "urgency": first.urgency,
-        "status": first.status,
-        "owner": first.owner,
-    }
-    return json.dumps({name: value for name, value in fields.items() if value not in (None, "", [])})
-
-
-def _iso(when: datetime | None) -> str:
-    return "" if when is None else when.isoformat()
+    fields = fields_of(notables)
+    if notables[0].event_id.startswith(DERIVED):
+        del fields["event_id"]
+    return json.dumps(fields)

@@ -39,6 +39,7 @@ from connectors.siem.notable_values import (
     read_count,
     read_dest_ips,
     read_ends,
+    read_generation,
     read_guids,
     read_pids,
     read_ports,
@@ -169,7 +170,7 @@ def _read(candidate: Candidate, settings: NotableSettings, *, room: int) -> list
     dest_ips = read_dest_ips(reading)
     src_ip, guids = read_src_ip(reading), read_guids(reading)
     source = candidate._replace(fields=fields).notable_source
-    generation = told_generation(
+    generation = read_generation(reading) or told_generation(
         _held_names(candidate.fields), complete=source is not NotableSource.SOAR_ARTIFACT
     )
     ends = read_ends(reading, dest_ips=dest_ips, src_ip=src_ip, generation=generation)

@@ -69,7 +69,7 @@ CANDIDATES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     ),
     "src_ip": (("src_ip",), ("SourceIp",), ("src[ip]",), ("sourceAddress[ip]",)),
     "dest_ip": (("dest_ip",), ("DestinationIp",), ("destinationAddress[ip]",)),
-    "dvc_ip": (("dvc[ip]", "dvc_ip"), ("deviceAddress",)),
+    "dvc_ip": (("dvc[ip]", "dvc_ip"),),
     "dest_port": (("dest_port", "dest_ports"), ("DestinationPort",), ("destinationPort",)),
     "src_port": (("src_port", "src_ports"), ("SourcePort",), ("sourcePort",)),
     "direction": (("direction",), ("Initiated", "initiated"), ("deviceDirection",)),
@@ -84,6 +84,7 @@ CANDIDATES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "orig_sid": (("orig_sid",), ("sid",)),
     "orig_rid": (("orig_rid",), ("rid",)),
     "search_name": (("search_name",), ("rule_name",), ("rule_title",), ("container[name]",)),
+    "generation": (("analytic_generation",),),  # ours: notable_text.py
     "risk_score": (("risk_score",), ("finding_score",)),
     "urgency": (("urgency",),),
     "status": (("status_label",), ("status",)),
@@ -102,6 +103,9 @@ _OBJECT_AND_TYPE = (("risk_object", "risk_object_type"), ("entity", "entity_type
 
 _NAMES = frozenset(name for tiers in CANDIDATES.values() for tier in tiers for name in tier)
 KNOWN_NAMES = _NAMES | set(_ADDRESS_OR_NAME) | {name for pair in _OBJECT_AND_TYPE for name in pair}
+#: The names that `dest` is read from.
+DEST_NAMES = frozenset(name.partition("[")[0] for tier in CANDIDATES["dest"] for name in tier)
+
 _IDENTITY_NAMES = frozenset(name for key in IDENTITY for tier in CANDIDATES[key] for name in tier)
 
 #: Texts that stand for "no value", in lower case.

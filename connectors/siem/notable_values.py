@@ -14,7 +14,7 @@ import unicodedata
 from connectors.addresses import canonical_ip, not_an_ip, shown
 from connectors.errors import NotableError
 from connectors.facts.notable import Direction
-from connectors.siem.generations import Generation
+from connectors.siem.generations import Generation, generation_numbered
 from connectors.siem.notable_fields import Reading, distinct_ignoring_case
 from connectors.siem.roles import Ends, Named, Roles, roles_of
 
@@ -206,6 +206,12 @@ def read_guids(reading: Reading) -> tuple[str, ...]:
         elif guid != _NULL_GUID:
             guids[guid] = None
     return tuple(guids)
+
+
+def read_generation(reading: Reading) -> Generation | None:
+    """The generation that a notable of ours names; None where none is known under the number."""
+    number = _number(reading.first("generation"))
+    return generation_numbered(int(number)) if number is not None and number.is_integer() else None
 
 
 def read_count(reading: Reading) -> int | None:

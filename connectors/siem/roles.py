@@ -122,8 +122,10 @@ def different_hosts(names: Sequence[str]) -> tuple[str, ...]:
 def _device_of(ends: Ends) -> Named:
     """The device, and beside it a `dest` that is shown to be the machine and differs: none is picked."""
     names = tuple(text for text in ends.dest.texts if canonical_ip(text) is None)
-    if not ends.device.texts or not names or not _shows(ends) or _any_same(names, ends.device.texts):
+    if not ends.device.texts or not names or not _shows(ends):
         return ends.device
+    if _any_same(names, ends.device.texts):
+        return Named(ends.dest.field, (*names, *ends.device.texts))
     return Named(f"{ends.dest.field} and {ends.device.field}", (*names, *ends.device.texts))
 
 

@@ -121,14 +121,18 @@ def key_of(notable: Notable) -> tuple[str | None, ...]:
         notable.process_name,
         notable.src_ip,
         notable.dest_ip,
+        *(() if notable.dest else (notable.dest_given, *notable.process_guids)),
     )
 
 
 def group_of(notable: Notable) -> tuple[str, str]:
     """Host and process as far as names tell: notables of one case share it.
 
-    A host is known by its short name: the domain may be missing in some.
+    A host is known by its short name, since the domain may be missing in some; one that is not named by its
+    own address.
     """
+    if not notable.dest:
+        return notable.machine_label, notable.process_name.casefold()
     host = notable.dest.casefold()
     if ":" not in host and not host.replace(".", "").isdecimal():
         host = host.partition(".")[0]

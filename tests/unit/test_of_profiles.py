@@ -60,7 +60,7 @@ def test_what_was_rejected_before_stays_and_each_is_kept_once_and_can_be_read_ag
         process_guid="{365ABB72-6759-5CD8-0000-0010E2D50F00}",
         src_ip="10.20.4.17",
     )
-    before = parse_notables(f"[{text(dest_ip='nope')},{raw}]")
+    before = parse_notables(f"[{text(dest_ip='10.0.0.300')},{raw}]")
     parsed = of_profiles(before, shipped_profiles())
     assert parsed.notables == ()
     broken, other = parsed.rejected

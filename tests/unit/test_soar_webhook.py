@@ -357,13 +357,13 @@ class TestUnusable:
     def test_of_a_list_the_usable_ones_are_kept_and_the_other_is_kept_as_text(
         self, send: Send, platform: Platform
     ) -> None:
-        bad = {"event_id": "e2", "dest": "WS02", "process_name": "regsvcs.exe", "dest_ip": "nope"}
+        bad = {"event_id": "e2", "dest": "WS02", "process_name": "regsvcs.exe", "dest_ip": "10.0.0.300"}
         status, content = send([es_notable(), bad, 7])
         assert status == 201
         assert [each["position"] for each in content["kept"]] == [1]
         first, second = content["rejected"]
         assert (first["position"], first["field"], first["container_id"]) == (2, "dest_ip", 2)
-        assert first["problem"].startswith("dest_ip: 'nope' is not an IP address")
+        assert first["problem"].startswith("dest_ip: '10.0.0.300' is not an IP address")
         assert (second["position"], second["field"]) == (3, "input")
         assert platform.containers[2]["severity"] == "low"
         (artifact,) = platform.artifacts_of(2)
@@ -373,7 +373,7 @@ class TestUnusable:
 
     def test_alone_it_is_400_and_kept_once(self, send: Send, platform: Platform) -> None:
         for already in (False, True):
-            status, content = send({"dest": "WS02", "process_name": "regsvcs.exe", "dest_ip": "nope"})
+            status, content = send({"dest": "WS02", "process_name": "regsvcs.exe", "dest_ip": "10.0.0.300"})
             assert status == 400
             assert content["error"].startswith("dest_ip: ")
             assert content["rejected"][0]["already_kept"] is already

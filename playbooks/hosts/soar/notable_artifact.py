@@ -21,6 +21,7 @@ from connectors.facts.notable import Direction, Notable
 from connectors.siem.notable import DERIVED
 from connectors.siem.notable_fields import KNOWN_NAMES
 from connectors.siem.notable_input import BrokenLine, Candidate, json_text
+from connectors.siem.notable_text import fields_of
 
 #: Labels of artifacts: a notable, one that could not be read, and the state of a case.
 NOTABLE_LABEL = "notable"
@@ -80,19 +81,20 @@ def notable_parcel(candidate: Candidate, notables: Sequence[Notable], *, label: 
     first = notables[0]
     identity = json.dumps(
         sorted(
-            [n.event_id, n.dest, n.user, n.process_name, n.src_ip or "", n.dest_ip or ""] for n in notables
+            [n.event_id, n.dest, n.user, n.process_name, n.src_ip or "", n.dest_ip or "", *_ids(n)]
+            for n in notables
         )
     )
     fields, addresses = _fields(candidate, notables), _addresses(notables)
     types = {
-        "dest": ["ip" if canonical_ip(first.dest) else "host name"],
+        "dvc": ["ip" if canonical_ip(first.dest) else "host name"],
         "user": ["user name"],
         "process_name": ["process name"],
         "src_ip": [_ip_type(first.src_ip or "")],
         "dest_ip": sorted({_ip_type(ip) for ip in addresses}),
     }
     container: Json = {
-        "name": _name(f"{first.search_name or first.process_name} on {first.dest}"),
+        "name": _name(f"{first.search_name or first.process_name} on {first.machine_label}"),
         "label": label,
         "severity": "medium",
         "source_data_identifier": _identifier(_whole_id(candidate, min(n.event_id for n in notables))),
@@ -162,23 +164,18 @@ def _fields(candidate: Candidate, notables: Sequence[Notable]) -> Json:
             kept = _clean(value, MAX_DEPTH)
             if kept is not None:
                 given[name] = kept
-    first = notables[0]
-    addresses = _addresses(notables)
-    read: Mapping[str, object] = {
-        "event_id": "" if first.event_id.startswith(DERIVED) else first.event_id,
-        "search_name": first.search_name,
-        "dest": first.dest,
-        "user": first.user,
-        "process_name": first.process_name,
-        "src_ip": first.src_ip,
-        "dest_ip": _one_or_all(addresses),
-        "firstTime": first.first_time.isoformat() if first.first_time else None,
-        "lastTime": first.last_time.isoformat() if first.last_time else None,
-    }
+    read = fields_of(notables)
+    if notables[0].event_id.startswith(DERIVED):
+        del read["event_id"]
     for name, value in read.items():
-        if value and name not in given:
+        if name not in given:
             given[name] = _clean(value, MAX_DEPTH)
     return given
+
+
+def _ids(notable: Notable) -> tuple[str, ...]:
+    """What tells rows of one event apart beside its addresses: version 15 makes one of each process."""
+    return () if notable.dest else (notable.dest_given, *notable.process_guids)
 
 
 def _cef(first: Notable, addresses: Sequence[str]) -> Json:

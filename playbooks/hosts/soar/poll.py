@@ -22,10 +22,11 @@ from soar_sdk.params import OnPollParams
 
 from connectors.clock import utc_now
 from connectors.errors import InputError, ResponseError
-from connectors.facts.notable import Direction, Notable
+from connectors.facts.notable import Notable
 from connectors.ports import Checkpoint
 from connectors.siem.notable import RejectedNotable
 from connectors.siem.notable_input import Candidate
+from connectors.siem.notable_text import fields_of
 from playbooks.hosts.soar.asset import Asset, settings_of
 from playbooks.hosts.soar.guarded import secrets_of
 from playbooks.hosts.soar.keep_refused import Fate, Form, keep_or_step_over
@@ -136,28 +137,7 @@ def candidate_of(notables: Sequence[Notable]) -> Candidate:
     Args:
         notables: all of one event_id; one for each destination address.
     """
-    first = notables[0]
-    addresses = [each.dest_ip for each in notables if each.dest_ip]
-    given: dict[str, object] = {
-        "event_id": first.event_id,
-        "search_name": first.search_name,
-        "dest": [first.dest, *first.other_dests] if first.other_dests else first.dest,
-        "user": first.user,
-        "process_name": first.process_name,
-        "src_ip": first.src_ip,
-        "dest_ip": addresses if len(addresses) > 1 else next(iter(addresses), None),
-        "dest_port": list(first.dest_ports),
-        "direction": None if first.direction is Direction.UNKNOWN else first.direction.value,
-        "count": first.count,
-        "firstTime": first.first_time.isoformat() if first.first_time else None,
-        "lastTime": first.last_time.isoformat() if first.last_time else None,
-        "process_guid": list(first.process_guids),
-        "risk_score": first.risk_score,
-        "urgency": first.urgency,
-        "status": first.status,
-        "owner": first.owner,
-    }
-    fields = {name: value for name, value in given.items() if value not in (None, "", [])}
+    fields = fields_of(notables)
     return Candidate(fields, None, fields)
 
 
