@@ -122,9 +122,12 @@ class RiskAssessment(Fact):
 
     Attributes:
         message: the ESCU message, word for word, then one sentence per strong finding.
-        base_score: what ESCU has already put on the risk object.
+        base_score: what the analytic has already put on its risk objects: what the notables say of
+            themselves, else what their generation of the analytic gives, else the profile.
         impact, confidence: percent, after all contributions; impact never above 100.
         score: impact x confidence / 100.
+        evidence_score: the same over the profile's own base in place of base_score: what policies ask for, so
+            that the same evidence decides alike whatever a generation of the analytic starts from.
         contributions: first the ESCU base, then one per weighted indicator, in the table's order, and last
             the limit where the items exceed 100.
         indicators: all found, strong first, then in the table's order.
@@ -138,9 +141,15 @@ class RiskAssessment(Fact):
     impact: int
     confidence: int
     score: float
+    evidence_score: float | None = None
     contributions: tuple[Contribution, ...]
     indicators: tuple[Indicator, ...]
     destination_verdict: DestinationVerdict
     case_verdict: CaseVerdict
     verdict_reason: str
     unknowns: tuple[Unknown, ...]
+
+    @property
+    def decisive_score(self) -> float:
+        """What a policy's threshold is over: evidence_score; in a case kept by an earlier version, score."""
+        return self.score if self.evidence_score is None else self.evidence_score

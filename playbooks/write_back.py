@@ -233,7 +233,7 @@ def _risked(
             sent = siem.add_risk(
                 first,
                 score=risk.score,
-                base_score=base_score_of(notables, report),
+                base_score=report.risk.base_score,
                 techniques=report.facts.profile.techniques,
                 message=risk.message,
                 case_id=report.case_id,
@@ -246,9 +246,3 @@ def _risked(
             row = Row(RISK, "", *_RISKS[sent])
     _keep(written, RISK, first.event_id, report.case_id, ok=row.ok)
     return row
-
-
-def base_score_of(notables: Sequence[Notable], report: CaseReport) -> float:
-    """What is on the host already: the highest score that a notable carries, else that of its search."""
-    told = [each.risk_score for each in notables if each.risk_score is not None]
-    return max(told, default=report.risk.base_score)

@@ -27,11 +27,16 @@ def direction_outbound(q: Question) -> Answer:
 
 
 def score(q: Question) -> Answer:
-    """The score reaches the policy's threshold."""
-    value, limit = f"{q.request.risk.score:g}", f"at least {q.policy.min_score:g}"
-    if q.request.risk.score >= q.policy.min_score:
-        return passed(value, limit, f"The score is {value}.")
-    return refused(value, limit, f"The score is {value}, which is too low.")
+    """The score reaches the policy's threshold; it is taken over the profile's base, not the notable's."""
+    risk = q.request.risk
+    value, limit = f"{risk.decisive_score:g}", f"at least {q.policy.min_score:g}"
+    over = ""
+    if risk.decisive_score != risk.score:
+        own = score_of(q.request.facts.profile.impact, q.request.facts.profile.confidence)
+        over = f" over the profile's base of {own:g} ({risk.score:g} over the notable's {risk.base_score:g})"
+    if risk.decisive_score >= q.policy.min_score:
+        return passed(value, limit, f"The score is {value}{over}.")
+    return refused(value, limit, f"The score is {value}{over}, which is too low.")
 
 
 def verdict(q: Question) -> Answer:
@@ -65,10 +70,12 @@ def stands_without_destination(q: Question) -> bool:
     """True when score, verdict and strong findings would do with the destination's reputation left out."""
     groups = _strong_groups(q) - {IndicatorGroup.DESTINATION}
     from_destination = {i.id for i in q.request.risk.indicators if i.group is IndicatorGroup.DESTINATION}
-    items = [c for c in q.request.risk.contributions if c.name not in from_destination]
+    # The first item is the base; that of the profile stands for it (RiskAssessment.decisive_score).
+    items = [c for c in q.request.risk.contributions[1:] if c.name not in from_destination]
     # The item that keeps impact at 100 has to be worked out anew: without the destination less is over.
-    raised = sum(c.impact_points for c in items if c.impact_points > 0)
-    without = score_of(min(100, raised), q.request.risk.confidence)
+    profile = q.request.facts.profile
+    raised = profile.impact + sum(c.impact_points for c in items if c.impact_points > 0)
+    without = score_of(min(100, raised), min(profile.confidence, q.request.risk.confidence))
     return without >= q.policy.min_score and _enough(groups, q.bar)
 
 

@@ -106,6 +106,8 @@ def facts(**fields: object) -> Change:
 
 
 def risk(**fields: object) -> Change:
+    if "score" in fields:
+        fields = {"evidence_score": fields["score"]} | fields
     return lambda asked: request(risk=asked[0].risk.model_copy(update=fields))(asked)
 
 

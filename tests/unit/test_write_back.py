@@ -23,7 +23,7 @@ from connectors.facts.notable import Notable, NotableSource
 from connectors.ports import Checkpoint, NotableUpdate, NotableWritten, RiskWritten
 from playbooks.case import CaseReport
 from playbooks.report.notable_comment import comment
-from playbooks.write_back import MOST_NOTABLES, base_score_of, findings_of, rows_of, update_of, write_back
+from playbooks.write_back import MOST_NOTABLES, findings_of, rows_of, update_of, write_back
 from playbooks.write_back_patience import Patience
 from playbooks.write_back_rows import COMMENT, RISK, Became
 from playbooks.write_back_settings import WriteBackSettings
@@ -244,14 +244,6 @@ def test_an_answer_in_between_begins_the_count_anew() -> None:
     assert [each.ok for each in rows] == [False, True, False, True]
 
 
-def test_what_is_on_the_host_is_what_splunk_told_else_the_profiles_score() -> None:
-    report = case_of("1", "2")
-    bare = [each.model_copy(update={"risk_score": None}) for each in report.facts.notables]
-    assert base_score_of(bare, report) == report.risk.base_score
-    told = [bare[0], bare[1].model_copy(update={"risk_score": 49.0})]
-    assert base_score_of(told, report) == 49.0
-
-
 def test_findings_change_with_the_score_and_the_unknowns() -> None:
     report = case_of("1")
     known = findings_of(report)
@@ -281,4 +273,4 @@ def test_the_case_says_what_is_there_and_its_techniques() -> None:
 
     write_back(Kept(), report, SETTINGS)
     assert given["techniques"] == report.facts.profile.techniques
-    assert given["base_score"] == base_score_of(report.facts.notables, report)
+    assert given["base_score"] == report.risk.base_score
