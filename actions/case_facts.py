@@ -7,6 +7,7 @@ from typing import Annotated, Protocol
 from pydantic import Field
 
 from actions.check_ip import IpCheck
+from actions.locate_machine import FoundBy
 from actions.profile import Profile
 from actions.reputation_facts import DestinationReputation, DestinationVerdict
 from connectors.facts.base import Fact
@@ -83,6 +84,7 @@ class CaseFacts(Fact):
         notables: at least one; the earliest first. All have the same dest and process_name.
         destinations: one per peer address.
         host: the resolved host; None when it could not be resolved to exactly one.
+        found_by: how that became known; None where it is not.
         lineage, evidence: None when not obtained.
         problems: what could not be gathered, and why, as unknowns.
         not_looked_up: why no source has answered for host or process: none was given, or it failed; ""
@@ -93,6 +95,7 @@ class CaseFacts(Fact):
     notables: Annotated[tuple[Notable, ...], Field(min_length=1)]
     destinations: tuple[Destination, ...] = ()
     host: HostRef | None = None
+    found_by: FoundBy | None = None
     lineage: Lineage | None = None
     evidence: ProcessEvidence | None = None
     problems: tuple[Unknown, ...] = ()

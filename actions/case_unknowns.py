@@ -76,9 +76,10 @@ def _user(view: CaseView) -> Iterator[Unknown]:
 
 def _host(view: CaseView) -> Iterator[Unknown]:
     if view.facts.host is None and not view.facts.not_looked_up:  # else the problems say it
+        label = min(n.machine_label for n in view.facts.notables)
         yield Unknown(
             what="the host",
-            why=f"{min(n.dest for n in view.facts.notables)} was not resolved to exactly one machine",
+            why=f"{label} was not resolved to exactly one machine",
             remedy="Look the name and the source address up in the EDR's inventory",
         )
 

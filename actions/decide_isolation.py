@@ -67,7 +67,7 @@ def decide_isolation(request: IsolationRequest, policy: IsolationPolicy, now: da
 
 
 def _summary(q: Question, verdict: IsolationVerdict, obstacles: list[str]) -> str:
-    name = q.host.hostname if q.host else q.request.facts.notables[0].dest
+    name = q.host.hostname if q.host else q.request.facts.notables[0].machine_label
     would = (
         f"{name} would be isolated at once"
         if q.bar is IsolationMode.AUTO

@@ -1,8 +1,8 @@
 """From a notable to its process: the host, the process again, its lineage and its evidence.
 
-The notable carries no process id (the analytic's `stats by` drops it), so the process is found again from
-host, name, peer and time. A ProcessGuid settles it; a pid alone never does; two that fit are both named and
-neither is picked.
+A ProcessGuid settles the process. Version 7 of the analytic carries none, so it is found again from host,
+name, peer and time; user, own address and process id then narrow what fits, and none of them ever suffices.
+Two that fit are both named and neither is picked.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from pydantic import Field
 
 from actions.bounded_process import bounded_evidence, bounded_lineage
 from actions.case_facts import Unknown
+from actions.locate_machine import FoundBy, Machine, locate_machine
 from actions.long_text import LONGEST_KEPT, shortened
 from actions.source_words import SourceKind, words_for
 from connectors.errors import AmbiguousHost, ConnectorError, HostNotFound
 from connectors.facts.base import EARLIEST_INSTANT, LATEST_INSTANT, Fact
 from connectors.facts.host import HostRef
-from connectors.facts.notable import Notable
+from connectors.facts.notable import Direction, Notable
 from connectors.facts.process import EvidenceKind, Lineage, ProcessEvidence, ProcessRef
 from connectors.ports import EdrConnector, Window
 
@@ -54,11 +55,15 @@ class Located(Fact):
             several ProcessGuids; two that merely fit are a problem, not a choice.
         host_candidates: the machines that fit, where more than one does; else empty.
         process_candidates: the processes that fit, a line each, where more than one does; else empty.
+        found_by: how the machine became known; None where it is not.
+        direction: of the connection, where it was looked for to find the machine.
         problems: what could not be told, and why.
         failed: True when the connector could not answer; False when it answered, whatever it found.
     """
 
     host: HostRef | None = None
+    found_by: FoundBy | None = None
+    direction: Direction = Direction.UNKNOWN
     processes: tuple[ProcessRef, ...] = ()
     host_candidates: tuple[str, ...] = ()
     process_candidates: tuple[str, ...] = ()
@@ -79,8 +84,9 @@ def locate_process(edr: EdrConnector | None, notable: Notable, settings: Lineage
     if edr is None:
         why = "no EDR connector and no log was given"
         return Located(problems=(_unknown("host and process", why, _REMEDY_LOGS),))
+    window = search_window(notable, settings)
     try:
-        host = _host(edr, notable)
+        machine = locate_machine(edr, notable, window)
     except AmbiguousHost as error:
         why = f"{error.message}: {', '.join(error.candidates)}"
         problem = _unknown("host", why, "Tell which one is meant, by its full name")
@@ -89,10 +95,14 @@ def locate_process(edr: EdrConnector | None, notable: Notable, settings: Lineage
         return Located(problems=(_unknown("host", error.message, _elsewhere(edr)),))
     except ConnectorError as error:
         return Located(problems=(_unknown("host", str(error)),), failed=True)
+    known = {"host": machine.host, "found_by": machine.by, "direction": machine.direction}
+    if notable.direction is Direction.UNKNOWN:
+        notable = notable.model_copy(update={"direction": machine.direction})
     try:
-        return _find(edr, host, notable, settings)
+        found = _find(edr, machine, notable, window)
     except ConnectorError as error:
-        return Located(host=host, problems=(_unknown("process", str(error)),), failed=True)
+        found = Located(problems=(_unknown("process", str(error)),), failed=True)
+    return found.model_copy(update=known)
 
 
 def gather_process(
@@ -147,35 +157,24 @@ def _times(notable: Notable) -> tuple[datetime, datetime] | None:
     return None if first is None or last is None else (first, last)
 
 
-def _host(edr: EdrConnector, notable: Notable) -> HostRef:
-    if notable.other_dests:
-        names = (notable.dest, *notable.other_dests)
-        raise AmbiguousHost(edr.name, f"the notable names {len(names)} hosts", candidates=names)
-    if _looks_like_address(notable.dest):
-        return edr.resolve_host(ip=notable.dest, at=notable.last_time)
-    return edr.resolve_host(hostname=notable.dest)
-
-
-def _looks_like_address(dest: str) -> bool:
-    return ":" in dest or dest.replace(".", "").isdecimal()
-
-
-def _find(edr: EdrConnector, host: HostRef, notable: Notable, settings: LineageSettings) -> Located:
-    window = search_window(notable, settings)
+def _find(edr: EdrConnector, machine: Machine, notable: Notable, window: Window) -> Located:
+    host = machine.host
     if notable.process_guids and edr.sysmon_guids:
         return _by_guid(edr, host, notable, window)
     problems: list[Unknown] = []
-    peer = notable.peer_ip
-    found = edr.find_process(host, name=notable.process_name, remote_ip=peer, window=window) if peer else ()
+    found: Sequence[ProcessRef] = machine.processes
+    if len(found) != 1:
+        found = _by_peer(edr, host, notable, window)
     if not found:
-        found = edr.find_process(host, name=notable.process_name, window=window)
+        found = edr.find_process(host, name=notable.process_name, window=window, user=notable.user or None)
         if found:
             problems.append(_connection_unproved(edr, notable))
     if not found:
         when = "" if _times(notable) is None else " at that time"
         why = f"no {notable.process_name} is recorded on {host.hostname}{when}"
         why += _earlier_one(edr, host, notable, window)
-        return Located(host=host, problems=(_unknown("process", why, _elsewhere(edr)),))
+        return Located(problems=(_unknown("process", why, _elsewhere(edr)),))
+    found = _of_ids(found, notable)
     if notable.process_guids:
         how = "what fits was looked for by name, peer and time instead"
         if len(found) == 1:
@@ -191,11 +190,30 @@ def _find(edr: EdrConnector, host: HostRef, notable: Notable, settings: LineageS
             else "Run `lineage` with --at, the time at which the one that is meant was at work, and --peer"
         )
         return Located(
-            host=host,
             process_candidates=_described(found),
             problems=(*problems, _unknown("process", why, remedy)),
         )
-    return Located(host=host, processes=tuple(found), problems=tuple(problems))
+    return Located(processes=tuple(found), problems=tuple(problems))
+
+
+def _by_peer(edr: EdrConnector, host: HostRef, notable: Notable, window: Window) -> Sequence[ProcessRef]:
+    """The processes that had a connection with the peer; of several those of the user and the address."""
+    if notable.peer_ip is None:
+        return ()
+    return edr.find_process(
+        host,
+        name=notable.process_name,
+        remote_ip=notable.peer_ip,
+        local_ip=notable.own_ip,
+        user=notable.user or None,
+        window=window,
+    )
+
+
+def _of_ids(found: Sequence[ProcessRef], notable: Notable) -> Sequence[ProcessRef]:
+    """Of several processes those whose pid the notable names, where there is any."""
+    named = [each for each in found if each.pid is not None and each.pid in notable.process_ids]
+    return named if len(found) > 1 and named else found
 
 
 def _elsewhere(edr: EdrConnector) -> str:
@@ -236,7 +254,7 @@ def _by_guid(edr: EdrConnector, host: HostRef, notable: Notable, window: Window)
         else:
             why = f"{len(fitting)} processes have the ProcessGuid {guid}"
             problems.append(_unknown("process", why, _elsewhere(edr)))
-    return Located(host=host, processes=tuple(found), problems=tuple(problems))
+    return Located(processes=tuple(found), problems=tuple(problems))
 
 
 def _earlier_one(edr: EdrConnector, host: HostRef, notable: Notable, window: Window) -> str:

@@ -211,7 +211,7 @@ def _decided(
     lineage = case.facts.lineage
     return BacktestCase(
         case_id=case.case_id,
-        host=host.hostname if host is not None else case.facts.notables[0].dest,
+        host=host.hostname if host is not None else case.facts.notables[0].machine_label,
         host_id=host.host_id if host is not None else "",
         process=(lineage.target.name if lineage else "") or case.facts.notables[0].process_name,
         peers=tuple(each.ip for each in case.facts.destinations),

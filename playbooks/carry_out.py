@@ -169,7 +169,7 @@ def new_question(done: Done, key: HostKey, run_id: str, policy: IsolationPolicy)
     return Question(
         connector=key.connector,
         host_id=key.host_id,
-        hostname=agent.hostname if agent is not None else done.case.facts.notables[0].dest,
+        hostname=agent.hostname if agent is not None else done.case.facts.notables[0].machine_label,
         case_id=done.case.case_id,
         run_id=run_id,
         evidence=evidence_of(done.report),

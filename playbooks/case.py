@@ -69,6 +69,8 @@ class CaseReport(Fact):
 
     Attributes:
         case_id: stable: the same host and process give the same id.
+        replaces: ids of cases that this one takes the place of: its notables stood under them while less was
+            known of their machine or process.
         generated_at: when this report was made.
         steps: how each step went.
         next_steps: what to do next, most urgent first, one sentence each.
@@ -79,6 +81,7 @@ class CaseReport(Fact):
 
     schema_version: Literal["1.0"] = SCHEMA_VERSION
     case_id: CaseId
+    replaces: tuple[CaseId, ...] = ()
     generated_at: Instant
     facts: CaseFacts
     risk: RiskAssessment

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from actions.case_facts import Unknown
 from actions.get_process_lineage import Located, gather_process, locate_process
+from actions.locate_machine import FoundBy
 from connectors.facts.base import Fact
 from connectors.facts.host import HostRef
 from connectors.facts.notable import Notable
@@ -29,6 +30,9 @@ class CaseFindings(Fact):
         notables: the notables of the case, the earliest first.
         host: None when it is not exactly one.
         process: None when it was not found, or not exactly one fits.
+        found_by: how the machine became known; None where it is not.
+        replaces: ids of cases that this one takes the place of: its notables stood under them while less was
+            known.
         host_candidates: the machines that fit, where more than one does.
         process_candidates: the processes that fit, a line each, where more than one does.
         connector: short name of the EDR connector that was asked; "" if there is none.
@@ -43,6 +47,8 @@ class CaseFindings(Fact):
     notables: Annotated[tuple[Notable, ...], Field(min_length=1)]
     host: HostRef | None = None
     process: ProcessRef | None = None
+    found_by: FoundBy | None = None
+    replaces: tuple[CaseId, ...] = ()
     host_candidates: tuple[str, ...] = ()
     process_candidates: tuple[str, ...] = ()
     connector: str = ""
@@ -170,6 +176,8 @@ def _findings(draft: CaseDraft, edr: EdrConnector | None) -> CaseFindings:
         notables=tuple(draft.notables),
         host=draft.host,
         process=draft.process,
+        found_by=draft.found_by,
+        replaces=tuple(draft.replaces),
         host_candidates=draft.host_candidates,
         process_candidates=draft.process_candidates,
         connector=edr.name if edr is not None else "",

@@ -31,7 +31,8 @@ class AssessedCase(Fact):
     """A case with its risk, before anything is decided.
 
     Attributes:
-        case_id, host_candidates, connector, capabilities, log_notes, log_problem_count: as in CaseFindings.
+        case_id, replaces, host_candidates, connector, capabilities, log_notes, log_problem_count: as in
+            CaseFindings.
         facts: everything gathered.
         risk: what it comes to.
     """
@@ -39,6 +40,7 @@ class AssessedCase(Fact):
     case_id: CaseId
     facts: CaseFacts
     risk: RiskAssessment
+    replaces: tuple[CaseId, ...] = ()
     host_candidates: tuple[str, ...] = ()
     connector: str = ""
     capabilities: tuple[Capability, ...] = ()
@@ -74,6 +76,7 @@ def assess_case(
         notables=notables,
         destinations=tuple(destinations),
         host=found.host,
+        found_by=found.found_by,
         lineage=found.lineage,
         evidence=found.evidence,
         problems=(*found.problems, *unknowns),
@@ -83,6 +86,7 @@ def assess_case(
         case_id=found.case_id,
         facts=facts,
         risk=assess_risk(facts, settings.risk, now),
+        replaces=found.replaces,
         host_candidates=found.host_candidates,
         connector=found.connector,
         capabilities=found.capabilities,
@@ -155,6 +159,7 @@ def decided(
     *before, last = _outcomes(case.facts)
     return CaseReport(
         case_id=case.case_id,
+        replaces=case.replaces,
         generated_at=now,
         facts=case.facts,
         risk=case.risk,

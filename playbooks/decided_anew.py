@@ -104,6 +104,8 @@ def _read(case: AssessedCase, edr: EdrConnector) -> HostReading:
     if case.host_candidates:
         return HostReading(None, candidates=case.host_candidates, problem="More than one machine fits.")
     name = case.facts.notables[0].dest
+    if not name:
+        return HostReading(None, problem="The notable does not name its machine.")
     if pack_ip(name) is not None:
         return HostReading(None, problem="The notable names its host by address alone.")
     return read_host(edr, hostname=name, at=times)

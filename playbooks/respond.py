@@ -148,7 +148,7 @@ def look_up_peers(
     peers: dict[tuple[str, str], dict[str, None]] = {}
     for each in notables:
         if each.peer_ip is not None:
-            host = (each.dest.casefold(), each.process_name.casefold())
+            host = (each.machine_label.casefold(), each.process_name.casefold())
             peers.setdefault(host, {}).setdefault(each.peer_ip)
     checks = {
         ip: check_ip(ip, organisation=settings.organisation_ranges) for ips in peers.values() for ip in ips

@@ -8,6 +8,7 @@ from actions.guards.question import Answer, Question, passed, refused, unknown
 from actions.host_addresses import ADDRESS_TOLERANCE, Holding, own_address
 from actions.isolation import GuardOutcome
 from actions.isolation_policy import ALWAYS_PROTECTED_TAGS
+from actions.locate_machine import FoundBy
 from connectors.addresses import pack_ip
 from connectors.facts.host import HostRef, HostType, same_host_name, short_name
 from connectors.facts.notable import Notable
@@ -26,6 +27,12 @@ def one_host(q: Question) -> Answer:
     if strangers:
         names = ", ".join(strangers)
         return refused(names, limit, f"{q.host.hostname} was resolved, but the case also names {names}.")
+    if q.request.facts.found_by in _UNNAMED and not _connection_seen(q):
+        return unknown(
+            limit,
+            "The notable does not name its machine, and its connection was not seen on this one.",
+            value=q.host.hostname,
+        )
     if q.request.connector and q.host.connector != q.request.connector:
         return unknown(
             limit,
@@ -35,9 +42,22 @@ def one_host(q: Question) -> Answer:
     return passed(q.host.hostname, limit, f"{q.host.hostname} ({q.host.host_id}) is the only host that fits.")
 
 
+#: Ways to a machine that another one may share: its address, and a name that may be the peer's.
+_UNNAMED = frozenset({FoundBy.ADDRESS, FoundBy.DEST})
+
+
+def _connection_seen(q: Question) -> bool:
+    """Whether the process had a connection with a peer of the notables on this machine."""
+    evidence = q.request.facts.evidence
+    peers = {n.peer_ip for n in q.request.facts.notables}
+    return evidence is not None and any(
+        (each.src_ip if each.initiated is False else each.dest_ip) in peers for each in evidence.connections
+    )
+
+
 def _other_names(q: Question, host: HostRef) -> set[str]:
     """Names in the case that are not this host's."""
-    names = {name for n in q.request.facts.notables for name in (n.dest, *n.other_dests)}
+    names = {name for n in q.request.facts.notables for name in (n.dest, *n.other_dests) if name}
     strangers = {name for name in names if not _is_name_of(name, host)}
     seen_as = q.request.facts.host
     if seen_as is not None and not same_host_name(seen_as.hostname, host.hostname):

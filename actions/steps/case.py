@@ -48,7 +48,7 @@ class StepCase(NamedTuple):
     @property
     def host(self) -> str:
         """Name of the host: as resolved, else as the notable has it."""
-        return self.facts.host.hostname if self.facts.host else self.notable.dest
+        return self.facts.host.hostname if self.facts.host else self.notable.machine_label
 
     @property
     def foreign(self) -> tuple[OwnAddress, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC
 
 from actions.case_users import users_of
 from actions.containment import ContainmentOutcome, ContainmentResult
@@ -14,6 +15,7 @@ from actions.isolation import IsolationVerdict
 from actions.risk import CaseVerdict
 from actions.steps.case import StepCase, cut, is_shared
 from connectors.facts.ledger import ApprovalState
+from connectors.facts.notable import Notable
 from connectors.facts.process import SignatureState
 
 #: Findings that mean: the code may be in memory alone.
@@ -119,7 +121,16 @@ def candidates(case: StepCase) -> Iterator[str]:
     if others:
         yield f"Find out which host it was: the notable names {case.notable.dest}, {', '.join(others)}."
     elif case.facts.host is None and not case.facts.not_looked_up:
-        yield f"Find out which machine {case.notable.dest} is; it was not resolved to exactly one."
+        yield _which_machine(case.notable)
+
+
+def _which_machine(notable: Notable) -> str:
+    if notable.dest:
+        return f"Find out which machine {notable.dest} is; it was not resolved to exactly one."
+    had = f"had {notable.own_ip}" if notable.own_ip else "it was"
+    when = notable.last_time or notable.first_time
+    at = f" at {when.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if when is not None else ""
+    return f"Find out which machine {had}{at}: the notable does not name it."
 
 
 def loader(case: StepCase) -> Iterator[str]:

@@ -156,7 +156,7 @@ def _short(alert: Alert) -> str:
     notable = alert.notable
     peer = notable.peer_ip or "unknown address"
     arrow = "<-" if notable.direction is Direction.INBOUND else "->"
-    return visible(f"{notable.dest or 'unknown host'}  {notable.process_name} {arrow} {peer}")
+    return visible(f"{notable.machine_label}  {notable.process_name} {arrow} {peer}")
 
 
 def _why(detection: Detection, alert: Alert) -> str:

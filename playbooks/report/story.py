@@ -36,8 +36,8 @@ def subject_of(case: NamedCase) -> str:
 
 
 def host_of(case: NamedCase) -> str:
-    """The resolved host, else the name the notable gives."""
-    return wording.name(case.host.hostname if case.host else case.notables[0].dest)
+    """The resolved host, else the name the notable gives, else what is known of the machine."""
+    return wording.name(case.host.hostname if case.host else case.notables[0].machine_label)
 
 
 def user_of(case: NamedCase) -> str:

@@ -19,6 +19,7 @@ from playbooks.report.content import VERDICT_TONE, WOULD_TONE, GuardRow, Item, R
 from playbooks.report.destination_words import destination_blocks, destination_notes
 from playbooks.report.display import visible
 from playbooks.report.iocs import iocs
+from playbooks.report.machine_words import generation_words, machine_evidence, message_had, risk_at_peer
 from playbooks.report.score_words import not_seen, score_rows, score_total, unweighted
 from playbooks.report.story import another_machine, host_of, process_of, subject_of
 from playbooks.report.talk import ONLY_SAID, Talk, talks
@@ -61,7 +62,7 @@ def view_of(report: CaseReport) -> View:
         warning=another_machine(report.facts),
         score=f"score {risk.score:g} of 100 (ESCU alone: {risk.base_score:g})",
         glance=_glance(report),
-        message=visible(risk.message, limit=MESSAGE_LIMIT),
+        message=_message(report),
         score_rows=score_rows(report),
         score_total=score_total(report),
         unweighted=unweighted(report),
@@ -83,6 +84,13 @@ def view_of(report: CaseReport) -> View:
     )
 
 
+def _message(report: CaseReport) -> str:
+    """ESCU's message, word for word, and what the notable itself had for the machine where that differs."""
+    message = visible(report.risk.message, limit=MESSAGE_LIMIT)
+    had = message_had(report.facts)
+    return f"{message} ({had})" if had else message
+
+
 # --- at a glance -----------------------------------------------------------------------------------
 
 
@@ -92,12 +100,15 @@ def _glance(report: CaseReport) -> tuple[Row, ...]:
     verdict = f"{wording.CASE_VERDICT[risk.case_verdict]}: {wording.sentence(risk.verdict_reason)}"
     rows = [Row("Verdict", verdict, elsewhere=True)]
     if facts.host is None:
-        rows.append(
-            Row("Host", f"{host_of(report.facts)}, as the notable names it; {_absent(report)}", Tone.UNKNOWN)
-        )
+        named = ", as the notable names it" if notable.dest else ""
+        rows.append(Row("Host", f"{host_of(report.facts)}{named}; {_absent(report)}", Tone.UNKNOWN))
     else:
         kind = facts.host.host_type.value.replace("_", " ")
         rows.append(Row("Host", f"{host_of(report.facts)}, type {kind}"))
+    if evidence := machine_evidence(facts):
+        rows.append(Row("", evidence, Tone.QUIET))
+    if at_peer := risk_at_peer(facts):
+        rows.append(Row("", at_peer, Tone.WARN))
     if notable.other_dests:
         rows.append(Row("", f"the notable also names {wording.names(notable.other_dests)}", Tone.WARN))
     rows += _user_rows(report)
@@ -180,6 +191,8 @@ def _raised_by(report: CaseReport) -> Row:
         if profile.techniques
         else ""
     )
+    if told := generation_words(notables):
+        technique += f", {told}"
     events = list(dict.fromkeys(each.event_id for each in notables))
     number = wording.count(len(events), "notable")
     state = ", ".join(

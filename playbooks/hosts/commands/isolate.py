@@ -104,7 +104,9 @@ def _sure(case: AssessedCase, host: HostRef | None, against: Sequence[str], by: 
         raise InputError(
             "--yes", "is needed where nobody can be asked at a terminal", "Give it if you are sure"
         )
-    machine = f"{host.hostname} ({host.host_id})" if host is not None else case.facts.notables[0].dest
+    machine = (
+        f"{host.hostname} ({host.host_id})" if host is not None else case.facts.notables[0].machine_label
+    )
     risk = f"verdict {wording.CASE_VERDICT[case.risk.case_verdict]}, score {case.risk.score:g}"
     said = f", despite {', '.join(against)}" if against else ""
     sys.stderr.write(visible(f"Isolate {machine} for {case.case_id} ({risk}){said}, as {by.name}? [y/N] "))

@@ -248,7 +248,7 @@ def _left(
     left = notables_left(InProcess(), edr, raised, settings, worked=worked)
     if not left:
         return []
-    hosts = sorted({each.dest for each in left})
+    hosts = sorted({each.machine_label for each in left})
     more = f" and {len(hosts) - HOSTS_NAMED} more hosts" if len(hosts) > HOSTS_NAMED else ""
     detections = f"{count(len(left), 'detection')} of the log on {', '.join(hosts[:HOSTS_NAMED])}{more}"
     given = "--new" if splunk.new else "--event-id" if splunk.event_ids else "--notable"

@@ -187,7 +187,7 @@ def _tell_unfinished(unfinished: Unfinished) -> None:
 
 
 def _tell_of(notable: Identity, what: str) -> None:
-    named = f"{notable.event_id} ({notable.process_name} on {notable.dest})"
+    named = f"{notable.event_id} ({notable.process_name} on {notable.dest or 'an unnamed machine'})"
     sys.stderr.write(visible(f"regsvcs-response: {named} {what}") + "\n")
 
 

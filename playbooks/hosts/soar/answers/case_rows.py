@@ -140,7 +140,7 @@ def _outcome(state: CaseState) -> str:
 
 def host_id_of(facts: CaseFacts) -> str:
     """The machine, by one spelling: as its source of processes knows it, else as the notable names it."""
-    machine = facts.host.host_id if facts.host is not None else facts.notables[0].dest
+    machine = facts.host.host_id if facts.host is not None else facts.notables[0].machine_label
     return wording.name(machine.lower())
 
 

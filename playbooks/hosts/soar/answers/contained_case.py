@@ -72,7 +72,7 @@ def as_assessed(report: CaseReport) -> AssessedCase:
 
 def _check_host(case: AssessedCase, given: str) -> None:
     facts, wanted = case.facts, given.strip()
-    names = {host_of(facts), facts.notables[0].dest}
+    names = {host_of(facts), facts.notables[0].machine_label}
     if facts.host is not None:
         names |= {facts.host.hostname, facts.host.host_id}
     if not any(name.casefold() == wanted.casefold() or same_host_name(name, wanted) for name in names):
