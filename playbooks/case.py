@@ -69,8 +69,9 @@ class CaseReport(Fact):
 
     Attributes:
         case_id: stable: the same host and process give the same id.
-        replaces: ids of cases that this one takes the place of: its notables stood under them while less was
-            known of their machine or process.
+        earlier_ids: ids under which its notables stand where less is known of machine or process.
+        replaces: those of them that a case of an earlier run has, whose notables are all in this one.
+        replaced_by: the case that has taken the place of this one; None as a rule.
         generated_at: when this report was made.
         steps: how each step went.
         next_steps: what to do next, most urgent first, one sentence each.
@@ -81,7 +82,9 @@ class CaseReport(Fact):
 
     schema_version: Literal["1.0"] = SCHEMA_VERSION
     case_id: CaseId
+    earlier_ids: tuple[CaseId, ...] = ()
     replaces: tuple[CaseId, ...] = ()
+    replaced_by: CaseId | None = None
     generated_at: Instant
     facts: CaseFacts
     risk: RiskAssessment

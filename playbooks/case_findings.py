@@ -31,8 +31,8 @@ class CaseFindings(Fact):
         host: None when it is not exactly one.
         process: None when it was not found, or not exactly one fits.
         found_by: how the machine became known; None where it is not.
-        replaces: ids of cases that this one takes the place of: its notables stood under them while less was
-            known.
+        earlier_ids: ids under which its notables stand where less is known of machine or process: a case
+            of an earlier run that has one of them is replaced by this one.
         host_candidates: the machines that fit, where more than one does.
         process_candidates: the processes that fit, a line each, where more than one does.
         connector: short name of the EDR connector that was asked; "" if there is none.
@@ -48,7 +48,7 @@ class CaseFindings(Fact):
     host: HostRef | None = None
     process: ProcessRef | None = None
     found_by: FoundBy | None = None
-    replaces: tuple[CaseId, ...] = ()
+    earlier_ids: tuple[CaseId, ...] = ()
     host_candidates: tuple[str, ...] = ()
     process_candidates: tuple[str, ...] = ()
     connector: str = ""
@@ -177,7 +177,7 @@ def _findings(draft: CaseDraft, edr: EdrConnector | None) -> CaseFindings:
         host=draft.host,
         process=draft.process,
         found_by=draft.found_by,
-        replaces=tuple(draft.replaces),
+        earlier_ids=tuple(draft.earlier_ids),
         host_candidates=draft.host_candidates,
         process_candidates=draft.process_candidates,
         connector=edr.name if edr is not None else "",

@@ -31,7 +31,7 @@ class AssessedCase(Fact):
     """A case with its risk, before anything is decided.
 
     Attributes:
-        case_id, replaces, host_candidates, connector, capabilities, log_notes, log_problem_count: as in
+        case_id, earlier_ids, host_candidates, connector, capabilities, log_notes, log_problem_count: as in
             CaseFindings.
         facts: everything gathered.
         risk: what it comes to.
@@ -40,7 +40,7 @@ class AssessedCase(Fact):
     case_id: CaseId
     facts: CaseFacts
     risk: RiskAssessment
-    replaces: tuple[CaseId, ...] = ()
+    earlier_ids: tuple[CaseId, ...] = ()
     host_candidates: tuple[str, ...] = ()
     connector: str = ""
     capabilities: tuple[Capability, ...] = ()
@@ -86,7 +86,7 @@ def assess_case(
         case_id=found.case_id,
         facts=facts,
         risk=assess_risk(facts, settings.risk, now),
-        replaces=found.replaces,
+        earlier_ids=found.earlier_ids,
         host_candidates=found.host_candidates,
         connector=found.connector,
         capabilities=found.capabilities,
@@ -159,7 +159,7 @@ def decided(
     *before, last = _outcomes(case.facts)
     return CaseReport(
         case_id=case.case_id,
-        replaces=case.replaces,
+        earlier_ids=case.earlier_ids,
         generated_at=now,
         facts=case.facts,
         risk=case.risk,

@@ -5,7 +5,7 @@ per destination, and there is one question per host, not per notable. The peer i
 of one server are two cases, one victim of two servers is one.
 
 A notable whose machine is not known is of a case of another kind: own address + user + process name + day.
-Once its machine is known it joins the case of that machine, whose `replaces` names the ids it had before.
+Once its machine is known it joins the case of that machine, whose `earlier_ids` are those it may have had.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class CaseDraft:
 
     Attributes:
         found_by: how the machine of its first notable became known.
-        replaces: ids under which its notables stood where less was known of machine and process; none of
+        earlier_ids: ids under which its notables stand where less is known of machine and process; none of
             another case of the same run.
         inputs: what tells its notables apart.
     """
@@ -42,7 +42,7 @@ class CaseDraft:
     notables: list[Notable] = field(default_factory=list)
     problems: list[Unknown] = field(default_factory=list)
     failed: bool = False
-    replaces: dict[str, None] = field(default_factory=dict)
+    earlier_ids: dict[str, None] = field(default_factory=dict)
     inputs: set[tuple[str | None, ...]] = field(default_factory=set)
 
 
@@ -63,7 +63,7 @@ def group_cases(located: Iterable[tuple[Notable, Located]]) -> list[CaseDraft]:
                     where.process_candidates,
                 ),
             )
-            draft.replaces.update(dict.fromkeys(_earlier_ids(notable, where.host, but=case_id)))
+            draft.earlier_ids.update(dict.fromkeys(_ids_before(notable, where.host, but=case_id)))
             key = _input_key(notable)
             if key not in draft.inputs:
                 draft.inputs.add(key)
@@ -72,7 +72,7 @@ def group_cases(located: Iterable[tuple[Notable, Located]]) -> list[CaseDraft]:
             draft.problems.extend(each for each in where.problems if each not in draft.problems)
     for draft in drafts.values():
         draft.notables.sort(key=_first_time)
-        draft.replaces = {each: None for each in draft.replaces if each not in drafts}
+        draft.earlier_ids = {each: None for each in draft.earlier_ids if each not in drafts}
     return list(drafts.values())
 
 
@@ -109,7 +109,7 @@ def _case_id(notable: Notable, host: HostRef | None, process: ProcessRef | None)
     return _id_of(machine, notable.process_name.lower(), _day(notable))
 
 
-def _earlier_ids(notable: Notable, host: HostRef | None, *, but: str) -> list[str]:
+def _ids_before(notable: Notable, host: HostRef | None, *, but: str) -> list[str]:
     """The ids of the cases this notable may have been of before its host or its process was known."""
     ids = [_case_id(notable, known, None) for known in (host, None)]
     if host is not None and not notable.dest:

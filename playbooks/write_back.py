@@ -225,8 +225,13 @@ def _risked(
     patience: Patience,
     written: Written | None,
 ) -> Row:
-    first, risk = notables[0], report.risk
-    if why := patience.over(RISK):
+    first, risk, host = notables[0], report.risk, report.facts.host
+    if not first.dest and host is not None:
+        first = first.model_copy(update={"dest": host.hostname})
+    if not first.dest:
+        # ESCU's own risk may stand on the peer; ours goes to the machine or nowhere.
+        row = Row(RISK, "", Became.NO_MACHINE, "none added: which machine it was is not known")
+    elif why := patience.over(RISK):
         row = Row(RISK, "", Became.NOT_TRIED, f"not tried: {why}")
     else:
         try:

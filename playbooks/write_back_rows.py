@@ -26,6 +26,8 @@ class Became(StrEnum):
     NO_NOTABLE = "no_notable"
     """No notable of the case has an id of the SIEM."""
     NOT_SUPPORTED = "not_supported"
+    NO_MACHINE = "no_machine"
+    """It is not known which machine the case is about; nothing could be put on it."""
     NOT_TRIED = "not_tried"
     """The SIEM had not answered before, or refused the account."""
     FAILED = "failed"

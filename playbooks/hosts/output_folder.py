@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import tempfile
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ from connectors.state.line_file import sync_folder
 from playbooks.case import CaseReport
 from playbooks.report import markdown
 from playbooks.report.document import to_json
+
+_log = logging.getLogger(__name__)
 
 #: Sub-folder for notables that could not be used, as they came.
 REJECTED = "rejected"
@@ -49,11 +52,51 @@ class OutputFolder:
 
         richer = tuple(each.case_id for each in reports if self._keep_richer(each))
         for report in reports:
-            _replace(self.path / f"{report.case_id}.json", to_json(report))
-            _replace(self.path / f"{report.case_id}.md", markdown.render(report).encode())
-            _replace(self.path / f"{report.case_id}.html", case_page.render(report).encode())
+            self._write(report)
+            self._mark_replaced(report)
         _replace(self.path / INDEX, case_page.render_index(reports).encode())
         return richer
+
+    def replacing(self, reports: Sequence[CaseReport]) -> tuple[CaseReport, ...]:
+        """The reports with the cases of earlier runs whose place they take.
+
+        A case is replaced where all its notables are in the new one: it stood under another id while less was
+        known of its machine or process.
+        """
+        return tuple(self._replacing(each) for each in reports)
+
+    def _replacing(self, report: CaseReport) -> CaseReport:
+        held = {each.event_id for each in report.facts.notables}
+        earlier = {each: self._report(each) for each in report.earlier_ids}
+        replaced = [
+            case_id
+            for case_id, before in earlier.items()
+            if before is not None and {each.event_id for each in before.facts.notables} <= held
+        ]
+        return report.model_copy(update={"replaces": tuple(replaced)})
+
+    def _mark_replaced(self, report: CaseReport) -> None:
+        for case_id in report.replaces:
+            before = self._report(case_id)
+            if before is not None and before.replaced_by != report.case_id:
+                self._write(before.model_copy(update={"replaced_by": report.case_id}))
+
+    def _report(self, case_id: str) -> CaseReport | None:
+        """The report of an earlier run; None where there is none, or none of this version."""
+        try:
+            return CaseReport.model_validate_json((self.path / f"{case_id}.json").read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            _log.warning("%s: not read: %s", case_id, type(error).__name__)
+            return None
+
+    def _write(self, report: CaseReport) -> None:
+        from playbooks.report import case_page  # jinja2 is loaded only where pages are written
+
+        _replace(self.path / f"{report.case_id}.json", to_json(report))
+        _replace(self.path / f"{report.case_id}.md", markdown.render(report).encode())
+        _replace(self.path / f"{report.case_id}.html", case_page.render(report).encode())
 
     def _keep_richer(self, report: CaseReport) -> bool:
         if report.facts.lineage is not None:

@@ -12,6 +12,7 @@ from playbooks.case import CaseReport
 from playbooks.report import wording
 from playbooks.report.containment import standing_words
 from playbooks.report.prompt import not_known
+from playbooks.report.replaced_words import replaces_words
 from playbooks.report.safe_prose import safe_prose
 from playbooks.report.story import another_machine, story
 
@@ -52,6 +53,7 @@ def _text(report: CaseReport, longest: int | None) -> str:
     head = [
         f"{_BY}, case {report.case_id}: {verdict}, score {risk.score:g} of 100.",
         safe(warning),
+        _replaces(report),
         f"Why: {safe(risk.verdict_reason)}",
         safe(story(report.facts)),
         _score(report, safe),
@@ -67,6 +69,12 @@ def _text(report: CaseReport, longest: int | None) -> str:
         *_listed("Do next", steps[:_STEPS_SHOWN], len(steps), longest, rest),
     ]
     return "\n".join(line for line in lines if line)
+
+
+def _replaces(report: CaseReport) -> str:
+    """Which case of before this one takes the place of; its comment may stand above."""
+    words = replaces_words(report)
+    return f"This case {words}: what it says counts." if words else ""
 
 
 def _score(report: CaseReport, safe: Callable[[str], str]) -> str:

@@ -20,8 +20,9 @@ from playbooks.report.destination_words import destination_blocks, destination_n
 from playbooks.report.display import visible
 from playbooks.report.iocs import iocs
 from playbooks.report.machine_words import generation_words, machine_evidence, message_had, risk_at_peer
+from playbooks.report.replaced_words import replaces_words, warning_of
 from playbooks.report.score_words import not_seen, score_rows, score_total, unweighted
-from playbooks.report.story import another_machine, host_of, process_of, subject_of
+from playbooks.report.story import host_of, process_of, subject_of
 from playbooks.report.talk import ONLY_SAID, Talk, talks
 
 #: Characters shown of the risk message: ESCU's sentence and one for each strong finding.
@@ -59,7 +60,7 @@ def view_of(report: CaseReport) -> View:
         verdict=wording.CASE_VERDICT[risk.case_verdict],
         verdict_tone=VERDICT_TONE[risk.case_verdict],
         subject=subject_of(report.facts),
-        warning=another_machine(report.facts),
+        warning=warning_of(report),
         score=f"score {risk.score:g} of 100 (ESCU alone: {risk.base_score:g})",
         glance=_glance(report),
         message=_message(report),
@@ -135,6 +136,8 @@ def _glance(report: CaseReport) -> tuple[Row, ...]:
         rows.append(Row("Do first", wording.sentence(report.next_steps[0]), elsewhere=True))
     rows.append(_raised_by(report))
     made = f"{wording.name(report.case_id)}, report of {wording.moment(report.generated_at)}"
+    if replaced := replaces_words(report):
+        made += f"; {replaced}"
     return (*rows, Row("Case", made, Tone.QUIET, elsewhere=True))
 
 

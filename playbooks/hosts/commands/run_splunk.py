@@ -119,6 +119,8 @@ def keep(
     everything = reports
     if intake is not None:
         reports = intake.with_new(reports)
+    if folder is not None:
+        reports = folder.replacing(reports)
     lacking = {each.case_id: each.facts.not_looked_up for each in reports if asked}
     failed = {case_id: why for case_id, why in lacking.items() if why}
     _tell_not_looked_up(failed, edr, new=intake is not None)
