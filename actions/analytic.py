@@ -1,63 +1,72 @@
-"""The two readings of the analytic, as pure rules over CIM fields.
+"""The readings of the analytic, as pure rules over CIM fields.
 
-The shipped search: `EventID=3 dest_ip!=10.0.0.0/8 dest_ip!=172.16.0.0/12 dest_ip!=192.168.0.0/16
-process_name=regsvcs.exe | stats count min(_time) as firstTime max(_time) as lastTime by dest, user,
-process_name, src_ip, dest_ip` (Splunk ESCU, version 7).
+The shipped search leaves out ranges of dest_ip, and its `stats by` drops an event in which a by-field is
+missing; connectors/siem/generations.py has both for each generation.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 
 from actions.check_ip import IpCheck, check_ip
 from actions.detection import EscuJudgement, EscuReason, StrictJudgement, StrictReason
 from actions.organisation_ranges import OrganisationRanges
 from connectors.addresses import canonical_ip
-from connectors.edr.sysmon_cim import CimConnection
+from connectors.siem.generations import VERSION_7, Generation
 
-#: The ranges the shipped search excludes.
-RFC1918 = tuple(IPv4Network(prefix) for prefix in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+#: The private ranges of RFC 1918, which is all that the shipped search excludes up to version 7.
+RFC1918 = tuple(IPv4Network(prefix) for prefix in VERSION_7.excluded)
 
 
-def judge_as_escu(cim: CimConnection, *, resolved: bool) -> EscuJudgement:
+def judge_as_escu(
+    generation: Generation, *, dest_ip: str | None, absent: Sequence[str], resolved: bool
+) -> EscuJudgement:
     """What the shipped SPL does with events of these fields.
 
     Args:
-        cim: the by-fields as logged.
+        generation: of the SPL.
+        dest_ip: as logged.
+        absent: its by-fields that the events lack.
         resolved: True when Sysmon had lost the process name, which the search cannot find again.
     """
+    raised = False
+    excluded = excluding_range(generation, dest_ip or "")
     if resolved:
-        return EscuJudgement(
-            raised=False,
-            reason=EscuReason.NAME_NOT_LOGGED,
-            detail="Sysmon logged no process name, so process_name= does not match",
-        )
-    absent = cim.absent
-    if absent:
-        return EscuJudgement(
-            raised=False,
-            reason=EscuReason.FIELD_MISSING,
-            detail=f"stats by drops the event: {', '.join(absent)} missing",
-        )
-    excluded = _rfc1918(cim.dest_ip or "")
-    if excluded is not None:
-        return EscuJudgement(
-            raised=False,
-            reason=EscuReason.RFC1918,
-            detail=f"dest_ip is in {excluded}, which the search excludes",
-        )
-    return EscuJudgement(
-        raised=True, reason=EscuReason.RAISED, detail="dest_ip is outside the three RFC 1918 ranges"
-    )
+        reason = EscuReason.NAME_NOT_LOGGED
+        detail = "Sysmon logged no process name, so process_name= does not match"
+    elif absent:
+        reason = EscuReason.FIELD_MISSING
+        detail = f"stats by drops the event: {', '.join(absent)} missing"
+    elif excluded is not None:
+        private = any(excluded.subnet_of(each) for each in RFC1918)
+        reason = EscuReason.RFC1918 if private else EscuReason.EXCLUDED
+        detail = f"dest_ip is in {excluded}, which the search excludes"
+    else:
+        raised, reason = True, EscuReason.RAISED
+        detail = f"dest_ip is outside {_ranges_named(generation)}"
+    return EscuJudgement(generation=generation.number, raised=raised, reason=reason, detail=detail)
 
 
-def _rfc1918(text: str) -> IPv4Network | None:
+def excluding_range(generation: Generation, text: str) -> IPv4Network | None:
     """The excluded range that holds the address; a text that is no IPv4 address is in none."""
     try:
         address = IPv4Address(text)
     except ValueError:
         return None
-    return next((network for network in RFC1918 if address in network), None)
+    return next((network for network in _networks(generation.excluded) if address in network), None)
+
+
+@lru_cache
+def _networks(prefixes: tuple[str, ...]) -> tuple[IPv4Network, ...]:
+    return tuple(IPv4Network(prefix) for prefix in prefixes)
+
+
+def _ranges_named(generation: Generation) -> str:
+    if generation.excluded == VERSION_7.excluded:
+        return "the three RFC 1918 ranges"
+    return f"the {len(generation.excluded)} ranges that version {generation.number} excludes"
 
 
 def judge_strictly(host: str | None, peer: str | None, organisation: OrganisationRanges) -> StrictJudgement:

@@ -7,15 +7,23 @@ from enum import StrEnum
 from actions.check_ip import IpCategory
 from connectors.facts.base import Fact
 from connectors.facts.notable import Notable
+from connectors.siem.generations import VERSION_7, VERSION_15, Generation
 
 
 class Semantics(StrEnum):
     """Which reading of the analytic raises."""
 
     ESCU = "escu"
-    """The SPL as shipped, with what it lets through and what `stats by` drops."""
+    """The SPL as shipped in version 7, with what it lets through and what `stats by` drops."""
+    ESCU_15 = "escu-15"
+    """The same of version 15, over the fields of the add-on that Splunk supports."""
     STRICT = "strict"
     """A true public check of the peer, by direction, IPv6 included."""
+
+    @property
+    def generation(self) -> Generation | None:
+        """The generation of the analytic that it reads; None for the strict reading, which is of none."""
+        return {Semantics.ESCU: VERSION_7, Semantics.ESCU_15: VERSION_15}.get(self)
 
 
 class EscuReason(StrEnum):
@@ -23,6 +31,8 @@ class EscuReason(StrEnum):
 
     RAISED = "raised"
     RFC1918 = "rfc1918"
+    EXCLUDED = "excluded"
+    """dest_ip is in another range that the generation excludes."""
     FIELD_MISSING = "field_missing"
     NAME_NOT_LOGGED = "name_not_logged"
 
@@ -40,8 +50,13 @@ class StrictReason(StrEnum):
 
 
 class EscuJudgement(Fact):
-    """What the shipped SPL does with these events."""
+    """What the shipped SPL does with these events.
 
+    Attributes:
+        generation: the SPL's, by its number.
+    """
+
+    generation: int
     raised: bool
     reason: EscuReason
     detail: str
@@ -61,10 +76,11 @@ class StrictJudgement(Fact):
 
 
 class Alert(Fact):
-    """One (dest, user, process_name, src_ip, dest_ip) of a watched process.
+    """One row of the reading's `stats`: events of a watched process that are alike in its by-fields.
 
     Attributes:
         profile: name of the profile whose process it is.
+        escu: of the chosen reading's generation; of version 7 beside the strict one.
         resolved: True when Sysmon had lost the process name and ProcessGuid gave it back.
     """
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from connectors.facts.base import Fact
+from connectors.siem.generations import NUMBERS, generation_numbered
 
 #: Text that is shown and sent on one line: no control, format or line-separating character.
 Line = Annotated[str, Field(pattern=r"^[^\p{C}\p{Zl}\p{Zp}]*$", max_length=4_000)]
@@ -20,6 +21,16 @@ Title = Annotated[
 ]
 
 Percent = Annotated[int, Field(ge=0, le=100)]
+
+
+def _known_generations(numbers: tuple[int, ...]) -> tuple[int, ...]:
+    if not numbers or set(numbers) - set(NUMBERS):
+        raise ValueError(f"must be some of {', '.join(str(each) for each in NUMBERS)}")
+    return tuple(sorted(set(numbers)))
+
+
+#: Numbers of connectors/siem/generations.py, ascending.
+GenerationNumbers = Annotated[tuple[int, ...], AfterValidator(_known_generations)]
 
 
 class Schedule(Fact):
@@ -39,6 +50,8 @@ class Profile(Fact):
         detection_id: the ESCU detection's UUID; "" for a user's own.
         process_names: image names it looks for, lower case.
         message: ESCU's risk message with $process_name$, $dest$ and $user$.
+        generations: of the analytic, by their numbers in connectors/siem/generations.py; the last is what a
+            new saved search is made of.
         impact, confidence: percent; score = impact x confidence / 100.
         techniques: ATT&CK technique ids.
         tactic: ATT&CK tactic.
@@ -59,6 +72,7 @@ class Profile(Fact):
         "An instance of $process_name$ contacting a remote destination was identified on endpoint $dest$ "
         "by user $user$. This behavior is not normal for $process_name$."
     )
+    generations: GenerationNumbers = NUMBERS
     impact: Percent = 80
     confidence: Percent = 100
     techniques: tuple[Line, ...] = ()
@@ -69,3 +83,17 @@ class Profile(Fact):
     expects_arguments: bool = False
     benign_children: tuple[str, ...] = ("conhost.exe", "werfault.exe", "dw20.exe")
     schedule: Schedule = Schedule()
+
+    def base_score(self, generation: int | None) -> float:
+        """The score that the analytic puts on its risk objects by itself.
+
+        Impact x confidence, as versions up to 7 have it. Of ESCU's own detections a later generation has a
+        score of its own; a user's own (without a detection_id) has that of its profile in any form.
+
+        Args:
+            generation: by its number; None where the notable does not tell.
+        """
+        row = generation_numbered(generation) if self.detection_id else None
+        if row is None or row.number not in self.generations:
+            return self.impact * self.confidence / 100
+        return float(row.base_score)

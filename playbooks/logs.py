@@ -39,10 +39,10 @@ def detect_in_logs(
         LogUnreadable: a path cannot be read at all.
         ConfigError: two profiles claim one process name.
     """
-    detector = Detector(distinct(profiles), organisation=organisation)
+    detector = Detector(distinct(profiles), semantics=semantics, organisation=organisation)
     report = ReadReport()
     detector.feed(read_events(paths, DETECTION_EVENTS, report, progress=progress))
-    return detector.finish(semantics), report
+    return detector.finish(), report
 
 
 def read_logs(
@@ -68,14 +68,14 @@ def read_logs(
         LogUnreadable: a path cannot be read at all.
         ConfigError: two profiles claim one process name.
     """
-    detector = Detector(distinct(profiles), organisation=organisation)
+    detector = Detector(distinct(profiles), semantics=semantics, organisation=organisation)
     names = [name for profile in profiles for name in profile.process_names]
     store = SysmonStore([*names, *watched])
     report = ReadReport()
     for event in read_events(paths, CASE_EVENTS, report, progress=progress):
         detector.take(event)
         store.add(event)
-    return LogRun(detector.finish(semantics), SysmonFileEdr(store, report), report)
+    return LogRun(detector.finish(), SysmonFileEdr(store, report), report)
 
 
 def check_something_was_read(report: ReadReport) -> None:

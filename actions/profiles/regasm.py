@@ -14,6 +14,7 @@ PROFILE = Profile(
     title="Detect Regasm with Network Connection",
     detection_id="07921114-6db4-4e2e-ae58-3ea8a52ae93f",
     process_names=("regasm.exe",),
+    generations=(2, 7, 15),  # under numbers of its own: its version 6 is of generation 7, its 16 of 15
     impact=80,
     confidence=100,
     techniques=("T1218", "T1218.009"),

@@ -14,6 +14,7 @@ PROFILE = Profile(
     title="Detect Regsvcs with Network Connection",
     detection_id="e3e7a1c0-f2b9-445c-8493-f30a63522d1a",
     process_names=("regsvcs.exe",),
+    generations=(2, 7, 15),
     impact=80,
     confidence=100,
     techniques=("T1218", "T1218.009"),

@@ -1,4 +1,6 @@
-"""From a Sysmon EID 3 to the CIM fields that the analytic searches, as Splunk's add-on maps them.
+"""From a Sysmon EID 3 to the CIM fields that the analytic searches, as the two add-ons of Splunk map them.
+
+As the community's add-on has it (version 7 of the analytic):
 
 | CIM          | Sysmon                                                              |
 |--------------|---------------------------------------------------------------------|
@@ -8,10 +10,30 @@
 | src_ip       | SourceIp                                                            |
 | dest_ip      | DestinationIp                                                       |
 | _time        | System/TimeCreated; UtcTime where a log shape carries no TimeCreated |
+
+As the add-on that Splunk supports has it (Splunkbase 5709; version 15 of the analytic):
+
+| CIM                       | Sysmon                                                          |
+|---------------------------|-----------------------------------------------------------------|
+| dest                      | DestinationHostname, else DestinationIp                         |
+| src                       | SourceHostname, else SourceIp                                   |
+| dvc                       | System/Computer                                                 |
+| user                      | User without its domain                                         |
+| app                       | Image                                                           |
+| process_name, process_exec | last part of Image                                             |
+| direction                 | outbound or inbound, by Initiated                               |
+| transport                 | Protocol                                                        |
+| protocol_version          | ipv4 or ipv6, by DestinationIp                                  |
+| action, protocol, vendor_product | the same for every event                                 |
+| process_guid, process_id, src_ip, src_port, dest_ip, dest_port | as logged                  |
+
+data_sources/sysmon_eventid_3.yml of splunk/security_content lists these fields. What they hold where Sysmon
+logged nothing was not seen; an empty text and, for names, "-" count as no value here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -53,6 +75,40 @@ def cim_connection(event: RawEvent) -> CimConnection:
         dest_ip=_field(get("DestinationIp")),
         time=fields.instant(event.logged_at) or fields.instant(get("UtcTime")),
     )
+
+
+def supported_fields(event: RawEvent) -> Mapping[str, str | None]:
+    """The by-fields of version 15 for an EID 3, as the add-on that Splunk supports gives them.
+
+    None: the field is not there, and `stats by` drops the event.
+    """
+    get = event.data.get
+    image = _field(get("Image"))
+    name = (image_name(image) or None) if image else None
+    way = direction(event)
+    dest_ip, src_ip = _field(get("DestinationIp")), _field(get("SourceIp"))
+    user = _field(get("User"))
+    return {
+        "action": "allowed",
+        "app": image,
+        "dest": fields.text(get("DestinationHostname")) or dest_ip,
+        "dest_ip": dest_ip,
+        "dest_port": _field(get("DestinationPort")),
+        "direction": None if way is Direction.UNKNOWN else way.value,
+        "dvc": event.computer or None,
+        "protocol": "ip",
+        "protocol_version": ("ipv6" if ":" in dest_ip else "ipv4") if dest_ip else None,
+        "src": fields.text(get("SourceHostname")) or src_ip,
+        "src_ip": src_ip,
+        "src_port": _field(get("SourcePort")),
+        "transport": _field(get("Protocol")),
+        "user": (user.rpartition("\\")[2] or None) if user else None,
+        "vendor_product": "Microsoft Sysmon",
+        "process_name": name,
+        "process_exec": name,
+        "process_guid": _field(get("ProcessGuid")),
+        "process_id": _field(get("ProcessId")),
+    }
 
 
 def direction(event: RawEvent) -> Direction:

@@ -51,6 +51,7 @@ class Generation(Fact):
         since: when that version was published, ISO 8601, as far as known.
         excluded: ranges of dest_ip that it leaves out, in the order of the search.
         by: the by-fields of its `stats`, in the order of the search.
+        by_also: those of other versions of it, where they differ.
         tells: fields that this generation alone has. Any two of them, or all where there are fewer, tell it.
         supported, community: who is named by what under either add-on.
         base_score: the score it puts on its risk objects by itself.
@@ -61,6 +62,7 @@ class Generation(Fact):
     since: str
     excluded: tuple[str, ...]
     by: tuple[str, ...]
+    by_also: tuple[tuple[str, ...], ...] = ()
     tells: tuple[str, ...]
     supported: Naming
     community: Naming
@@ -82,6 +84,11 @@ VERSION_2 = Generation(
     since="2021-02-16",
     excluded=("10.0.0.0/12", *_RFC1918[1:]),
     by=("dest", "User", "process_name", "src_ip", "dest_host", "dest_ip"),
+    # As of 2022-02-18 without the peer's name, and some builds of it name the user as the CIM does.
+    by_also=(
+        ("dest", "User", "process_name", "src_ip", "dest_ip"),
+        ("dest", "user", "process_name", "src_ip", "dest_ip"),
+    ),
     tells=("User", "dest_host"),
     supported=_COMPUTER,
     community=_COMPUTER,
@@ -107,8 +114,8 @@ VERSION_15 = Generation(
         *("100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
         *("192.0.0.0/24", "192.0.0.0/29", "192.0.0.8/32", "192.0.0.9/32", "192.0.0.10/32"),
         *("192.0.0.170/32", "192.0.0.171/32", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24"),
-        *("192.88.99.0/24", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24"),
-        *("224.0.0.0/4", "240.0.0.0/4"),
+        *("192.88.99.0/24", "224.0.0.0/4", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24"),
+        *("203.0.113.0/24", "240.0.0.0/4"),
     ),
     by=(
         *("action", "app", "dest", "dest_ip", "dest_port", "direction", "dvc", "protocol"),
@@ -126,6 +133,9 @@ VERSION_15 = Generation(
 
 #: All of them, the oldest first.
 GENERATIONS = (VERSION_2, VERSION_7, VERSION_15)
+
+#: Their numbers, in the same order.
+NUMBERS = tuple(each.number for each in GENERATIONS)
 
 
 def generation_numbered(number: int | None) -> Generation | None:

@@ -62,8 +62,9 @@ Reading = Annotated[
     str,
     typer.Option(
         "--semantics",
-        metavar="escu|strict",
-        help="escu: the search as Splunk ships it; strict, the default: a true public check of the peer.",
+        metavar="escu|escu-15|strict",
+        help="escu: the search as Splunk shipped it in version 7; escu-15: in version 15; strict, the default: "
+        "a true public check of the peer.",
         show_default=False,  # Typer writes it with a backslash where no markup is read
     ),
 ]

@@ -130,7 +130,9 @@ def chosen_semantics(name: str) -> Semantics:
     try:
         return Semantics(name)
     except ValueError as error:
-        raise ConfigError("--semantics", f"no reading {name!r}", "Use escu or strict") from error
+        *others, last = (each.value for each in Semantics)
+        remedy = f"Use {', '.join(others)} or {last}"
+        raise ConfigError("--semantics", f"no reading {name!r}", remedy) from error
 
 
 def _profile(name: str) -> Profile:

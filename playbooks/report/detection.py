@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from actions.detect import CTIME_FORMAT
-from actions.detection import Alert, Detection, EscuJudgement, StrictJudgement
+from actions.detection import Alert, Detection, EscuJudgement, Semantics, StrictJudgement
 from connectors.edr.sysmon_file.event import ReadReport
 from connectors.facts.base import Fact
-from connectors.facts.notable import Direction
+from connectors.facts.notable import DestMeaning, Direction
 from playbooks.report.display import visible
 
 #: Version of the JSON document; see playbooks/case.py.
@@ -23,6 +23,9 @@ class SplRow(Fact):
     """One result row of the analytic: the fields of its `stats`, then what the search itself cannot say.
 
     Attributes:
+        dest: the machine, whatever the reading's own `dest` is; that is `dest_given`.
+        generation: of the analytic, by the number of its version; None for the strict reading.
+        peer_names: Sysmon's reverse look-ups of the peer.
         firstTime, lastTime: UTC, in the format of the macro `security_content_ctime`; None when no event
             behind it carries a readable time.
         process_guids: without braces, upper case.
@@ -39,7 +42,13 @@ class SplRow(Fact):
     firstTime: str | None  # noqa: N815  (the analytic's own field name)
     lastTime: str | None  # noqa: N815
     profile: str
+    generation: int | None
+    dest_given: str
+    dest_meaning: DestMeaning
+    peer_names: tuple[str, ...]
     process_guids: tuple[str, ...]
+    process_ids: tuple[int, ...]
+    src_ports: tuple[int, ...]
     dest_ports: tuple[int, ...]
     direction: Direction
     peer_ip: str | None
@@ -62,7 +71,13 @@ def spl_row(alert: Alert, *, raised: bool) -> SplRow:
         firstTime=_ctime(notable.first_time),
         lastTime=_ctime(notable.last_time),
         profile=alert.profile,
+        generation=notable.generation,
+        dest_given=notable.dest_given,
+        dest_meaning=notable.dest_meaning,
+        peer_names=notable.peer_names,
         process_guids=notable.process_guids,
+        process_ids=notable.process_ids,
+        src_ports=notable.src_ports,
         dest_ports=notable.dest_ports,
         direction=notable.direction,
         peer_ip=notable.peer_ip,
@@ -160,7 +175,7 @@ def _short(alert: Alert) -> str:
 
 
 def _why(detection: Detection, alert: Alert) -> str:
-    judgement = alert.strict if detection.semantics.value == "strict" else alert.escu
+    judgement = alert.strict if detection.semantics is Semantics.STRICT else alert.escu
     fires = " (the shipped search raises it)" if judgement is alert.strict and alert.escu.raised else ""
     return visible(judgement.detail) + fires
 
