@@ -24,12 +24,15 @@ _WITHOUT_EFFECT = re.compile(
     r"""eval indexer_guid=replace\(_bkt,"\.\*~\(\.\+\)","\\1"\), event_hash=md5\(_time\._raw\), .*"""
     r"""|eval dest_port=mvindex\(dest_port, 0, 99\), .*|`\w+_filter`"""
 )
-_BY = ("escu_window", "dest", "user", "process_name", "src_ip", "dest_ip")
+_BY = ("escu_window", "dest", "user", "process_name", "src_ip", "dest_ip", "escu_machine")
+_VALUES = (
+    *("dest_port", "src_port", "direction", "Initiated", "process_guid", "ProcessGuid", "process_id"),
+    *("ProcessId", "dvc", "Computer", "src", "dest_host"),
+)
 _STATS = re.compile(
-    r"stats count min\(_time\) as firstTime max\(_time\) as lastTime min\(_indextime\) as first_indexed"
-    r" values\(dest_port\) as dest_port values\(ProcessGuid\) as ProcessGuid"
-    r" values\(Initiated\) as Initiated"
-    rf" by {', '.join(_BY)}"
+    r"stats count min\(_time\) as firstTime max\(_time\) as lastTime min\(_indextime\) as first_indexed "
+    + " ".join(rf"values\({name}\) as {name}" for name in _VALUES)
+    + rf" by {', '.join(_BY)}"
 )
 
 
@@ -75,7 +78,7 @@ def _groups(rows: list[Row]) -> list[Row]:
             "first_indexed": min(row["_indextime"] for row in group),
             **{
                 name: sorted({str(row[name]) for row in group if name in row})
-                for name in ("dest_port", "ProcessGuid", "Initiated")
+                for name in _VALUES
             },
         }
         for key, group in groups.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from connectors.errors import ConnectorError, InputError, NotSupported, QueryFailed
 from connectors.facts.notable import Direction, Notable, NotableSource
 from connectors.ports import Checkpoint, NotableUpdate
+from connectors.siem.generations import VERSION_15
 from connectors.siem.splunk import escu
 from connectors.siem.splunk.checkpoint import Kind, Progress
 from connectors.siem.splunk.connector import SplunkSiem
@@ -142,6 +144,32 @@ def test_the_shipped_search_is_word_for_word_that_of_escu() -> None:
     )
 
 
+def test_version_15_is_word_for_word_that_of_escu_on_one_line() -> None:
+    regasm = EscuAnalytic("Detect Regasm with Network Connection", "regasm.exe", filter_macro="f")
+    assert shipped_spl(regasm, VERSION_15) == (
+        '`sysmon` EventID=3 NOT dest_ip IN ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", '
+        '"127.0.0.0/8", "169.254.0.0/16", "192.0.0.0/24", "192.0.0.0/29", "192.0.0.8/32", "192.0.0.9/32", '
+        '"192.0.0.10/32", "192.0.0.170/32", "192.0.0.171/32", "192.0.2.0/24", "192.31.196.0/24", '
+        '"192.52.193.0/24", "192.88.99.0/24", "224.0.0.0/4", "192.175.48.0/24", "198.18.0.0/15", '
+        '"198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4") process_name=regasm.exe | stats count '
+        "min(_time) as firstTime max(_time) as lastTime by action app dest dest_ip dest_port direction dvc "
+        "protocol protocol_version src src_ip src_port transport user vendor_product process_name "
+        "process_exec process_guid process_id | `security_content_ctime(firstTime)` | "
+        "`security_content_ctime(lastTime)` | `f`"
+    )
+
+
+def test_the_poll_drops_no_event_for_a_field_that_an_add_on_does_not_make() -> None:
+    query = poll_spl(EscuAnalytic(), EscuWindow(START, START + timedelta(hours=1)))
+    (stats,) = (each for each in query.split(" | ") if each.startswith("stats "))
+    assert stats.partition(" by ")[2] == (
+        "escu_window, dest, user, process_name, src_ip, dest_ip, escu_machine"
+    )
+    assert 'escu_machine=coalesce(Computer, dvc, "-")' in query
+    for name in ("dvc", "Computer", "src", "direction", "process_guid", "process_id", "src_port", "dest_host"):
+        assert f"values({name}) as {name}" in stats
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -183,6 +211,71 @@ def test_a_group_is_a_notable_with_what_its_events_say(at: Bench) -> None:
     assert got.process_guids == ("5E6DE97D-B137-47AB-8905-8C4F42998937",)
     assert got.direction is Direction.OUTBOUND
     assert got.event_id.startswith("escu:")
+
+
+#: What the add-on that Splunk supports makes of a connection: dest is the peer.
+def supported(number: int, at_s: float, **changes: Any) -> Row:
+    names = {"dest": "c2.example", "dvc": f"WS-{number}", "Computer": f"WS-{number}", "src": f"WS-{number}"}
+    said = {"direction": "outbound", "process_guid": f"{{{number}}}", "process_id": 4000 + number}
+    return event(number, at_s, **names, **said, src_port=50_000 + number, **changes)
+
+
+def test_two_victims_of_one_server_are_two_groups_each_with_its_own(at: Bench) -> None:
+    at.fake.connections = [supported(1, -3600), supported(1, -3500), supported(2, -3000)]
+    poller = Poller(at.siem)
+    assert [poller.poll(), poller.poll()] == [2, 0]
+    assert len({each.event_id for each in poller.got}) == 2
+    assert sorted(each.count or 0 for each in poller.got) == [1, 2]
+    # A victim whose event comes late raises, and the other not again.
+    at.fake.connections.append({**supported(3, -3000), "_indextime": RUN + HOUR})
+    at.clock.advance(2 * HOUR)
+    assert [poller.poll(), poller.poll()] == [1, 0]
+
+
+def test_an_id_is_as_before_where_dest_is_the_machine_or_there_is_none() -> None:
+    analytic = EscuAnalytic()
+    row = {
+        **{name: "x" for name in escu.BY},
+        "dest": "WS-1",
+        "dest_ip": "203.0.113.7",
+        "escu_window": "1",
+        "first_indexed": "1",
+    }
+    text = '["Detect Regsvcs with Network Connection",1,"WS-1","x","x","x","203.0.113.7"]'
+    before = f"escu:{hashlib.sha256(text.encode()).hexdigest()}"
+    ids = [escu._group(analytic, {**row, **more})[0] for more in ({}, {"escu_machine": "-"})]
+    assert [*ids, escu._group(analytic, {**row, "escu_machine": "WS-1"})[0]] == [before] * 3
+    apart = {escu._group(analytic, {**row, "escu_machine": name})[0] for name in ("WS-2", "WS-3", "ws-1")}
+    assert len(apart | {before}) == 4
+
+
+def test_what_a_group_says_is_handed_on_under_the_names_of_a_notable() -> None:
+    row = {
+        **dict.fromkeys(escu.BY, "x"),
+        "count": "2",
+        "escu_machine": "WS-1",
+        "Computer": "WS-1",
+        "dvc": "WS-1",
+        "src": ["WS-1", "ws-1"],
+        "Initiated": "true",
+        "ProcessGuid": "{A}",
+        "ProcessId": "7",
+        "process_guid": "{B}",
+        "src_port": ["1", "2"],
+    }
+    assert escu.notable_fields(EscuAnalytic(), row, "escu:1") == {
+        **dict.fromkeys(escu.BY, "x"),
+        "count": "2",
+        "Computer": "WS-1",
+        "dvc": "WS-1",
+        "src": ["WS-1", "ws-1"],
+        "direction": "true",
+        "process_guid": "{B}",
+        "process_id": "7",
+        "src_port": ["1", "2"],
+        "event_id": "escu:1",
+        "search_name": "Detect Regsvcs with Network Connection",
+    }
 
 
 def test_the_window_ends_ten_minutes_before_the_run(at: Bench) -> None:

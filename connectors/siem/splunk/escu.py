@@ -1,12 +1,16 @@
 """The analytic itself over plain Splunk, for those without Enterprise Security.
 
-Splunk ESCU "Detect Regsvcs with Network Connection", version 7
-(https://research.splunk.com/endpoint/e3e7a1c0-f2b9-445c-8493-f30a63522d1a/), runs every hour over the events
+Splunk ESCU "Detect Regsvcs with Network Connection"
+(https://research.splunk.com/endpoint/e3e7a1c0-f2b9-445c-8493-f30a63522d1a/) runs every hour over the events
 from 70 to 10 minutes before: the windows of two runs meet and do not overlap. What ESCU loses is kept here:
 
 - A run that was skipped is made up for: every scheduled run since the last one has its window searched.
 - Events indexed after their window was searched raise too. A group (the analytic's `stats by` of a window) is
   new where its first event was indexed after the last poll; one that had an event before was raised already.
+
+The groups are those of version 7, and of one machine each: with the add-on that Splunk supports `dest` is the
+peer, and two victims of one server would be one. What names machine, peer and process stands beside a group as
+values, so that a field that an add-on does not make drops no event.
 
 An id is made of window and group, so what is searched twice has the same id twice. A group that was raised
 is not raised again when further events of it arrive; its count is that of the first time.
@@ -26,6 +30,7 @@ from typing import NamedTuple
 from connectors.errors import BadResponse, InputError, QueryFailed
 from connectors.facts.notable import Notable, NotableSource
 from connectors.http.deadline import Deadline
+from connectors.siem.generations import VERSION_7, VERSION_15, Generation
 from connectors.siem.notable import RejectedNotable, notables_from_object
 from connectors.siem.splunk import checkpoint
 from connectors.siem.splunk.checkpoint import Kind, Progress, moment, seconds
@@ -51,10 +56,28 @@ MAX_PAGED = 150_000
 _VALUES = 100
 
 #: By-fields of the analytic.
-BY = ("dest", "user", "process_name", "src_ip", "dest_ip")
+BY = VERSION_7.by
+
+#: The machine of a group, and what stands there where no field names it.
+_MACHINE = "escu_machine"
+_NO_MACHINE = "-"
 
 #: What a group's row has beside them and a notable can hold.
-_BESIDE = ("count", "firstTime", "lastTime", "dest_port", "Initiated")
+_BESIDE = ("count", "firstTime", "lastTime")
+
+#: What its events say besides, by the names of a notable; the first name that has a value counts.
+_VALUES_OF = {
+    "dest_port": ("dest_port",),
+    "src_port": ("src_port",),
+    "direction": ("direction", "Initiated"),
+    "process_guid": ("process_guid", "ProcessGuid"),
+    "process_id": ("process_id", "ProcessId"),
+    "dvc": ("dvc",),
+    "Computer": ("Computer",),
+    "src": ("src",),
+    "dest_host": ("dest_host",),
+}
+_EXTRAS = tuple(name for names in _VALUES_OF.values() for name in names)
 
 _PROCESS = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _OPERATORS = frozenset({"AND", "OR", "NOT", "IN", "BY", "AS"})
@@ -121,23 +144,27 @@ SHIPPED = EscuAnalytic()
 POLL = EscuPoll()
 
 
-def shipped_spl(analytic: EscuAnalytic = SHIPPED) -> str:
-    """The search as ESCU ships it, for a saved search; it needs ESCU's macros.
+def shipped_spl(analytic: EscuAnalytic = SHIPPED, generation: Generation = VERSION_7) -> str:
+    """The search as ESCU ships it, on one line, for a saved search; it needs ESCU's macros.
 
     Raises:
         InputError: a name of the analytic cannot stand in a query.
     """
     filtered = f" | `{_checked_macro(analytic.filter_macro)}`" if analytic.filter_macro else ""
+    renamed = " | rename Computer as dest" if generation.number < VERSION_7.number else ""
+    by = (" " if _is_new(generation) else ", ").join(generation.by)
     return (
-        f"{_events(analytic)} | stats count min(_time) as firstTime max(_time) as lastTime by {', '.join(BY)}"
+        f"{_events(analytic, generation)}{renamed}"
+        f" | stats count min(_time) as firstTime max(_time) as lastTime by {by}"
         f" | `security_content_ctime(firstTime)` | `security_content_ctime(lastTime)`{filtered}"
     )
 
 
 def poll_spl(analytic: EscuAnalytic, window: EscuWindow) -> str:
-    """The search for one window: the same groups, with epoch times, and what else the events say.
+    """The search for one window: version 7's groups by machine, with epoch times, and what else events say.
 
-    The values beside the groups (port, process, direction) change no group.
+    The values beside the groups (ports, process, direction, names) change no group. Computer is the event's
+    own and before `dvc`, which an add-on makes of it.
 
     Raises:
         InputError: a name of the analytic cannot stand in a query.
@@ -147,16 +174,16 @@ def poll_spl(analytic: EscuAnalytic, window: EscuWindow) -> str:
     late = ""
     if window.indexed_since is not None:
         late = f" | where first_indexed>={int(window.indexed_since.timestamp())}"
-    extras = ("dest_port", "ProcessGuid", "Initiated")
-    values = " ".join(f"values({name}) as {name}" for name in extras)
-    cut = ", ".join(f"{name}=mvindex({name}, 0, {_VALUES - 1})" for name in extras)
+    values = " ".join(f"values({name}) as {name}" for name in _EXTRAS)
+    cut = ", ".join(f"{name}=mvindex({name}, 0, {_VALUES - 1})" for name in _EXTRAS)
     return (
-        f"search {_events(analytic)}"
-        f" | eval escu_window={offset}+{EVERY_S}*floor((_time-{offset})/{EVERY_S})"
+        f"search {_events(analytic, VERSION_7)}"
+        f" | eval escu_window={offset}+{EVERY_S}*floor((_time-{offset})/{EVERY_S}),"
+        f' {_MACHINE}=coalesce(Computer, dvc, "{_NO_MACHINE}")'
         " | stats count min(_time) as firstTime max(_time) as lastTime min(_indextime) as first_indexed"
         f" {values}"
-        f" by escu_window, {', '.join(BY)}{late}{filtered} | eval {cut}"
-        f" | sort 0 escu_window, {', '.join(BY)}"
+        f" by escu_window, {', '.join(BY)}, {_MACHINE}{late}{filtered} | eval {cut}"
+        f" | sort 0 escu_window, {', '.join(BY)}, {_MACHINE}"
     )
 
 
@@ -294,29 +321,47 @@ def begun(now: datetime, poll: EscuPoll = POLL) -> Progress:
 def _group(analytic: EscuAnalytic, row: Mapping[str, object]) -> tuple[str, int, Notable | RejectedNotable]:
     """Id, index time of the first event, and the notable of one group.
 
+    The id of a group whose `dest` is its machine, or which has no machine, is made without the machine, as
+    it was before groups were of one: what was polled then is known again.
+
     Raises:
         BadResponse: the row is not what the search makes.
     """
     key = [row.get(name) for name in BY]
+    machine = row.get(_MACHINE, _NO_MACHINE)
     window, first_indexed = (seconds(row.get(name)) for name in ("escu_window", "first_indexed"))
-    if window is None or first_indexed is None or not all(isinstance(each, str) for each in key):
+    whole = all(isinstance(each, str) for each in (*key, machine))
+    if window is None or first_indexed is None or not whole:
         raise BadResponse(CONNECTOR, "a group of the analytic lacks a by-field, its window or its index time")
-    parts = json.dumps([analytic.title, window, *key], ensure_ascii=False, separators=(",", ":"))
+    apart = () if machine in (_NO_MACHINE, row["dest"]) else (machine,)
+    parts = json.dumps([analytic.title, window, *key, *apart], ensure_ascii=False, separators=(",", ":"))
     identity = f"escu:{hashlib.sha256(parts.encode('utf-8', 'surrogatepass')).hexdigest()}"
-    fields = {
-        **dict(zip(BY, key, strict=True)),
-        **{name: row[name] for name in _BESIDE if name in row},
-        "process_guid": row.get("ProcessGuid"),
-        "event_id": identity,
-        "search_name": analytic.title,
-    }
-    parsed = notables_from_object([fields])
+    parsed = notables_from_object([notable_fields(analytic, row, identity)])
     if parsed.rejected:
         return identity, first_indexed, parsed.rejected[0]
     return identity, first_indexed, parsed.notables[0].model_copy(update={"source": NotableSource.DETECTION})
 
 
-def _events(analytic: EscuAnalytic) -> str:
+def notable_fields(analytic: EscuAnalytic, row: Mapping[str, object], identity: str) -> dict[str, object]:
+    """A group's row as the fields of a notable, by the names that ES would have them under."""
+    said = {
+        field: next((row[name] for name in names if row.get(name)), None)
+        for field, names in _VALUES_OF.items()
+    }
+    return {
+        **{name: row[name] for name in (*BY, *_BESIDE) if name in row},
+        **{field: value for field, value in said.items() if value is not None},
+        "event_id": identity,
+        "search_name": analytic.title,
+    }
+
+
+def _is_new(generation: Generation) -> bool:
+    """Whether it is written as since version 15: one list of ranges, and by-fields without commas."""
+    return generation.number >= VERSION_15.number
+
+
+def _events(analytic: EscuAnalytic, generation: Generation) -> str:
     """The analytic up to its first pipe."""
     process_name = analytic.process_name
     if not _PROCESS.fullmatch(process_name) or process_name.upper() in _OPERATORS:
@@ -326,10 +371,12 @@ def _events(analytic: EscuAnalytic) -> str:
         raise InputError(
             "sysmon", "is no list of search terms: a pipe, a bracket, a backslash or an open quote"
         )
-    return (
-        f"{sysmon} EventID=3 dest_ip!=10.0.0.0/8 dest_ip!=172.16.0.0/12 dest_ip!=192.168.0.0/16 "
-        f"process_name={process_name}"
-    )
+    if _is_new(generation):
+        quoted = ", ".join(f'"{prefix}"' for prefix in generation.excluded)
+        excluded = f"NOT dest_ip IN ({quoted})"
+    else:
+        excluded = " ".join(f"dest_ip!={prefix}" for prefix in generation.excluded)
+    return f"{sysmon} EventID=3 {excluded} process_name={process_name}"
 
 
 def _checked_macro(name: str) -> str:
