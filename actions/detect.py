@@ -298,9 +298,7 @@ def _merge(merged: dict[tuple[object, ...], _Group], key: tuple[object, ...], gr
     """Add a copy of the group under the key; two directions under one key make it unknown."""
     known = merged.get(key)
     if known is None:
-        known = merged[key] = _Group(
-            group.profile, group.cim, group.direction, group.by, group.resolved
-        )
+        known = merged[key] = _Group(group.profile, group.cim, group.direction, group.by, group.resolved)
     if known.direction is not group.direction:
         known.direction = Direction.UNKNOWN
     known.resolved = known.resolved and group.resolved

@@ -254,8 +254,8 @@ def doctor(config: Config = None, as_json: AsJson = False) -> None:
     "deploy-detection",
     epilog=(
         "Examples: regsvcs-response deploy-detection | deploy-detection --profile regasm --apply | "
-        "deploy-detection --without-es --json. Exit code 1: Splunk refused, or the saved search has changed "
-        "meanwhile."
+        "deploy-detection --generation 7 --without-es --json. Exit code 1: Splunk refused, or the saved "
+        "search has changed meanwhile, is newer, or is of no known generation."
     ),
 )
 def deploy_detection(
@@ -264,8 +264,20 @@ def deploy_detection(
     ] = "regsvcs",
     name: Annotated[
         str,
-        typer.Option("--name", metavar="NAME", help="Name of the saved search; default: as ESCU names it."),
+        typer.Option(
+            "--name",
+            metavar="NAME",
+            help="Name of the clone, never one of ESCU's; default: regsvcs-response - TITLE - Rule.",
+        ),
     ] = "",
+    generation: Annotated[
+        int | None,
+        typer.Option(
+            "--generation",
+            metavar="7|15",
+            help="Generation of the analytic, by its version; default: the profile's latest.",
+        ),
+    ] = None,
     apply: Annotated[
         bool, typer.Option("--apply", help="Write the difference; without it, it is only shown.")
     ] = False,
@@ -275,11 +287,17 @@ def deploy_detection(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show how the analytic's saved search in Splunk differs from what ESCU ships; write it with --apply."""
+    """Show how a clone of the analytic differs from what is in Splunk and from ESCU's; --apply writes it."""
     from playbooks.hosts.commands import deploy_detection as command
 
     command.run(
-        profile=profile, name=name, apply=apply, with_es=not without_es, config=config, as_json=as_json
+        profile=profile,
+        name=name,
+        generation=generation,
+        apply=apply,
+        with_es=not without_es,
+        config=config,
+        as_json=as_json,
     )
 
 

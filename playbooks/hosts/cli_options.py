@@ -63,8 +63,8 @@ Reading = Annotated[
     typer.Option(
         "--semantics",
         metavar="escu|escu-15|strict",
-        help="escu: the search as Splunk shipped it in version 7; escu-15: in version 15; strict, the default: "
-        "a true public check of the peer.",
+        help="escu: the search as Splunk shipped it in version 7; escu-15: in version 15; strict, the "
+        "default: a true public check of the peer.",
         show_default=False,  # Typer writes it with a backslash where no markup is read
     ),
 ]

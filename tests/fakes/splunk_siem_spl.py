@@ -76,10 +76,7 @@ def _groups(rows: list[Row]) -> list[Row]:
             "firstTime": min(row["_time"] for row in group),
             "lastTime": max(row["_time"] for row in group),
             "first_indexed": min(row["_indextime"] for row in group),
-            **{
-                name: sorted({str(row[name]) for row in group if name in row})
-                for name in _VALUES
-            },
+            **{name: sorted({str(row[name]) for row in group if name in row}) for name in _VALUES},
         }
         for key, group in groups.items()
     ]

@@ -12,6 +12,7 @@ import pytest
 from actions.profile_catalog import shipped_profiles
 from connectors.clock import utc_now
 from connectors.errors import InputError
+from connectors.siem.generations import VERSION_15
 from connectors.siem.splunk.escu import SHIPPED, shipped_spl
 from connectors.siem.splunk.saved_search import SavedSearches, wanted_settings
 from playbooks.detection_deployment import detection_of, saved_search_name
@@ -19,7 +20,9 @@ from playbooks.siem import TOKEN_VARIABLE
 from tests.cli_runs import Invoke, invoking
 from tests.fakes.splunk_server import TOKEN, FakeSplunk
 
-NAME = "ESCU - Detect Regsvcs with Network Connection - Rule"
+ESCU = "ESCU - Detect Regsvcs with Network Connection - Rule"
+NAME = "regsvcs-response - Detect Regsvcs with Network Connection - Rule"
+SEARCH_15 = shipped_spl(SHIPPED, VERSION_15)
 
 
 @pytest.fixture
@@ -55,11 +58,14 @@ def test_the_difference_is_shown_and_nothing_written(
     assert splunk.saved == {}
     # For reading each command of the search has a line of its own; the document has it as it is.
     lines = result.out.splitlines()
-    assert max(len(each) for each in lines) < 300
+    assert max(len(each) for each in lines) < 600
     assert any(each.startswith("    | ") for each in lines)
     document = json.loads(invoke("deploy-detection", "--config", config, "--json").out)
     (search,) = (each["after"] for each in document["changes"] if each["setting"] == "search")
-    assert search == shipped_spl()
+    assert search == SEARCH_15
+    assert (document["generation"], document["installed_generation"]) == (15, None)
+    assert (document["existing_generation"], document["refused"]) == (None, "")
+    assert f"'{ESCU}': not seen in Splunk" in result.out
 
 
 def test_what_was_shown_is_written_disabled_and_then_nothing_is_to_change(
@@ -68,7 +74,7 @@ def test_what_was_shown_is_written_disabled_and_then_nothing_is_to_change(
     written = invoke("deploy-detection", "--config", config, "--apply")
     assert (written.code, "written, disabled" in written.err) == (0, True), written.err
     assert splunk.saved[NAME]["disabled"] is True
-    assert splunk.saved[NAME]["search"] == shipped_spl()
+    assert splunk.saved[NAME]["search"] == SEARCH_15
     again = invoke("deploy-detection", "--config", config, "--apply", "--json")
     document = json.loads(again.out)
     assert (again.code, document["changes"], document["written"]) == (0, [], False)
@@ -104,6 +110,62 @@ def test_without_es_another_name_and_the_sibling(invoke: Invoke, splunk: FakeSpl
     assert not [each for each in held if each.startswith("action.")]
 
 
+def test_escus_own_is_shown_beside_the_clone_and_never_written(
+    invoke: Invoke, splunk: FakeSplunk, config: Path
+) -> None:
+    profile = next(each for each in shipped_profiles() if each.name == "regsvcs")
+    seven = wanted_settings(detection_of(profile, enterprise_security=True, generation=7), ESCU)
+    its = {**seven, "disabled": False, "action.correlationsearch.metadata": '{"detection_version": "7"}'}
+    splunk.saved[ESCU] = dict(its)
+    written = invoke("deploy-detection", "--config", config, "--apply")
+    assert written.code == 0, written.err
+    assert (
+        f"compared with '{ESCU}': generation 7, version 7 by its metadata; it is switched on" in written.out
+    )
+    assert splunk.saved[ESCU] == its
+    assert '"risk_object_field":"dvc"' in splunk.saved[NAME]["action.risk.param._risk"]
+    document = json.loads(invoke("deploy-detection", "--config", config, "--json").out)
+    assert (document["installed_generation"], document["installed_version"]) == (7, 7)
+    assert (document["installed_enabled"], document["existing_generation"]) == (True, 15)
+    assert "search" in {each["setting"] for each in document["installed_changes"]}
+    refused = invoke("deploy-detection", "--config", config, "--name", ESCU, "--apply")
+    assert (refused.code, "a name of ESCU's own" in refused.err) == (2, True), refused.err
+    assert splunk.saved[ESCU] == its
+
+
+def test_a_clone_that_is_newer_or_was_changed_is_left_as_it_is(
+    invoke: Invoke, splunk: FakeSplunk, config: Path
+) -> None:
+    invoke("deploy-detection", "--config", config, "--apply")
+    older = ("deploy-detection", "--config", config, "--generation", 7)
+    shown = invoke(*older, "--json")
+    document = json.loads(shown.out)
+    assert (shown.code, document["generation"], document["existing_generation"]) == (0, 7, 15)
+    assert ("newer than 7" in document["refused"], "--apply writes nothing" in shown.err) == (True, True)
+    result = invoke(*older, "--apply")
+    assert (result.code, "newer than 7" in result.err) == (1, True), result.err
+    splunk.saved[NAME]["search"] += " | where count>3"
+    changed = invoke("deploy-detection", "--config", config, "--apply")
+    assert (changed.code, "no generation" in changed.err) == (1, True), changed.err
+    assert splunk.saved[NAME]["search"].endswith("where count>3")
+    document = json.loads(invoke("deploy-detection", "--config", config, "--json").out)
+    assert document["existing_generation"] == "unknown"
+
+
+def test_a_generation_can_be_asked_for_by_its_number(
+    invoke: Invoke, splunk: FakeSplunk, config: Path
+) -> None:
+    options = ("deploy-detection", "--config", config, "--apply")
+    assert invoke(*options, "--generation", 7).code == 0
+    assert splunk.saved[NAME]["search"] == shipped_spl()
+    newer = invoke(*options)
+    assert newer.code == 0, newer.err
+    assert splunk.saved[NAME]["search"] == SEARCH_15
+    for number in (2, 9):
+        wrong = invoke(*options, "--generation", number)
+        assert (wrong.code, "Use 7 or 15" in wrong.err) == (2, True), wrong.err
+
+
 def test_a_missing_capability_and_a_wrong_profile_are_named(
     invoke: Invoke, splunk: FakeSplunk, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,10 +180,12 @@ def test_a_shipped_profile_makes_the_analytic_as_escu_ships_it() -> None:
     for profile in shipped_profiles():
         detection = detection_of(profile, enterprise_security=True)
         assert detection.message == profile.message
-        assert (detection.score, detection.techniques) == (80, ("T1218", "T1218.009"))
+        assert (detection.score, detection.techniques) == (50, ("T1218", "T1218.009"))
         wanted = wanted_settings(detection)
         assert wanted["disabled"] == "1"
-        assert wanted["action.risk.param._risk_message"] == profile.message
+        assert wanted["action.risk.param._risk_message"] == profile.message.replace("$dest$", "$dvc$")
+        old = detection_of(profile, enterprise_security=True, generation=7)
+        assert (old.score, wanted_settings(old)["action.risk.param._risk_message"]) == (80, profile.message)
     regsvcs = next(each for each in shipped_profiles() if each.name == "regsvcs")
     assert detection_of(regsvcs, enterprise_security=True).analytic == SHIPPED
     assert saved_search_name(regsvcs) == NAME

@@ -1,4 +1,4 @@
-"""The readings of the analytic's generations: what each excludes, drops and groups, and whom its notables name."""
+"""The analytic's generations over Sysmon: what each excludes, drops and groups, and whom notables name."""
 
 from __future__ import annotations
 
@@ -176,27 +176,23 @@ def test_the_users_domain_makes_no_row_of_its_own() -> None:
 # --- whom a notable names ------------------------------------------------------------------------
 
 READINGS = [
-    (Semantics.ESCU, 7, "dest", HOST, DestMeaning.MACHINE),
-    (Semantics.ESCU_15, 15, "dvc", PEER_NAME, DestMeaning.PEER),
-    (Semantics.STRICT, None, "Computer", HOST, DestMeaning.MACHINE),
+    (Semantics.ESCU, (7, "dest", HOST, DestMeaning.MACHINE)),
+    (Semantics.ESCU_15, (15, "dvc", PEER_NAME, DestMeaning.PEER)),
+    (Semantics.STRICT, (None, "Computer", HOST, DestMeaning.MACHINE)),
 ]
 
 
 @pytest.mark.parametrize("image", [REGASM, REGASM.replace("Asm", "Svcs")], ids=["regasm", "regsvcs"])
-@pytest.mark.parametrize(("semantics", "generation", "machine_field", "given_dest", "meaning"), READINGS)
+@pytest.mark.parametrize(("semantics", "expected"), READINGS)
 def test_dest_is_the_machine_in_every_reading(
-    image: str,
-    semantics: Semantics,
-    generation: int | None,
-    machine_field: str,
-    given_dest: str,
-    meaning: DestMeaning,
+    image: str, semantics: Semantics, expected: tuple[object, ...]
 ) -> None:
     (alert,) = run(named(image=image), semantics=semantics).raised
     notable = alert.notable
     assert alert.profile == image.rpartition("\\")[2].removesuffix(".exe").lower()
-    assert (notable.dest, notable.machine_field, notable.generation) == (HOST, machine_field, generation)
-    assert (notable.dest_given, notable.dest_meaning) == (given_dest, meaning)
+    assert notable.dest == HOST
+    of_dest = (notable.dest_given, notable.dest_meaning)
+    assert (notable.generation, notable.machine_field, *of_dest) == expected
     assert notable.peer_names == (PEER_NAME,)
     assert (notable.process_guids, notable.process_ids) == ((bare(7),), (1007,))
     assert (notable.src_ports, notable.dest_ports) == ((50_000,), (443,))

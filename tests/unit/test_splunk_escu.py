@@ -147,8 +147,9 @@ def test_the_shipped_search_is_word_for_word_that_of_escu() -> None:
 def test_version_15_is_word_for_word_that_of_escu_on_one_line() -> None:
     regasm = EscuAnalytic("Detect Regasm with Network Connection", "regasm.exe", filter_macro="f")
     assert shipped_spl(regasm, VERSION_15) == (
-        '`sysmon` EventID=3 NOT dest_ip IN ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", '
-        '"127.0.0.0/8", "169.254.0.0/16", "192.0.0.0/24", "192.0.0.0/29", "192.0.0.8/32", "192.0.0.9/32", '
+        '`sysmon` EventID=3 NOT dest_ip IN ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", '
+        '"100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "192.0.0.0/24", "192.0.0.0/29", '
+        '"192.0.0.8/32", "192.0.0.9/32", '
         '"192.0.0.10/32", "192.0.0.170/32", "192.0.0.171/32", "192.0.2.0/24", "192.31.196.0/24", '
         '"192.52.193.0/24", "192.88.99.0/24", "224.0.0.0/4", "192.175.48.0/24", "198.18.0.0/15", '
         '"198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4") process_name=regasm.exe | stats count '
@@ -166,7 +167,16 @@ def test_the_poll_drops_no_event_for_a_field_that_an_add_on_does_not_make() -> N
         "escu_window, dest, user, process_name, src_ip, dest_ip, escu_machine"
     )
     assert 'escu_machine=coalesce(Computer, dvc, "-")' in query
-    for name in ("dvc", "Computer", "src", "direction", "process_guid", "process_id", "src_port", "dest_host"):
+    for name in (
+        "dvc",
+        "Computer",
+        "src",
+        "direction",
+        "process_guid",
+        "process_id",
+        "src_port",
+        "dest_host",
+    ):
         assert f"values({name}) as {name}" in stats
 
 
@@ -235,7 +245,7 @@ def test_two_victims_of_one_server_are_two_groups_each_with_its_own(at: Bench) -
 def test_an_id_is_as_before_where_dest_is_the_machine_or_there_is_none() -> None:
     analytic = EscuAnalytic()
     row = {
-        **{name: "x" for name in escu.BY},
+        **dict.fromkeys(escu.BY, "x"),
         "dest": "WS-1",
         "dest_ip": "203.0.113.7",
         "escu_window": "1",

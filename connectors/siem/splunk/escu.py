@@ -8,9 +8,9 @@ from 70 to 10 minutes before: the windows of two runs meet and do not overlap. W
 - Events indexed after their window was searched raise too. A group (the analytic's `stats by` of a window) is
   new where its first event was indexed after the last poll; one that had an event before was raised already.
 
-The groups are those of version 7, and of one machine each: with the add-on that Splunk supports `dest` is the
-peer, and two victims of one server would be one. What names machine, peer and process stands beside a group as
-values, so that a field that an add-on does not make drops no event.
+The groups are those of version 7, and of one machine each: with the add-on that Splunk supports `dest` is
+the peer, and two victims of one server would be one. What names machine, peer and process stands beside a
+group as values, so that a field that an add-on does not make drops no event.
 
 An id is made of window and group, so what is searched twice has the same id twice. A group that was raised
 is not raised again when further events of it arrive; its count is that of the first time.

@@ -14,12 +14,15 @@ from connectors.http.targets import url_problem
 #: As Splunk's add-ons for Windows and for Sysmon name the events (renderXml = true).
 SYSMON = 'sourcetype=XmlWinEventLog source="XmlWinEventLog:Microsoft-Windows-Sysmon/Operational"'
 
-#: The names ES gives the analytic and its sibling, as ESCU ships them and as a clone is often called.
+#: The names ES gives the analytic and its sibling, as ESCU ships them, as a clone is often called, and as
+#: `deploy-detection` names ours.
 SEARCH_NAMES = (
     "ESCU - Detect Regsvcs with Network Connection - Rule",
     "Detect Regsvcs with Network Connection",
+    "regsvcs-response - Detect Regsvcs with Network Connection - Rule",
     "ESCU - Detect Regasm with Network Connection - Rule",
     "Detect Regasm with Network Connection",
+    "regsvcs-response - Detect Regasm with Network Connection - Rule",
 )
 
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]

@@ -1,4 +1,4 @@
-"""`deploy-detection`: the analytic's saved search in Splunk; the difference first, written when asked."""
+"""`deploy-detection`: our clone of the analytic's saved search in Splunk; the difference first."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ import re
 from pathlib import Path
 
 from connectors.http.deadline import Deadline
-from connectors.siem.splunk.saved_search import Difference, shown, wanted_settings
+from connectors.siem.splunk.saved_search import (
+    Difference,
+    Installed,
+    checked_name,
+    installed_text,
+    shown,
+)
 from playbooks.detection_deployment import detection_of, saved_search_name
 from playbooks.hosts.commands.warnings_told import warnings_as_notes
 from playbooks.hosts.terminal_output import PLAIN_WIDTH, chosen_profiles, note, write, write_json
@@ -18,36 +24,50 @@ from playbooks.siem import splunk_of, told_with_remedy
 #: Version of the JSON document; see playbooks/case.py.
 SCHEMA_VERSION = "1.0"
 
+#: The generation of a saved search whose text is of none.
+UNKNOWN = "unknown"
+
 #: Before a pipe between commands; one within a word or a pattern has no blanks.
 _PIPE = re.compile(r"[ ]+(?=\| )")
 
 
-def run(*, profile: str, name: str, apply: bool, with_es: bool, config: Path | None, as_json: bool) -> None:
+def run(
+    *,
+    profile: str,
+    name: str,
+    generation: int | None,
+    apply: bool,
+    with_es: bool,
+    config: Path | None,
+    as_json: bool,
+) -> None:
     """Print the difference; with `apply` write exactly that, disabled.
 
     Raises:
-        InputError: the profile or a setting is wrong.
+        InputError: the profile, the name, the generation or a setting is wrong.
         ConnectorError: Splunk does not answer or refuses.
-        Conflict: the saved search has changed since the difference was made; nothing was written.
+        Conflict: the saved search has changed since the difference was made, or is newer or of no known
+            generation; nothing was written.
     """
     settings = load_settings(config)
     (chosen,) = chosen_profiles([profile])
+    detection = detection_of(chosen, enterprise_security=with_es, generation=generation)
+    own = checked_name(name or saved_search_name(chosen))
     with warnings_as_notes(), splunk_of(settings, os.environ, on_rejected=lambda _: None) as siem:
         deadline_s = settings.splunk.deadline_s if settings.splunk else 0.0
-        wanted = wanted_settings(detection_of(chosen, enterprise_security=with_es))
         saved = siem.saved_searches
         with told_with_remedy():
-            planned = saved.plan(
-                name or saved_search_name(chosen), wanted, deadline=Deadline.after(deadline_s)
-            )
+            planned = saved.plan(own, detection, deadline=Deadline.after(deadline_s))
+            installed = saved.installed(detection, deadline=Deadline.after(deadline_s))
             if not as_json:
-                lines = [part for line in shown(planned).split("\n") for part in _at_pipes(line)]
+                text = f"{shown(planned)}\n{installed_text(installed)}"
+                lines = [part for line in text.split("\n") for part in _at_pipes(line)]
                 write("\n".join(visible(line, keep_blanks=True) for line in lines))
             if apply:
-                saved.apply(planned, wanted, deadline=Deadline.after(deadline_s))
+                saved.apply(planned, detection, deadline=Deadline.after(deadline_s))
     written = apply and bool(planned.changes)
     if as_json:
-        write_json(_document(planned, written=written))
+        write_json(_document(planned, installed, generation=detection.generation.number, written=written))
     note(_outcome(planned, written=written))
 
 
@@ -59,7 +79,10 @@ def _at_pipes(line: str) -> list[str]:
     return [first, *(f"    {each}" for each in others)]
 
 
-def _document(planned: Difference, *, written: bool) -> dict[str, object]:
+def _document(
+    planned: Difference, installed: Installed, *, generation: int, written: bool
+) -> dict[str, object]:
+    """The run as JSON. A generation is a number, "unknown" where the text is of none, null without one."""
     return {
         "schema_version": SCHEMA_VERSION,
         "name": planned.name,
@@ -67,12 +90,26 @@ def _document(planned: Difference, *, written: bool) -> dict[str, object]:
         "enabled": planned.enabled,
         "changes": [each._asdict() for each in planned.changes],
         "written": written,
+        "generation": generation,
+        "existing_generation": _numbered(planned.generation, exists=planned.exists),
+        "refused": planned.refused,
+        "installed_name": installed.name,
+        "installed_generation": _numbered(installed.recognised.generation, exists=installed.exists),
+        "installed_version": installed.version,
+        "installed_enabled": installed.enabled,
+        "installed_changes": [each._asdict() for each in installed.changes],
     }
+
+
+def _numbered(generation: int | None, *, exists: bool) -> int | str | None:
+    return (UNKNOWN if generation is None else generation) if exists else None
 
 
 def _outcome(planned: Difference, *, written: bool) -> str:
     if written:
         return "written, disabled: switching it on is done in Splunk"
+    if planned.refused:
+        return f"nothing was written, and --apply writes nothing: {planned.refused}; give another --name"
     if planned.changes:
         return "nothing was written; --apply writes what is shown"
     return "nothing was written: the saved search is as it should be"
