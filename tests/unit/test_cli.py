@@ -169,6 +169,14 @@ class TestDetect:
         document = json.loads(invoke("detect", self.log(tmp_path), "--semantics", "escu", "--json").out)
         assert [each["dest_ip"] for each in document["notables"]] == ["127.0.0.1", "208.95.112.1"]
 
+    def test_version_15_raises_less_and_names_the_machine(self, invoke: Invoke, tmp_path: Path) -> None:
+        document = json.loads(invoke("detect", self.log(tmp_path), "--semantics", "escu-15", "--json").out)
+        assert document["semantics"] == "escu-15"
+        (row,) = document["notables"]
+        assert (row["dest_ip"], row["dest"], row["generation"]) == ("208.95.112.1", samples.HOST, 15)
+        assert (row["dest_meaning"], row["dest_given"] == row["dest"]) == ("peer", False)
+        assert [each["escu"]["reason"] for each in document["not_raised"]] == ["excluded"]
+
     def test_text(self, invoke: Invoke, tmp_path: Path) -> None:
         result = invoke("detect", self.log(tmp_path))
         assert "RegSvcs.exe -> 208.95.112.1" in result.out
@@ -176,19 +184,24 @@ class TestDetect:
 
     def test_a_profile_of_the_users(self, invoke: Invoke, tmp_path: Path) -> None:
         profile = tmp_path / "regsvr32.toml"
-        profile.write_text('name = "regsvr32"\ntitle = "t"\nprocess_names = ["regsvr32.exe"]\n')
+        profile.write_text(
+            'name = "regsvr32"\ntitle = "t"\nprocess_names = ["regsvr32.exe"]\ngenerations = [15]\n'
+        )
         log = tmp_path / "log.ndjson"
         image = r"C:\Windows\System32\regsvr32.exe"
         log.write_bytes(samples.lines(samples.flat(3, samples.HOST, **samples.network(Image=image))))
         document = json.loads(invoke("detect", log, "--profile", profile, "--json").out)
         assert [each["profile"] for each in document["notables"]] == ["regsvr32"]
         assert json.loads(invoke("detect", log, "--json").out)["notables"] == []
+        profile.write_text(profile.read_text().replace("15", "8"))
+        wrong = invoke("detect", log, "--profile", profile)
+        assert (wrong.code, "generations" in wrong.err, "2, 7, 15" in wrong.err) == (2, True, True)
 
     @pytest.mark.parametrize(
         ("arguments", "named"),
         [
             (["nowhere.evtx"], "nowhere.evtx"),
-            (["{log}", "--semantics", "loose"], "--semantics"),
+            (["{log}", "--semantics", "loose"], "Use escu, escu-15 or strict"),
             (["{log}", "--profile", "regsvc"], "profile"),
             (["{log}", "--profile", "none.toml"], "none.toml"),
             ([], "PATH"),

@@ -225,9 +225,9 @@ def test_a_group_is_a_notable_with_what_its_events_say(at: Bench) -> None:
 
 #: What the add-on that Splunk supports makes of a connection: dest is the peer.
 def supported(number: int, at_s: float, **changes: Any) -> Row:
-    names = {"dest": "c2.example", "dvc": f"WS-{number}", "Computer": f"WS-{number}", "src": f"WS-{number}"}
-    said = {"direction": "outbound", "process_guid": f"{{{number}}}", "process_id": 4000 + number}
-    return event(number, at_s, **names, **said, src_port=50_000 + number, **changes)
+    names: Row = dict.fromkeys(("dvc", "Computer", "src"), f"WS-{number}")
+    said: Row = {"direction": "outbound", "process_id": 4000 + number, "src_port": 50_000 + number}
+    return event(number, at_s, dest="c2.example", **names, **said, **changes)
 
 
 def test_two_victims_of_one_server_are_two_groups_each_with_its_own(at: Bench) -> None:

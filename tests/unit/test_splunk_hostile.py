@@ -23,13 +23,14 @@ from connectors.siem.notable import NotableSettings
 from connectors.siem.splunk import escu, notables, reviews
 from connectors.siem.splunk.checkpoint import Kind, Progress, progress_of, seconds, token_of
 from connectors.siem.splunk.connector import SplunkSiem
-from connectors.siem.splunk.escu import EscuAnalytic
+from connectors.siem.splunk.escu import SHIPPED, EscuAnalytic
 from connectors.siem.splunk.jobs import Rows
 from connectors.siem.splunk.notable_update import current_of, signs_of_a_person
 from connectors.siem.splunk.notable_write import check_answer
 from connectors.siem.splunk.notables import NotableStore
 from connectors.siem.splunk.rest import is_true, messages_of, sized
 from connectors.siem.splunk.risk_event import risk_event, risk_id
+from connectors.siem.splunk.saved_search import Detection
 from connectors.siem.splunk.settings import SEARCH_NAMES, NotablesFrom, SplunkSettings
 from tests.fakes.splunk_answers import answer
 from tests.fakes.splunk_bench import bench
@@ -366,7 +367,7 @@ def test_a_job_id_that_is_none_is_a_bad_answer_and_no_fault_of_the_input(sid: ob
 @pytest.mark.parametrize("text", ["\ud800", "a\0b"])
 def test_text_that_cannot_be_sent_is_refused_by_name_in_notes_and_saved_searches(text: str) -> None:
     finding = "2008e99d-af14-4fec-89da-b9b17a81820a"
-    wanted = {"description": text}
+    wanted = Detection(SHIPPED, description=text, message="m", score=80, techniques=())
     with bench() as at:
         deadline = at.clock.deadline()
         saved = at.siem.saved_searches
