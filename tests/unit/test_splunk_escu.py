@@ -235,7 +235,10 @@ def test_two_victims_of_one_server_are_two_groups_each_with_its_own(at: Bench) -
     poller = Poller(at.siem)
     assert [poller.poll(), poller.poll()] == [2, 0]
     assert len({each.event_id for each in poller.got}) == 2
-    assert sorted(each.count or 0 for each in poller.got) == [1, 2]
+    assert {each.dest: each.count for each in poller.got} == {"WS-1": 2, "WS-2": 1}
+    assert {each.dest_given for each in poller.got} == {"c2.example"}
+    assert {each.process_ids for each in poller.got} == {(4001,), (4002,)}
+    assert {each.src_ports for each in poller.got} == {(50_001,), (50_002,)}
     # A victim whose event comes late raises, and the other not again.
     at.fake.connections.append({**supported(3, -3000), "_indextime": RUN + HOUR})
     at.clock.advance(2 * HOUR)
