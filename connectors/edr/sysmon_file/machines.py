@@ -6,8 +6,10 @@ ends and hosts by the first part of a guid, and none is searched through for eac
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import accumulate, islice
 from typing import NamedTuple
 
 from connectors.addresses import canonical_ip
@@ -18,6 +20,7 @@ from connectors.edr.sysmon_file.evidence import KEPT_CONNECTIONS
 from connectors.edr.sysmon_file.rows import ProcessRow, process_ref
 from connectors.edr.sysmon_file.store import HostLog
 from connectors.errors import QueryFailed
+from connectors.facts.base import EARLIEST_INSTANT, LATEST_INSTANT
 from connectors.facts.process import ProcessRef, image_name
 from connectors.ports import MACHINES_NAMED, ConnectionClue, Window
 
@@ -27,12 +30,29 @@ _MACHINE_PART = 8
 
 
 class _Seen(NamedTuple):
-    """A connection of a host, its times read once: one pair of ends may be of a thousand hosts."""
+    """A connection of a host, with its times; what cannot be read excludes no time."""
 
     log: HostLog
     row: ConnectionRow
-    first: datetime | None
-    last: datetime | None
+    first: datetime
+    last: datetime
+
+
+class _Between:
+    """The connections of one process name between two ends, which may be those of a thousand hosts."""
+
+    def __init__(self, seen: Iterable[_Seen]) -> None:
+        self._seen = sorted(seen, key=lambda each: each.first)
+        self._firsts = [each.first for each in self._seen]
+        #: The latest end of each and all before it: these never fall, so that they can be searched.
+        self._ends = list(accumulate((each.last for each in self._seen), max))
+
+    def in_window(self, window: Window) -> Iterator[_Seen]:
+        """Those of a time, the earliest first."""
+        start = bisect_left(self._ends, window.start)
+        for each in islice(self._seen, start, bisect_right(self._firsts, window.end)):
+            if each.last >= window.start:
+                yield each
 
 
 class MachineIndex:
@@ -40,7 +60,7 @@ class MachineIndex:
 
     def __init__(self, hosts: Collection[HostLog]) -> None:
         """Index what was kept of the hosts."""
-        self._between: dict[tuple[str, str, str], list[_Seen]] = {}
+        between: dict[tuple[str, str, str], list[_Seen]] = {}
         self._of_guid: dict[str, list[_Seen]] = {}
         self._with_part: dict[str, dict[str, HostLog]] = {}
         self._cut: list[str] = []
@@ -52,11 +72,13 @@ class MachineIndex:
                 self._cut.append(log.computer)
             for row in rows:
                 self._note(row.guid, log)
-                seen = _Seen(log, row, fields.instant(row.first_utc), fields.instant(row.last_utc))
+                first = fields.instant(row.first_utc) or EARLIEST_INSTANT
+                seen = _Seen(log, row, first, fields.instant(row.last_utc) or LATEST_INSTANT)
                 ends = (_name_of(log, row), row.src_ip, row.dest_ip)
-                self._between.setdefault(ends, []).append(seen)
+                between.setdefault(ends, []).append(seen)
                 if row.guid is not None:
                     self._of_guid.setdefault(row.guid, []).append(seen)
+        self._between = {ends: _Between(seen) for ends, seen in between.items()}
 
     def _note(self, guid: str | None, log: HostLog) -> None:
         if guid is not None:
@@ -65,7 +87,7 @@ class MachineIndex:
     def machines(
         self, connector: str, clue: ConnectionClue, window: Window
     ) -> list[tuple[HostLog, list[Sighting]]]:
-        """The hosts by name, MACHINES_NAMED at most, with what was seen on each, the earliest first.
+        """The hosts by name, MACHINES_NAMED at most, with what was seen on each.
 
         Raises:
             QueryFailed: a host has more connections than were kept, so that it may be one more.
@@ -81,7 +103,7 @@ class MachineIndex:
             if cut and len(found) < 2:
                 why = f"of {cut[0]} only {KEPT_CONNECTIONS:,} connections were kept"
                 raise QueryFailed(connector, f"{why}, and the one asked for may be among the others")
-        return [found[computer] for computer in sorted(found)]
+        return [found[computer] for computer in sorted(found, key=str.lower)]
 
     def _by_guid(
         self, clue: ConnectionClue, name: str, ends: tuple[str | None, str | None]
@@ -105,24 +127,15 @@ class MachineIndex:
     def _by_ends(
         self, ends: tuple[str, str, str], window: Window
     ) -> dict[str, tuple[HostLog, list[Sighting]]]:
-        found: dict[str, tuple[HostLog, list[_Seen]]] = {}
-        for each in self._between.get(ends, ()):  # those of one host stand together
-            if not _within(window, each.first, each.last):
-                continue
-            if each.log.computer not in found and len(found) == MACHINES_NAMED:
-                break
-            found.setdefault(each.log.computer, (each.log, []))[1].append(each)
-        return {
-            computer: (
-                log,
-                [
-                    sighting
-                    for one in sorted(seen, key=_time)
-                    for sighting in _sightings(process_of(log, computer, one.row), [one])
-                ],
-            )
-            for computer, (log, seen) in found.items()
-        }
+        found: dict[str, tuple[HostLog, list[Sighting]]] = {}
+        between = self._between.get(ends)
+        for each in between.in_window(window) if between is not None else ():
+            computer = each.log.computer
+            if computer not in found and len(found) == MACHINES_NAMED:
+                break  # none of so many is the one: what else they did adds nothing
+            process = process_of(each.log, computer, each.row)
+            found.setdefault(computer, (each.log, []))[1].extend(_sightings(process, [each]))
+        return found
 
 
 def process_of(log: HostLog, host_id: str, row: ConnectionRow) -> ProcessRef:
@@ -148,10 +161,7 @@ def _name_of(log: HostLog, row: ConnectionRow) -> str:
 
 def overlaps(window: Window, first_utc: str, last_utc: str) -> bool:
     """True when the span touches the window; an unreadable time does not exclude."""
-    return _within(window, fields.instant(first_utc), fields.instant(last_utc))
-
-
-def _within(window: Window, first: datetime | None, last: datetime | None) -> bool:
+    first, last = fields.instant(first_utc), fields.instant(last_utc)
     return not (first is not None and first > window.end) and not (last is not None and last < window.start)
 
 
@@ -173,7 +183,3 @@ def _sightings(process: ProcessRef, seen: Sequence[_Seen]) -> Iterator[Sighting]
         yield Sighting(process, each.row.direction)
         for name in each.row.peer_names:
             yield Sighting(process, each.row.direction, name)
-
-
-def _time(seen: _Seen) -> tuple[bool, float]:
-    return (seen.first is None, seen.first.timestamp() if seen.first is not None else 0.0)
