@@ -22,7 +22,6 @@ from actions.risk_weights import MITIGATING_IDS, WEIGHTS, Row
 from actions.verdict_table import case_verdict, tally_of, worst_destination
 from connectors.facts.host import HostRef
 from connectors.facts.notable import Notable
-from connectors.siem.generations import generation_numbered
 
 #: Name of the first item of the score.
 ESCU_BASE = "ESCU base"
@@ -100,13 +99,12 @@ def base_of(facts: CaseFacts) -> Base:
         if told == score_of(profile.impact, profile.confidence):
             return _profile_base(profile)
         return Base(told, min(100, round(told)), 100, "What the notable says of itself.")
-    numbers = [n.generation for n in facts.notables if n.generation is not None]
-    generation = generation_numbered(max(numbers, default=None))
-    base = _profile_base(profile)
-    if generation is None or not profile.detection_id or generation.base_score == base.score:
+    latest = max((n.generation for n in facts.notables if n.generation is not None), default=None)
+    score, base = profile.base_score(latest), _profile_base(profile)
+    if score == base.score:
         return base
-    reason = f"What generation {generation.number} of the analytic {profile.title!r} gives by itself."
-    return Base(float(generation.base_score), generation.base_score, 100, reason)
+    reason = f"What generation {latest} of the analytic {profile.title!r} gives by itself."
+    return Base(score, round(score), 100, reason)
 
 
 def _profile_base(profile: Profile) -> Base:
