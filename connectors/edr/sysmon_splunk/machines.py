@@ -73,13 +73,11 @@ def _unnamed(gathering: Gathering) -> tuple[set[str], set[tuple[str, int]]]:
     for event in gathering.events:
         if event.event_id != 3:
             continue
-        guid, pid = (
-            fields.guid(event.data.get("ProcessGuid")),
-            fields.integer(event.data.get("ProcessId")),
-        )
+        guid, pid = fields.guid(event.data.get("ProcessGuid")), fields.integer(event.data.get("ProcessId"))
+        image = fields.text(event.data.get("Image"))
         if guid is None and pid is not None:
             pids.add((event.computer.lower(), pid))
-        elif guid is not None and fields.text(event.data.get("Image")).lower() in fields.UNKNOWN_PROCESS:
+        elif guid is not None and (not image or image.lower() in fields.UNKNOWN_PROCESS):
             guids.add(guid)
     return guids, pids
 
