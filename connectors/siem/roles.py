@@ -95,6 +95,8 @@ def roles_of(ends: Ends) -> Roles:
     far = [*(ends.source.texts if inbound else ends.peer.texts)]
     if meaning is DestMeaning.PEER:
         far += [text for text in ends.dest.texts if canonical_ip(text) is None]
+    elif meaning is DestMeaning.UNTOLD:
+        far = [text for text in far if not _any_same((text,), ends.dest.texts)]
     peers = _without(tuple(dict.fromkeys(far)), hosts)
     return Roles(hosts[0] if hosts else "", hosts[1:], named.field if hosts else "", meaning, peers)
 
@@ -149,11 +151,12 @@ def _meaning_of_dest(ends: Ends, named: Named) -> DestMeaning:
 
 
 def _meaning_of_names(ends: Ends, names: Sequence[str]) -> DestMeaning:
-    shows = _shows(ends)
+    if ends.computer_is_dest:
+        return DestMeaning.MACHINE
     if _any_same(names, ends.peer.texts):
-        # Both say it: a connection of the machine to itself, or a lie. Neither is settled here.
-        return DestMeaning.UNTOLD if shows else DestMeaning.PEER
-    return DestMeaning.MACHINE if shows else DestMeaning.UNTOLD
+        # Both say it: an inbound connection, one of the machine to itself, or a lie. Not settled here.
+        return DestMeaning.UNTOLD if _shows(ends) else DestMeaning.PEER
+    return DestMeaning.MACHINE if _shows(ends) else DestMeaning.UNTOLD
 
 
 def _meaning_of_addresses(ends: Ends) -> DestMeaning:
