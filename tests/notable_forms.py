@@ -1,225 +1,257 @@
-"""One connection as every notable that a Splunk raises of it: generation x add-on x the form it is handed out in.
-
-The fields are those of the analytic's `stats by` over what the add-on calls them (connectors/siem/generations.py).
-"""
+"""One notable in the forms in which Splunk and Splunk SOAR hand it out, each written as they write it."""
 
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Mapping, Sequence
+from xml.sax.saxutils import escape, quoteattr
 
-from connectors.edr.sysmon_file.event import RawEvent
-from connectors.facts.notable import Direction
-from connectors.siem.generations import GENERATIONS, AddOn, Generation
-from tests.events import REGSVCS, connected, utc, with_data
+EVENT_ID = "5E6DE97D-B137-47AB-8905-8C4F42998937@@notable@@e4f07602f507975e9f7ba47c4ae0c417"
+SEARCH = "Endpoint - Detect Regsvcs with Network Connection - Rule"
 
-SEARCH = "ESCU - Detect Regsvcs with Network Connection - Rule"
-_INDEXER = "4E1B7C0A-5D62-4B7E-9C38-6A0F2D915B11"
+type Row = Mapping[str, str | list[str]]
 
-type Row = dict[str, object]
+#: As Splunk's results have it: every value is text, several values are a list.
+NOTABLE: dict[str, str | list[str]] = {
+    "dest": "WS01.corp.example",
+    "user": "CORP\\amira",
+    "process_name": "regsvcs.exe",
+    "src_ip": "10.1.2.3",
+    "dest_ip": "149.154.167.220",
+    "dest_port": ["443", "8443"],
+    "count": "3",
+    "firstTime": "2026-03-02T10:00:00",
+    "lastTime": "2026-03-02T10:30:00",
+    "search_name": SEARCH,
+    "event_id": EVENT_ID,
+    "rule_description": 'Says "what", and\nwhy: a, b & c < d',
+}
+#: What a search found before it was done.
+EARLY = NOTABLE | {"count": "1", "lastTime": "2026-03-02T10:05:00"}
 
-
-@dataclass(frozen=True, slots=True)
-class Conn:
-    """A connection of regsvcs.exe. `number` makes its ProcessGuid, pid and event_id; minutes count from 07:00."""
-
-    number: int
-    host: str
-    own_ip: str
-    peer_ip: str
-    peer_name: str
-    user: str = r"CORP\user01"
-    inbound: bool = False
-    minute: float = 60
-
-    @property
-    def guid(self) -> str:
-        """The ProcessGuid, without braces."""
-        return f"A1C5{self.number:04X}-0001-66F4-0000-000000002B00"
-
-    @property
-    def pid(self) -> int:
-        """The process id."""
-        return 4000 + self.number
-
-    @property
-    def direction(self) -> Direction:
-        """Who opened it."""
-        return Direction.INBOUND if self.inbound else Direction.OUTBOUND
-
-    def events(self) -> list[RawEvent]:
-        """The events behind it: the creation, and the connection a minute later."""
-        told: Row = {
-            "ProcessGuid": f"{{{self.guid}}}",
-            "ProcessId": self.pid,
-            "User": self.user,
-            "Image": REGSVCS,
-        }
-        nobody = "{00000000-0000-0000-0000-000000000000}"
-        start = {"ParentProcessGuid": nobody, "CommandLine": REGSVCS, **told}
-        ends = self._ends()
-        return [
-            with_data(1, start, second=(self.minute - 1) * 60, host=self.host),
-            connected(self.number, second=self.minute * 60, host=self.host, **told, **ends),
-        ]
-
-    def _ends(self) -> Row:
-        own, far = (self.own_ip, self.host), (self.peer_ip, self.peer_name)
-        source, destination = (far, own) if self.inbound else (own, far)
-        return {
-            "SourceIp": source[0],
-            "SourceHostname": source[1],
-            "DestinationIp": destination[0],
-            "DestinationHostname": destination[1],
-            "Initiated": not self.inbound,
-        }
-
-    def fields(self, add_on: AddOn) -> Row:
-        """What the add-on makes of the connection's event."""
-        ends = self._ends()
-        names: Row = {
-            "Computer": self.host,
-            "User": self.user,
-            "process_name": "regsvcs.exe",
-            "process_exec": "regsvcs.exe",
-            "process_guid": f"{{{self.guid}}}",
-            "process_id": str(self.pid),
-            "src_ip": ends["SourceIp"],
-            "src_port": "50000",
-            "dest_ip": ends["DestinationIp"],
-            "dest_port": "443",
-            "direction": self.direction.value,
-            "src": ends["SourceHostname"] or ends["SourceIp"],
-            "action": "allowed",
-            "app": REGSVCS,
-            "protocol": "ip",
-            "protocol_version": "ipv4",
-            "transport": "tcp",
-            "vendor_product": "Microsoft Sysmon",
-            "dvc": self.host,
-        }
-        if add_on is AddOn.SUPPORTED:
-            dest = ends["DestinationHostname"] or ends["DestinationIp"]
-            return names | {"dest": dest, "user": self.user.rpartition("\\")[2]}
-        return names | {"dest": self.host, "user": self.user, "dest_host": ends["DestinationHostname"]}
-
-
-def row_of(conn: Conn, generation: Generation, add_on: AddOn) -> Row:
-    """The row of the search."""
-    fields = conn.fields(add_on)
-    if (
-        generation.number == 2
-    ):  # renames Computer, and needs a dest_host, which only the community's add-on has
-        fields |= {"dest": conn.host, "dest_host": conn.peer_name if not conn.inbound else conn.host}
-    row = {name: fields[name] for name in generation.by}
-    at = utc(conn.minute * 60).partition(".")[0].replace(" ", "T")
-    return row | {"count": "1", "firstTime": at, "lastTime": at}
-
-
-def _notable(row: Row, conn: Conn) -> Row:
-    return row | {
-        "event_id": f"{_INDEXER}@@notable@@{conn.number:032x}",
-        "search_name": SEARCH,
-        "status": "1",
-        "status_label": "New",
-        "owner": "unassigned",
-        "urgency": "high",
-    }
-
-
-def _es7(row: Row, conn: Conn) -> object:
-    return _notable(row, conn)
-
-
-def _finding(row: Row, conn: Conn) -> object:
-    finding_id = f"2008e99d-af14-4fec-89da-{conn.number:012x}@@notable@@time1790232600"
-    entity = {"entity": row["dest"], "entity_type": "system", "finding_score": "50", "finding_id": finding_id}
-    return _notable(row, conn) | {"event_id": finding_id} | entity
-
-
-def _container(row: Row, conn: Conn) -> object:
-    made = _notable(row, conn)
-    return {
-        "container": {"source_data_identifier": made["event_id"], "name": SEARCH},
-        "artifacts": [{"cef": {name: made[name] for name in (*row, "search_name")}}],
-    }
-
-
-#: As Splunk's SOAR connector writes them (splunk_consts.py, CIM_CEF_MAP); where two names meet, the later stays.
-_CEF = {
-    "dest": "destinationAddress",
-    "dest_ip": "destinationAddress",
-    "dest_port": "destinationPort",
-    "src": "sourceAddress",
-    "src_ip": "sourceAddress",
-    "src_port": "sourcePort",
-    "dvc": "deviceHostname",
-    "user": "destinationUserName",
-    "User": "destinationUserName",
-    "direction": "deviceDirection",
-    "process_name": "destinationProcessName",
+FINDING = {name: value for name, value in NOTABLE.items() if name != "event_id"} | {
+    "finding_id": EVENT_ID,
+    "finding_score": "80",
+    "entity": "WS01.corp.example",
+    "entity_type": "system",
+}
+CEF = {
+    "deviceHostname": NOTABLE["dest"],
+    "destinationUserName": NOTABLE["user"],
+    "destinationProcessName": "C:\\Windows\\Microsoft.NET\\Framework\\v4.0.30319\\regsvcs.exe",
+    "sourceAddress": NOTABLE["src_ip"],
+    "destinationAddress": NOTABLE["dest_ip"],
+    "destinationPort": 443,
+    "startTime": NOTABLE["firstTime"],
+    "endTime": NOTABLE["lastTime"],
+}
+CONTAINER = {
+    "id": 4127,
+    "name": f"Splunk Log Entry: {SEARCH}",
+    "label": "notable",
+    "status": "new",
+    "source_data_identifier": EVENT_ID,
+    "container_type": "default",
+    "artifact_count": 1,
+}
+ARTIFACT = {"id": 9, "name": "Field Values", "container": 4127, "cef": NOTABLE, "data": {}}
+ALERT = {
+    "app": "DA-ESS-ContentUpdate",
+    "owner": "svc-search",
+    "sid": "scheduler__svc__RMD5_at_1790258400_73",
+    "search_name": SEARCH,
+    "results_link": "https://splunk.example:8000/app/search/@go?sid=scheduler__svc",
+}
+SESSION_KEY = "S3ss10nK3yOfTheOwner"
+PAYLOAD = ALERT | {
+    "server_host": "splunk.example",
+    "server_uri": "https://127.0.0.1:8089",
+    "session_key": SESSION_KEY,
+    "configuration": {"password": SESSION_KEY},
+    "results_file": "/nowhere/dispatch/scheduler__svc/results.csv.gz",
+}
+#: Of an investigation of Mission Control.
+INVESTIGATION = {
+    "id": "0c1f",
+    "name": "ES-00017",
+    "status": "1",
+    "owner": "unassigned",
+    "urgency": "high",
+    "investigation_type": "default",
 }
 
 
-def _cef(row: Row, conn: Conn) -> object:
-    cef: Row = {}
-    for name in sorted(row):  # dest before dest_ip, src before src_ip
-        cef[_CEF.get(name, name)] = row[name]
-    made = _notable(row, conn)
-    return {
-        "container": {"source_data_identifier": made["event_id"], "name": SEARCH},
-        "artifacts": [{"cef": cef}],
-    }
+def csv_of(
+    rows: Sequence[Row], *, newline: str = "\n", encoded: bool = False, quoting: int = csv.QUOTE_MINIMAL
+) -> str:
+    """Rows as CSV; `encoded` as in results.csv, where each column has a second one for several values."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator=newline, quoting=quoting)  # type: ignore[arg-type]  # a constant
+    writer.writerow([*names, *(f"__mv_{name}" for name in names if encoded)])
+    for row in rows:
+        plain = [_lines(row.get(name, "")) for name in names]
+        several = [_encoded(row.get(name, "")) for name in names if encoded]
+        writer.writerow([*plain, *several])
+    return text.getvalue()
 
 
-def _webhook(row: Row, conn: Conn) -> object:
-    result = _notable(row, conn)
-    return {"search_name": result.pop("search_name"), "sid": "scheduler__1", "owner": "svc", "result": result}
+def xml_of(
+    rows: Sequence[Row], *, preview: bool = False, declared: bool = True, segments: bool = False
+) -> str:
+    """Rows as Splunk's REST interface writes them by default."""
+    head = "<?xml version='1.0' encoding='UTF-8'?>\n" if declared else ""
+    order = "".join(f"<field>{escape(name)}</field>\n" for name in dict.fromkeys(n for r in rows for n in r))
+    return (
+        f"{head}<results preview='{int(preview)}'>\n<meta>\n<fieldOrder>\n{order}</fieldOrder>\n</meta>\n"
+        "<messages>\n  <msg type='DEBUG'>base lispy: [ AND ]</msg>\n</messages>\n"
+        + "".join(
+            f"\t<result offset='{n}'>\n{xml_fields(r, segments)}\t</result>\n" for n, r in enumerate(rows)
+        )
+        + "</results>\n"
+    )
 
 
-def _export(row: Row, conn: Conn) -> object:
-    return {"preview": False, "offset": 0, "lastrow": True, "result": _notable(row, conn)}
+def xml_fields(row: Row, segments: bool = False) -> str:
+    """The fields of one result."""
+    text = ""
+    for name, value in row.items():
+        texts = value if isinstance(value, list) else [value]
+        if segments and name == "user":
+            # As _raw comes, with what the search matched marked.
+            marked = f"<sg h='1'>{escape(texts[0][:4])}</sg>{escape(texts[0][4:])}"
+            inner = f"<v xml:space='preserve' trunc='0'>{marked}</v>"
+        else:
+            inner = "".join(f"<value h='1'>\n<text>{escape(each)}</text>\n</value>\n" for each in texts)
+        text += f"<field k={quoteattr(name)}>\n{inner}</field>\n"
+    return text
 
 
-def _csv(row: Row, conn: Conn) -> object:
-    made, text = _notable(row, conn), io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(made))
-    writer.writeheader()
-    writer.writerow(made)
-    return text.getvalue().encode()
+def alert_xml(payload: Mapping[str, object], row: Row) -> str:
+    """The payload of an alert action that asks for XML."""
+    plain = "".join(f"<{k}>{escape(v)}</{k}>\n" for k, v in payload.items() if isinstance(v, str))
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<alert>\n{plain}<configuration><stanza name="x">'
+        f'<param name="password">{SESSION_KEY}</param></stanza></configuration>\n'
+        f"<result>\n{xml_fields(row)}</result>\n</alert>\n"
+    )
 
 
-class Form(StrEnum):
-    """How a notable is handed out."""
-
-    ES7 = "es7"
-    FINDING = "es8 finding"
-    CIM = "soar container, CIM names"
-    CEF = "soar container, CEF names"
-    WEBHOOK = "webhook"
-    EXPORT = "export"
-    CSV = "csv"
+def stash_of(row: Row) -> str:
+    """The text of a notable in the index."""
+    pairs = [
+        f'{name}="{each.replace("\\", "\\\\").replace('"', '\\"')}"'
+        for name, value in row.items()
+        for each in (value if isinstance(value, list) else [value])
+    ]
+    return f"1772445600, {', '.join(pairs)}"
 
 
-_FORMS: Mapping[Form, Callable[[Row, Conn], object]] = {
-    Form.ES7: _es7,
-    Form.FINDING: _finding,
-    Form.CIM: _container,
-    Form.CEF: _cef,
-    Form.WEBHOOK: _webhook,
-    Form.EXPORT: _export,
-    Form.CSV: _csv,
+def table(rows: Sequence[Row], *, objects: bool = False) -> dict[str, object]:
+    """Rows as json_rows has them."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    fields: list[object] = [{"name": name, "groupby_rank": "0"} if objects else name for name in names]
+    values = [[row.get(name) for name in names] for row in rows]
+    return {"preview": False, "init_offset": 0, "messages": [], "fields": fields, "rows": values}
+
+
+def columns(rows: Sequence[Row]) -> dict[str, object]:
+    """Rows as json_cols has them."""
+    held = table(rows)
+    values = held.pop("rows")
+    assert isinstance(values, list)
+    return held | {"columns": [list(column) for column in zip(*values, strict=True)]}
+
+
+def lines_of(*objects: object) -> bytes:
+    """JSON lines."""
+    return b"".join(json.dumps(each).encode() + b"\n" for each in objects)
+
+
+def dumped(data: object) -> bytes:
+    """JSON."""
+    return json.dumps(data).encode()
+
+
+def _lines(value: str | list[str]) -> str:
+    return value if isinstance(value, str) else "\n".join(value)
+
+
+def _encoded(value: str | list[str]) -> str:
+    return "" if isinstance(value, str) else ";".join(f"${each.replace('$', '$$')}$" for each in value)
+
+
+#: Name -> the input. Each holds NOTABLE, and nothing else that is one.
+FORMS: dict[str, bytes] = {
+    # JSON
+    "ES notable": dumped(NOTABLE),
+    "ES notable spread over lines": json.dumps(NOTABLE, indent=2).encode(),
+    "ES notable with a byte order mark": b"\xef\xbb\xbf" + dumped(NOTABLE),
+    "ES notable in UTF-16": json.dumps(NOTABLE).encode("utf-16"),
+    "array of notables": dumped([NOTABLE]),
+    "JSON lines": lines_of(NOTABLE),
+    "JSON lines with Windows line ends": lines_of(NOTABLE).replace(b"\n", b"\r\n") + b"\r\n",
+    "JSON lines, compressed": gzip.compress(lines_of(NOTABLE)),
+    "notable with its text in _raw": dumped(
+        {"_raw": stash_of(NOTABLE), "index": "notable", "linecount": "2"}
+    ),
+    "raw events of the notable index": stash_of(NOTABLE).encode() + b"\n",
+    "ES 8 finding": dumped(FINDING),
+    # search results over REST and from Splunk Web
+    "REST results, output_mode=json": dumped(
+        {"preview": False, "fields": [{"name": name} for name in NOTABLE], "results": [NOTABLE]}
+    ),
+    "REST results, output_mode=json_rows": dumped(table([NOTABLE])),
+    "REST results, json_rows with fields as objects": dumped(table([NOTABLE], objects=True)),
+    "REST results, output_mode=json_cols": dumped(columns([NOTABLE])),
+    "REST results, output_mode=csv": csv_of([NOTABLE]).encode(),
+    "REST results, output_mode=xml": xml_of([NOTABLE]).encode(),
+    "REST results, xml with marked segments": xml_of([NOTABLE], segments=True).encode(),
+    "REST results, xml without declaration": xml_of([NOTABLE], declared=False).encode(),
+    "REST results, xml compressed": gzip.compress(xml_of([NOTABLE]).encode()),
+    "export, json lines": lines_of({"preview": False, "offset": 0, "lastrow": True, "result": NOTABLE}),
+    "export, json with previews": lines_of(
+        {"preview": True, "offset": 0, "result": EARLY},
+        {"preview": False, "offset": 0, "lastrow": True, "result": NOTABLE},
+    ),
+    "export, json_rows with previews": lines_of(table([EARLY]) | {"preview": True}, table([NOTABLE])),
+    "export, json_cols with previews": lines_of(columns([EARLY]) | {"preview": True}, columns([NOTABLE])),
+    "export, xml with previews": (xml_of([EARLY], preview=True) + xml_of([NOTABLE])).encode(),
+    "Splunk Web, CSV": csv_of([NOTABLE], quoting=csv.QUOTE_ALL).encode(),
+    "Splunk Web, CSV with Windows line ends and a mark": b"\xef\xbb\xbf"
+    + csv_of([NOTABLE], newline="\r\n").encode(),
+    "Splunk Web, XML": xml_of([NOTABLE | {"_time": "1772445600.000"}]).encode(),
+    "Splunk Web, raw": stash_of(NOTABLE).encode(),
+    # what alerts send and leave
+    "webhook body": dumped(ALERT | {"result": NOTABLE}),
+    "alert action payload, JSON": dumped(PAYLOAD | {"result": NOTABLE}),
+    "alert action payload, XML": alert_xml(PAYLOAD, NOTABLE).encode(),
+    "alert action results.csv": csv_of([NOTABLE], encoded=True).encode(),
+    "alert action results.csv.gz": gzip.compress(csv_of([NOTABLE], encoded=True).encode()),
+    "lookup file": csv_of([{"_key": "1", **dict(reversed(NOTABLE.items())), "note": ""}]).encode(),
+    "lookup file, compressed": gzip.compress(csv_of([NOTABLE]).encode()),
+    # Splunk SOAR
+    "SOAR container with its artifacts": dumped(CONTAINER | {"artifacts": [ARTIFACT]}),
+    "SOAR container beside its artifacts": dumped({"container": CONTAINER, "artifacts": [ARTIFACT]}),
+    "SOAR container with CEF names": dumped({"container": CONTAINER, "artifacts": [ARTIFACT | {"cef": CEF}]}),
+    "SOAR artifact": dumped(ARTIFACT),
+    "SOAR artifact with cef as text": dumped(ARTIFACT | {"cef": json.dumps(NOTABLE)}),
+    "SOAR list of artifacts": dumped([ARTIFACT]),
+    "SOAR page of artifacts": dumped({"count": 1, "num_pages": 1, "data": [ARTIFACT]}),
+    "SOAR page of containers": dumped(
+        {"count": 1, "num_pages": 1, "data": [CONTAINER | {"artifacts": [ARTIFACT]}]}
+    ),
+    "SOAR result of an action": dumped(
+        [{"status": "success", "parameter": {"query": "`notable`"}, "data": [NOTABLE], "summary": {}}]
+    ),
+    # Enterprise Security 8 and Mission Control
+    "items of findings": dumped({"items": [FINDING], "total": 1, "offset": 0}),
+    "investigation with consolidated findings": dumped(INVESTIGATION | {"consolidated_findings": [FINDING]}),
+    "investigation with its findings as one": dumped(INVESTIGATION | {"consolidated_findings": FINDING}),
+    "page of investigations": dumped(
+        {"items": [INVESTIGATION | {"consolidated_findings": [FINDING]}], "total": 1}
+    ),
 }
-
-#: Every way a notable can come.
-WAYS = tuple((generation, add_on, form) for generation in GENERATIONS for add_on in AddOn for form in Form)
-
-
-def raw_of(conn: Conn, generation: Generation, add_on: AddOn, form: Form) -> bytes:
-    """The notable as bytes, as it comes in."""
-    made = _FORMS[form](row_of(conn, generation, add_on), conn)
-    return made if isinstance(made, bytes) else json.dumps(made).encode()

@@ -1,121 +1,141 @@
-"""From bytes to the objects that may be notables: which shapes there are, and how each is opened."""
+"""From bytes to the objects that may be notables: which shapes there are, and how each is opened.
+
+A text is JSON, JSON lines, CSV, XML, or notables as ES indexes them, plain or compressed with gzip. An
+object is of the first shape in SHAPES that it fits, else it is a notable by itself. The readers are in
+`connectors.siem.input`.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple, cast
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
 
 import orjson
 
 from connectors.errors import NotableError
-from connectors.facts.notable import NotableSource
+from connectors.siem.input import alerts, pages, rows, soar
+from connectors.siem.input.candidate import (
+    INPUT,
+    KNOWN_SHAPES,
+    MAX_INPUT,
+    MAX_NOTABLES,
+    BrokenLine,
+    Candidate,
+    refused,
+)
+from connectors.siem.input.csv_text import is_csv, read_csv
+from connectors.siem.input.decoding import decoded
+from connectors.siem.input.logs import LOG_REMEDY, is_log_event, is_sysmon
+from connectors.siem.input.xml_results import is_xml, read_xml
 from connectors.siem.notable_fields import KNOWN_NAMES, Fields
+from connectors.siem.stash import is_stash, split_stash
 
-#: Largest input, in bytes.
-MAX_INPUT = 8 * 1024 * 1024
+__all__ = [
+    "INPUT",
+    "MAX_INPUT",
+    "MAX_NOTABLES",
+    "BrokenLine",
+    "Candidate",
+    "json_text",
+    "open_candidates",
+    "read_objects",
+]
 
-#: Most notables of one input.
-MAX_NOTABLES = 10_000
+#: Most envelopes around one another: a page of containers has two.
+MAX_ENVELOPES = 4
 
-#: The input as a whole, as errors call it.
-INPUT = "input"
-
-#: Keys of an ES 8 finding that a notable of ES 7 has not.
-_FINDING_NAMES = frozenset({"finding_id", "finding_score", "entity_type", "detection_id"})
-
-#: Beside "result" these mean a webhook body; an export row has preview, offset and lastrow.
-_WEBHOOK_NAMES = frozenset({"search_name", "sid", "results_link"})
 _EXPORT_NAMES = frozenset(
     {"preview", "init_offset", "offset", "lastrow", "messages", "fields", "highlighted"}
 )
 
-#: Longest container field that is repeated in the kept text of a rejected artifact, in characters.
-_CONTAINER_TEXT = 1024
 
-_SHAPES = "Give an ES notable or finding, a Splunk search export, a webhook body, or a SOAR container"
-
-
-class Candidate(NamedTuple):
-    """One object that may be a notable.
+class Shape(NamedTuple):
+    """One form in which objects come.
 
     Attributes:
-        fields: its fields, with what the object around it adds; empty when `problem` is set.
-        source: the shape it came in; None where its fields decide (notable or finding).
-        raw: the object as given, such that its JSON can be read again on its own.
-        preview: True for a row that Splunk sent before the search was done.
-        problem: why it cannot be opened.
+        fits: whether an object has it.
+        opens: what is in it: candidates, and objects that are to be opened in turn.
     """
 
-    fields: Fields
-    source: NotableSource | None
-    raw: object
-    preview: bool = False
-    problem: NotableError | None = None
-
-    @property
-    def notable_source(self) -> NotableSource:
-        """The shape, decided by the fields where the wrapping says nothing."""
-        if self.source is not None:
-            return self.source
-        is_finding = not _FINDING_NAMES.isdisjoint(self.fields)
-        return NotableSource.ES_FINDING if is_finding else NotableSource.ES_NOTABLE
+    fits: Callable[[Fields], bool]
+    opens: Callable[[Fields], Iterator[object]]
 
 
-class BrokenLine(NamedTuple):
-    """A line of JSON lines that is no JSON."""
+def _is_end_of_export(item: Fields) -> bool:
+    """True for the line with which an export without rows ends."""
+    return "preview" in item and _EXPORT_NAMES.issuperset(item)
 
-    text: str
-    problem: str
+
+def _nothing(_: Fields) -> Iterator[object]:
+    return iter(())
+
+
+#: Every form of an object; the first that fits is taken.
+SHAPES: tuple[Shape, ...] = (
+    Shape(soar.has_artifacts, soar.open_container),
+    Shape(soar.is_artifact, soar.open_artifact),
+    Shape(rows.has_rows, rows.open_rows),
+    Shape(rows.has_columns, rows.open_columns),
+    Shape(pages.has_results, pages.open_results),
+    Shape(alerts.has_result, alerts.open_result),
+    Shape(pages.has_findings, pages.open_findings),
+    Shape(pages.is_page, pages.open_page),
+    Shape(pages.is_bare_container, pages.open_bare_container),
+    Shape(_is_end_of_export, _nothing),
+)
 
 
 def read_objects(raw: bytes | str) -> object:
-    """Parse JSON, or JSON lines, which become a list; a broken line in it is a BrokenLine.
+    """Parse an input: JSON as it is; of any other text a list, with candidates and broken lines in it.
 
-    UTF-8, or UTF-16 with a byte order mark. Of a key that stands twice the last one counts.
+    UTF-8, or UTF-16 with a byte order mark; gzip is unpacked. Of a key that stands twice the last one counts.
 
     Raises:
-        NotableError: over MAX_INPUT, no Unicode text, empty, or no JSON (NaN and Infinity are not).
+        NotableError: over MAX_INPUT, no Unicode text, empty, or of no known form (NaN and Infinity are none).
     """
-    size_limit = NotableError(
-        INPUT, f"is larger than {MAX_INPUT // 2**20} MiB", "Split it into several files"
-    )
-    if len(raw) > MAX_INPUT:
-        raise size_limit
-    text = raw if isinstance(raw, str) else _decoded(raw)
-    text = text.removeprefix("\ufeff")
-    if not text.strip():
-        raise NotableError(INPUT, "is empty", _SHAPES)
+    text = decoded(raw)
+    # First what quotes its text: a line within a value must not be taken for an object of its own.
+    if is_xml(text):
+        return read_xml(text)
     try:
-        data = text.encode()
-    except UnicodeEncodeError as exc:
-        raise NotableError(
-            INPUT, f"has no valid character at position {exc.start}", "Save it as UTF-8"
-        ) from exc
-    if len(data) > MAX_INPUT:
-        raise size_limit
-    try:
-        return orjson.loads(data)
+        return orjson.loads(text)
     except orjson.JSONDecodeError as exc:
-        lines = _json_lines(text)
-        if lines is None:
-            raise NotableError(INPUT, f"is no JSON: {exc}", _SHAPES) from exc
-        return lines
+        problem = exc
+    if text.lstrip()[:1] not in ("{", "["):
+        if is_csv(text):
+            return list(read_csv(text))
+        if is_stash(text):
+            return [{"_raw": event} for event in split_stash(text, MAX_NOTABLES + 1)]
+    lines = _json_lines(text)
+    if lines is None:
+        raise NotableError(INPUT, f"is no JSON: {problem}", KNOWN_SHAPES) from problem
+    return lines
 
 
 def open_candidates(data: object) -> list[Candidate]:
     """Open the wrappings. Rows Splunk sent before the search was done give way to the final ones.
 
     Raises:
-        NotableError: no known shape, or more than MAX_NOTABLES.
+        NotableError: no known shape, nothing but a log, or more than MAX_NOTABLES.
     """
     opened: list[Candidate] = []
+    events = 0
     for candidate in _open(data):
         if len(opened) == MAX_NOTABLES:
             raise NotableError(
                 INPUT, f"holds more than {MAX_NOTABLES:,} notables", "Split it into several files"
             )
-        opened.append(candidate)
+        # What SOAR or an alert hands over was raised, whatever its fields.
+        if candidate.source is None and candidate.problem is None and is_log_event(candidate.fields):
+            events += 1
+            event = refused(candidate.raw, "event", "is one of a log, not a notable", LOG_REMEDY)
+            opened.append(event._replace(preview=candidate.preview))
+        else:
+            opened.append(candidate)
+    if events and events == len(opened):
+        what = "a Sysmon log" if is_sysmon(json_text(opened[0].raw)) else "a log of events"
+        raise NotableError(INPUT, f"is {what}, not a notable", LOG_REMEDY)
     if any(not candidate.preview for candidate in opened):
         return [candidate for candidate in opened if not candidate.preview]
     unfinished = NotableError("preview", "is true: the search was not done", "Export the finished search")
@@ -132,16 +152,6 @@ def json_text(value: object) -> str:
         return json.dumps(value, default=repr)
     except (TypeError, ValueError, RecursionError) as exc:
         return json.dumps(f"cannot be written as JSON: {exc}")
-
-
-def _decoded(raw: bytes) -> str:
-    encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
-    try:
-        return raw.decode(encoding)
-    except UnicodeDecodeError as exc:
-        raise NotableError(
-            INPUT, f"is no {encoding.upper()} text: byte {exc.start + 1} does not fit", "Save it as UTF-8"
-        ) from exc
 
 
 def _json_lines(text: str) -> list[object] | None:
@@ -169,100 +179,31 @@ def _json_lines(text: str) -> list[object] | None:
 def _open(data: object) -> Iterator[Candidate]:
     if isinstance(data, list | tuple):
         for item in data:
-            yield from _open_one(item)
+            yield from _open_one(item, 0)
     elif not isinstance(data, Mapping):
-        raise NotableError(INPUT, "is neither an object nor an array", _SHAPES)
-    elif _is_wrapped(data) or not KNOWN_NAMES.isdisjoint(data) or "_raw" in data:
-        yield from _open_one(data)
+        raise NotableError(INPUT, "is neither an object nor an array", KNOWN_SHAPES)
+    elif (
+        any(shape.fits(data) for shape in SHAPES)
+        or not KNOWN_NAMES.isdisjoint(data)
+        or "_raw" in data
+        or is_log_event(data)
+    ):
+        yield from _open_one(data, 0)
     else:
-        raise NotableError(INPUT, "has no field of a notable", _SHAPES)
+        raise NotableError(INPUT, "has no field of a notable", KNOWN_SHAPES)
 
 
-def _open_one(item: object) -> Iterator[Candidate]:
-    if isinstance(item, BrokenLine):
-        yield Candidate({}, None, item, problem=NotableError("line", item.problem, "Give one object a line"))
+def _open_one(item: object, envelopes: int) -> Iterator[Candidate]:
+    if isinstance(item, Candidate):
+        yield item
+    elif isinstance(item, BrokenLine):
+        yield item.refused
     elif not isinstance(item, Mapping):
-        yield _refused(item, INPUT, "is not an object")
-    elif isinstance(item.get("artifacts"), list):
-        yield from _open_container(item)
-    elif "cef" in item:
-        yield _open_artifact(item, item.get("container"))
-    elif isinstance(item.get("results"), list):
-        preview = item.get("preview") is True
-        for row in cast("list[object]", item["results"]):
-            yield _open_row(row, preview=preview)
-    elif isinstance(item.get("result"), Mapping):
-        yield _open_result(item)
-    elif not _is_end_of_export(item):
+        yield refused(item, INPUT, "is not an object")
+    elif (shape := next((each for each in SHAPES if each.fits(item)), None)) is None:
         yield Candidate(item, None, item)
-
-
-def _is_wrapped(item: Fields) -> bool:
-    return (
-        isinstance(item.get("artifacts"), list)
-        or "cef" in item
-        or isinstance(item.get("results"), list)
-        or isinstance(item.get("result"), Mapping)
-        or _is_end_of_export(item)
-    )
-
-
-def _is_end_of_export(item: Fields) -> bool:
-    """True for the line with which an export without rows ends."""
-    return "preview" in item and _EXPORT_NAMES.issuperset(item)
-
-
-def _open_row(row: object, *, preview: bool) -> Candidate:
-    if not isinstance(row, Mapping):
-        return _refused(row, "results", "holds something that is not an object")
-    return Candidate(row, None, row, preview=preview)
-
-
-def _open_result(item: Fields) -> Candidate:
-    """A webhook body, or one row of an export."""
-    row = cast("Fields", item["result"])
-    if _WEBHOOK_NAMES.isdisjoint(item):
-        return Candidate(row, None, item, preview=item.get("preview") is True)
-    # The body's owner is the owner of the search, not of the notable.
-    added = {name: item[name] for name in ("search_name", "sid") if name in item and not row.get(name)}
-    return Candidate({**row, **added}, NotableSource.WEBHOOK, item)
-
-
-def _open_container(item: Fields) -> Iterator[Candidate]:
-    inner = item.get("container")
-    container = inner if isinstance(inner, Mapping) else item
-    artifacts = cast("list[object]", item["artifacts"])
-    if not artifacts:
-        yield _refused(item, "artifacts", "is empty")
-    for artifact in artifacts:
-        if isinstance(artifact, Mapping):
-            yield _open_artifact(artifact, container)
-        else:
-            yield _refused(artifact, "artifacts", "holds something that is not an object")
-
-
-def _open_artifact(artifact: Fields, container: object) -> Candidate:
-    kept: dict[str, object] = {}
-    added: dict[str, object] = {}
-    if isinstance(container, Mapping):
-        for name in ("source_data_identifier", "name"):
-            if name in container:
-                added[f"container[{name}]"] = container[name]
-                if isinstance(container[name], str) and len(container[name]) <= _CONTAINER_TEXT:
-                    kept[name] = container[name]
-    if "source_data_identifier" in artifact:
-        added.setdefault("container[source_data_identifier]", artifact["source_data_identifier"])
-    raw = {"container": kept, "artifacts": [artifact]} if kept else artifact
-    cef = artifact.get("cef")
-    if isinstance(cef, str):
-        try:
-            cef = orjson.loads(cef)
-        except orjson.JSONDecodeError:
-            return _refused(raw, "cef", "is a text that is no JSON")
-    if not isinstance(cef, Mapping):
-        return _refused(raw, "cef", "is missing or not an object")
-    return Candidate({**cef, **added}, NotableSource.SOAR_ARTIFACT, raw)
-
-
-def _refused(raw: object, field: str, problem: str) -> Candidate:
-    return Candidate({}, None, raw, problem=NotableError(field, problem, _SHAPES))
+    elif envelopes == MAX_ENVELOPES:
+        yield refused(item, INPUT, f"is wrapped more than {MAX_ENVELOPES} times", "Give what is in it")
+    else:
+        for inner in shape.opens(item):
+            yield from _open_one(inner, envelopes + 1)

@@ -11,6 +11,10 @@ they leave no doubt; the events lie between them. Therefore:
 4. Where firstTime or lastTime is missing, its bound of the search is used.
 
 Each of 2 to 4 leaves a note. Times with an offset and epoch numbers are taken as they are.
+
+A local search may write `05/12/2019 18:35:06`, the order of Splunk's own time picker: month, day, year
+(https://docs.splunk.com/Documentation/Splunk/latest/SearchReference/SearchTimeModifiers). Where one of a
+notable's times can only be day, month, year, all of them are. Where none decides, that is noted.
 """
 
 from __future__ import annotations
@@ -30,6 +34,10 @@ LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 _EPOCH = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,20})?")
 _ISO = re.compile(
     r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,6})\d*)?\s*(Z|[+-]\d\d:?\d\d)?",
+    re.IGNORECASE | re.ASCII,
+)
+_SLASHES = re.compile(
+    r"(\d{1,2})/(\d{1,2})/(\d{4})[ T](\d{1,2}):(\d\d):(\d\d)(?:\.(\d{1,6})\d*)?(?: ?([AP])M)?",
     re.IGNORECASE | re.ASCII,
 )
 
@@ -88,8 +96,9 @@ def read_times(
         The span in UTC. What cannot be read is None, with a note.
     """
     times = Times()
-    firsts = list(_parsed("firstTime", first, times.notes))
-    lasts = list(_parsed("lastTime", last, times.notes))
+    day_first = any(_is_day_first(text) for text in (*first, *last))
+    firsts = list(_parsed("firstTime", first, times.notes, day_first=day_first))
+    lasts = list(_parsed("lastTime", last, times.notes, day_first=day_first))
     bounds = _Bounds(
         _bound("info_min_time", info_min, times.notes), _bound("info_max_time", info_max, times.notes)
     )
@@ -124,8 +133,12 @@ def read_times(
     return times
 
 
-def parse_time(text: str) -> datetime | None:
-    """Read one time: seconds or milliseconds since the epoch, or ISO 8601 to the second or finer.
+def parse_time(text: str, *, day_first: bool = False) -> datetime | None:
+    """Read one time: seconds or milliseconds since the epoch, ISO 8601, or a date with slashes; with seconds.
+
+    Args:
+        text: the time.
+        day_first: a date with slashes is day, month, year, and not month, day, year.
 
     Returns:
         In UTC where the text says the offset, else naive; None when it is no time, or not within
@@ -140,7 +153,7 @@ def parse_time(text: str) -> datetime | None:
         return datetime.fromtimestamp(seconds, UTC)
     parts = _ISO.fullmatch(text)
     if parts is None:
-        return None
+        return _with_slashes(text, day_first=day_first)
     date, clock, fraction, offset = parts.groups()
     try:
         when = datetime.fromisoformat(f"{date}T{clock}.{fraction or '0':0<6}{(offset or '').upper()}")
@@ -152,12 +165,49 @@ def parse_time(text: str) -> datetime | None:
     return when if when.tzinfo is None else when.astimezone(UTC)
 
 
-def _parsed(name: str, texts: Iterable[str], notes: list[str]) -> Iterator[datetime]:
+def _with_slashes(text: str, *, day_first: bool) -> datetime | None:
+    parts = _SLASHES.fullmatch(text)
+    if parts is None:
+        return None
+    month, day, year, hour, minute, second = map(int, parts.groups()[:6])
+    if day_first:
+        month, day = day, month
+    fraction, half = parts[7] or "0", (parts[8] or "").upper()
+    if half and not 1 <= hour <= 12:
+        return None
+    if half:
+        hour = hour % 12 + (12 if half == "P" else 0)
+    if not EARLIEST.year <= year < LATEST.year:
+        return None
+    try:
+        return datetime(year, month, day, hour, minute, second, int(f"{fraction:0<6}"))  # noqa: DTZ001  naive
+    except ValueError:
+        return None
+
+
+def _is_day_first(text: str) -> bool:
+    """True for a date with slashes that month, day, year cannot be."""
+    parts = _SLASHES.fullmatch(text)
+    return parts is not None and int(parts[1]) > 12 >= int(parts[2])
+
+
+def _note_order(name: str, text: str, notes: list[str], *, day_first: bool) -> None:
+    parts = _SLASHES.fullmatch(text)
+    if parts is None:
+        return
+    if day_first:
+        notes.append(f"{name} {shown(text)} is read as day, month, year.")
+    elif parts[1].lstrip("0") != parts[2].lstrip("0") and int(parts[2]) <= 12:
+        notes.append(f"{name} {shown(text)} is read as month, day, year; it could be day, month, year.")
+
+
+def _parsed(name: str, texts: Iterable[str], notes: list[str], *, day_first: bool) -> Iterator[datetime]:
     for text in texts:
-        when = parse_time(text)
+        when = parse_time(text, day_first=day_first)
         if when is None:
             notes.append(f"{name} {shown(text)} is not a time between {EARLIEST.year} and {LATEST.year}.")
         else:
+            _note_order(name, text, notes, day_first=day_first)
             yield when
 
 

@@ -12,7 +12,10 @@ from connectors.addresses import shown
 from connectors.errors import NotableError
 
 _HEAD = re.compile(r"\s*\d+(?:\.\d+)?,\s*(?=[^\s,=\"]+=)")
-_PAIR = re.compile(r'([^\s,="]+)=(?:"((?:[^"\\]|\\.)*+)"|([^\s,"]*+))(?:,\s*|\s*\Z)', re.DOTALL)
+_KEY_AND_VALUE = r'([^\s,="]+)=(?:"((?:[^"\\]|\\.)*+)"|([^\s,"]*+))'
+_PAIR = re.compile(_KEY_AND_VALUE + r"(?:,\s*|\s*\Z)", re.DOTALL)
+#: The last pair of a notable behind which another one begins, on a line of its own.
+_LAST_PAIR = re.compile(_KEY_AND_VALUE + r"[^\S\n]*\n(?=" + _HEAD.pattern + r")", re.DOTALL)
 _ESCAPED = re.compile(r"\\([\"\\])")
 
 
@@ -52,3 +55,39 @@ def parse_stash(text: str) -> dict[str, object]:
         fields.setdefault(key, []).append(value)
         position = pair.end()
     return {key: values[0] if len(values) == 1 else values for key, values in fields.items()}
+
+
+def split_stash(text: str, most: int) -> list[str]:
+    """The texts of several notables, one after the other, as an export of raw events has them.
+
+    The pairs are read here too, so that a line within a value never begins a notable. From where they cannot
+    be read, the rest is one text.
+
+    Args:
+        text: begins as `is_stash` says.
+        most: texts at most; the last one then holds the rest.
+    """
+    texts: list[str] = []
+    begun = 0
+    while len(texts) < most - 1:
+        end = _end_of_stash(text, begun)
+        if end == len(text):
+            break
+        texts.append(text[begun:end].strip())
+        begun = end
+    return [*texts, text[begun:].strip()]
+
+
+def _end_of_stash(text: str, begun: int) -> int:
+    """Where the notable that begins at a position ends."""
+    head = _HEAD.match(text, begun)
+    position = head.end() if head else len(text)
+    while position < len(text):
+        last = _LAST_PAIR.match(text, position)
+        if last is not None:
+            return last.end()
+        pair = _PAIR.match(text, position)
+        if pair is None:
+            return len(text)
+        position = pair.end()
+    return len(text)

@@ -45,6 +45,19 @@ HOUR = (epoch("2026-03-02T10:00:00.5"), epoch("2026-03-02T11:00:00"))
         ("1772445600.250000000", utc("2026-03-02T10:00:00.25")),
         ("1772445600250", utc("2026-03-02T10:00:00.25")),
         ("2026-03-02T10:00:00", datetime(2026, 3, 2, 10)),  # noqa: DTZ001 - that it is naive is the point
+        ("05/12/2019 18:35:06", datetime(2019, 5, 12, 18, 35, 6)),  # noqa: DTZ001
+        ("5/2/2019 8:05:06.25", datetime(2019, 5, 2, 8, 5, 6, 250_000)),  # noqa: DTZ001
+        ("05/12/2019 06:35:06 pm", datetime(2019, 5, 12, 18, 35, 6)),  # noqa: DTZ001
+        ("05/12/2019 12:35:06 AM", datetime(2019, 5, 12, 0, 35, 6)),  # noqa: DTZ001
+        ("25/12/2019 18:35:06", None),
+        ("02/30/2019 18:35:06", None),
+        ("05/12/2019 18:35:06 PM", None),
+        ("05/12/2019 00:35:06 AM", None),
+        ("05/12/1999 18:35:06", None),
+        ("05/12/0000 18:35:06", None),
+        ("05/12/19 18:35:06", None),
+        ("05/12/2019", None),
+        ("05-12-2019 18:35:06", None),
         ("1601-01-01T00:00:00Z", None),
         ("9999-12-31T23:59:59-12:00", None),
         ("0001-01-01T00:00:00+14:00", None),
@@ -66,6 +79,33 @@ HOUR = (epoch("2026-03-02T10:00:00.5"), epoch("2026-03-02T11:00:00"))
 )
 def test_one_time(text: str, expected: datetime | None) -> None:
     assert parse_time(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "span", "notes"),
+    [
+        (
+            "05/12/2019 18:35:06",
+            "05/13/2019 18:35:06",
+            ("2019-05-12", "2019-05-13"),
+            ["month, day, year; it"],
+        ),
+        ("05/05/2019 18:35:06", "05/13/2019 18:35:06", ("2019-05-05", "2019-05-13"), []),
+        (
+            "05/12/2019 18:35:06",
+            "13/12/2019 18:35:06",
+            ("2019-12-05", "2019-12-13"),
+            ["day, month, year"] * 2,
+        ),
+        ("13/12/2019 18:35:06", "05/14/2019 18:35:06", ("2019-12-13", None), ["day, month", "is not a time"]),
+    ],
+)
+def test_a_date_with_slashes_is_read_in_one_order_and_noted(
+    first: str, last: str, span: tuple[str, str | None], notes: list[str]
+) -> None:
+    times = read(first, last)
+    assert (times.first, times.last) == tuple(day and utc(f"{day}T18:35:06") for day in span)
+    assert [want in note for want, note in zip(notes, times.notes, strict=True)] == [True] * len(notes)
 
 
 def test_without_offset_the_zone_decides() -> None:

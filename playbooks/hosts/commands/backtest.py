@@ -170,6 +170,7 @@ def _given(
     cases = gather_cases(InProcess(), edr, given.notables if given else raised, settings)
     if given is None:
         return Given(cases, log_run, rejected, tuple(notes))
+    notes.extend(given.notes)
     if found := len(set(inputs.in_folders) & set(inputs.notables)):
         holds = "holds" if found == 1 else "hold"
         notes.append(f"{count(found, 'file')} in the folders {holds} notables: cases are made of those.")

@@ -128,6 +128,7 @@ def run(
         notes = (
             _left(raised, reports, log_run.edr, settings, splunk) if log_run is not None and beside else []
         )
+        notes += given.notes if given else []
         asked = log_run is not None or asked_edr is not None
         kept = keep(reports, folder, of_splunk, settings, asked=asked, edr=asked_edr, back=splunk.write_back)
         reports = kept.reports

@@ -1,0 +1,141 @@
+"""The inputs of a command: what an alert action's payload names is read, and what is not is told."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from actions.profiles.regsvcs import PROFILE
+from connectors.facts.notable import NotableSource
+from connectors.siem.notable import parse_notables
+from playbooks.hosts.given_notables import GivenNotables, read_notables
+from playbooks.settings import Settings
+from tests.notable_forms import (
+    NOTABLE,
+    PAYLOAD,
+    SESSION_KEY,
+    Row,
+    alert_xml,
+    csv_of,
+    dumped,
+    lines_of,
+    table,
+)
+
+FIRST = {name: value for name, value in NOTABLE.items() if name not in ("event_id", "search_name")}
+SECOND = FIRST | {"dest_ip": "104.20.208.21"}
+
+
+def given(path: Path, raw: bytes) -> GivenNotables:
+    file = path / "payload"
+    file.write_bytes(raw)
+    return read_notables([str(file)], Settings(), [PROFILE])
+
+
+def payload(file: object, row: Row = FIRST) -> dict[str, object]:
+    return PAYLOAD | {"results_file": str(file), "result": row}
+
+
+@pytest.mark.parametrize("name", ["results.csv.gz", "results.csv", "json"])
+@pytest.mark.parametrize("xml", [False, True])
+def test_all_rows_of_an_alert_are_worked(tmp_path: Path, name: str, xml: bool) -> None:
+    file = tmp_path / name
+    text = csv_of([FIRST, SECOND], encoded=True).encode()
+    file.write_bytes(
+        {"results.csv": text, "json": dumped(table([FIRST, SECOND]))}.get(name, gzip.compress(text))
+    )
+    raw = alert_xml(payload(file), FIRST).encode() if xml else dumped(payload(file))
+    read = given(tmp_path, raw)
+    assert [each.dest_ip for each in read.notables] == [FIRST["dest_ip"], SECOND["dest_ip"]]
+    assert {each.search_name for each in read.notables} == {PAYLOAD["search_name"]}
+    assert {each.source for each in read.notables} == {NotableSource.WEBHOOK}
+    assert (read.errors, read.notes) == ([], [])
+    # The first row is what it would have been without the file.
+    assert read.notables[0] == parse_notables(raw).notables[0]
+
+
+def test_a_row_of_the_file_that_is_rejected_can_be_read_again(tmp_path: Path) -> None:
+    file = tmp_path / "results.csv.gz"
+    file.write_bytes(gzip.compress(csv_of([FIRST, FIRST | {"dest_ip": "x"}]).encode()))
+    read = given(tmp_path, dumped(payload(file)))
+    (rejected,) = read.rejected
+    assert (rejected.position, rejected.error.field, len(read.notables)) == (2, "dest_ip", 1)
+    assert SESSION_KEY not in rejected.raw
+    assert parse_notables(rejected.raw).rejected[0].error.problem == rejected.error.problem
+
+
+@pytest.mark.parametrize(
+    ("held", "why"),
+    [
+        (None, "No such file"),
+        (b"", "is empty"),
+        (csv_of([FIRST]).split("\n")[0].encode(), "it holds no row"),
+        (gzip.compress(csv_of([FIRST]).encode())[:-9], "cut or damaged"),
+        (gzip.compress(bytes(9 * 2**20)), "larger than 8 MiB unpacked"),
+        (b"root:x:0:0:root:/root:/bin/sh\n", "is no JSON"),
+    ],
+)
+def test_a_file_that_cannot_be_read_leaves_the_first_row_and_is_told(
+    tmp_path: Path, held: bytes | None, why: str
+) -> None:
+    file = tmp_path / "results.csv.gz"
+    if held is not None:
+        file.write_bytes(held)
+    read = given(tmp_path, dumped(payload(file)))
+    (notable,) = read.notables
+    (note,) = read.notes
+    assert notable.dest_ip == FIRST["dest_ip"]
+    assert (why in note, "there may be more" in note, "--notable" in note) == (True, True, True)
+    assert notable.notes[-1] in note
+    assert "root" not in note.replace(str(tmp_path), "")
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "/", "\x00", "pipe", "x\x1b[2J" * 10])
+def test_no_device_is_read_and_no_pipe_waited_for(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "pipe"
+    os.mkfifo(file)
+    read = given(tmp_path, dumped(payload(file if name == "pipe" else name)))
+    assert len(read.notables) == 1
+    assert "there may be more" in read.notes[0]
+    assert "\x1b" not in read.notes[0]
+
+
+def test_a_file_that_names_a_file_is_not_followed(tmp_path: Path) -> None:
+    file = tmp_path / "inner"
+    file.write_bytes(dumped(payload(tmp_path / "more", SECOND)))
+    (tmp_path / "more").write_text(csv_of([FIRST, FIRST, FIRST]))
+    assert [each.dest_ip for each in given(tmp_path, dumped(payload(file))).notables] == [SECOND["dest_ip"]]
+
+
+def test_each_of_several_payloads_is_followed(tmp_path: Path) -> None:
+    file = tmp_path / "results.csv"
+    file.write_text(csv_of([FIRST, SECOND]))
+    read = given(tmp_path, lines_of(payload(file), payload(tmp_path / "gone"), NOTABLE))
+    assert len(read.notables) == 4
+    assert len(read.notes) == 1
+
+
+def test_only_a_command_follows_the_file(tmp_path: Path) -> None:
+    """The parser alone, as the webhook and SOAR use it, reads no file."""
+    file = tmp_path / "results.csv"
+    file.write_text(csv_of([FIRST, SECOND]))
+    assert len(parse_notables(dumped(payload(file))).notables) == 1
+
+
+@pytest.mark.parametrize("raw", [dumped(payload("x")), alert_xml(PAYLOAD, FIRST).encode()])
+def test_a_payload_that_cannot_be_read_is_kept_without_its_session_key(tmp_path: Path, raw: bytes) -> None:
+    (kept,) = given(tmp_path, raw[:-20].replace(b"configuration", b"settings")).unread
+    assert b"session_key" in kept
+    assert f"session_key>{SESSION_KEY}".encode() not in kept
+    assert f'"session_key": "{SESSION_KEY}'.encode() not in kept
+
+
+def test_notes_of_several_sources_are_kept() -> None:
+    first = GivenNotables(notes=["a"])
+    first.add(GivenNotables(notes=["b"]))
+    assert first.notes == ["a", "b"]
+    assert json.loads(dumped(first.notes)) == ["a", "b"]

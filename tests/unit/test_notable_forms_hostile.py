@@ -1,0 +1,263 @@
+"""The readers of an input against anything: bounds, bombs, cut files, and properties over rows and texts."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from connectors.errors import NotableError
+from connectors.siem.input.candidate import MAX_INPUT, MAX_NOTABLES, Candidate
+from connectors.siem.input.rows import MAX_COLUMNS, MAX_HEADER
+from connectors.siem.notable import ParsedInput, parse_notables
+from connectors.siem.notable_input import open_candidates, read_objects
+from connectors.siem.stash import is_stash, parse_stash, split_stash
+from tests.notable_forms import FORMS, NOTABLE, columns, csv_of, dumped, stash_of, table, xml_of
+
+
+def refusal(raw: bytes | str) -> str:
+    with pytest.raises(NotableError) as caught:
+        parse_notables(raw)
+    assert caught.value.field in ("input", "fields")
+    assert caught.value.remedy
+    return str(caught.value)
+
+
+def answered(raw: bytes | str) -> ParsedInput:
+    """What is read of an input; nothing of one that is refused as a whole."""
+    try:
+        return parse_notables(raw)
+    except NotableError:
+        return ParsedInput((), ())
+
+
+# --- compressed ----------------------------------------------------------------------------------
+
+
+def test_a_bomb_is_refused_without_being_unpacked() -> None:
+    many = gzip.compress(bytes(MAX_INPUT // 2 + 1)) * 2
+    for bomb in (gzip.compress(bytes(2 * MAX_INPUT), compresslevel=1), many):
+        assert len(bomb) < MAX_INPUT
+        assert "8 MiB unpacked" in refusal(bomb)
+
+
+def test_an_input_of_the_largest_size_is_read_compressed() -> None:
+    text = json.dumps(NOTABLE | {"other": ""})
+    full = text.replace('"other": ""', f'"other": "{"x" * (MAX_INPUT - len(text))}"')
+    assert parse_notables(gzip.compress(full.encode())).notables == parse_notables(full).notables != ()
+
+
+@pytest.mark.parametrize("cut", [3, 10, 40, -9, -1])
+def test_a_cut_gzip_file_is_refused(cut: int) -> None:
+    assert "cut or damaged" in refusal(gzip.compress(dumped(NOTABLE))[:cut])
+
+
+def test_a_damaged_gzip_file_is_refused() -> None:
+    raw = bytearray(gzip.compress(dumped(NOTABLE)))
+    raw[-8] ^= 1  # the checksum
+    assert "cut or damaged" in refusal(bytes(raw))
+    raw = bytearray(gzip.compress(dumped(NOTABLE)))
+    raw[2] = 7  # the method
+    assert "cut or damaged" in refusal(bytes(raw))
+
+
+def test_members_of_a_gzip_file_are_one_text() -> None:
+    raw = gzip.compress(csv_of([NOTABLE]).encode()) + gzip.compress(
+        csv_of([NOTABLE]).split("\n", 1)[1].encode()
+    )
+    assert len(parse_notables(raw).notables) == 2
+
+
+def test_compressed_twice_is_told() -> None:
+    assert "compressed twice" in refusal(gzip.compress(gzip.compress(dumped(NOTABLE))))
+
+
+# --- size ----------------------------------------------------------------------------------------
+
+
+def test_a_million_columns_are_refused() -> None:
+    names = "0," * 1_000_000
+    assert "more than 4,096 columns" in refusal(f"dest,{names}\nx\n")
+    listed = names.replace("0", '"0"')
+    for rest in ('"rows":[["x"]]', '"columns":[]'):
+        (rejected,) = parse_notables(f'{{"fields":[{listed[:-1]}],{rest}}}').rejected
+        assert "more than 4,096 columns" in rejected.error.problem
+
+
+def test_names_too_long_or_too_long_for_so_many_rows_are_refused() -> None:
+    assert "names of more than" in refusal(f"dest,{'x' * MAX_HEADER}\nA,b\n")
+    wide = f"dest,{'x' * (MAX_HEADER - 4)}"
+    assert "too long for so many rows" in refusal(f"{wide}\n{'A,b\n' * 2100}")
+    assert len(parse_notables(f"{wide}\n{'A,b\n' * 20}").rejected) == 20
+    names = ["dest", "x" * (MAX_HEADER - 4)]
+    (rejected,) = parse_notables(dumped({"fields": names, "rows": [["A", "b"]] * 2100})).rejected
+    assert "too long for so many rows" in rejected.error.problem
+
+
+def test_a_table_of_the_most_columns_is_read() -> None:
+    wide = NOTABLE | {f"c{n}": "" for n in range(MAX_COLUMNS - len(NOTABLE))}
+    for raw in (csv_of([wide]).encode(), dumped(table([wide])), dumped(columns([wide]))):
+        assert len(parse_notables(raw).notables) == 1
+    assert "columns" in refusal(csv_of([wide | {"one more": ""}]))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "dest,user\n" + "A,b\n" * (MAX_NOTABLES + 1),
+        json.dumps({"fields": ["dest"], "rows": [["A"]] * (MAX_NOTABLES + 1)}),
+        json.dumps({"fields": ["dest"], "columns": [["A"] * (MAX_NOTABLES + 1)]}),
+        json.dumps({"data": [{}] * (MAX_NOTABLES + 1)}),
+        "<results>" + "<result/>" * (MAX_NOTABLES + 1) + "</results>",
+        "1, a=b\n" * (MAX_NOTABLES + 1),
+    ],
+)
+def test_too_many_rows_are_refused(raw: str) -> None:
+    assert "more than 10,000" in refusal(raw)
+
+
+def test_envelopes_in_envelopes_are_refused() -> None:
+    data: object = NOTABLE
+    for _ in range(4):
+        data = {"data": [data]}
+    assert len(parse_notables(dumped(data)).notables) == 1
+    (rejected,) = parse_notables(dumped({"data": [data]})).rejected
+    assert "wrapped more than 4 times" in rejected.error.problem
+    for _ in range(400):
+        data = {"items": [data]}
+    assert len(parse_notables(dumped(data)).rejected) == 1
+
+
+# --- XML -----------------------------------------------------------------------------------------
+
+ROW = "<result><field k='user'><value><text>&e;</text></value></field></result>"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        f"<!DOCTYPE r [<!ENTITY e 'x'>]><results>{ROW}</results>",
+        f"<?xml version='1.0'?><!DOCTYPE r SYSTEM 'file:///etc/hostname'><results>{ROW}</results>",
+        f"<!-- a --><!DOCTYPE results [<!ENTITY e SYSTEM 'file:///etc/hostname'>]><results>{ROW}</results>",
+        f"<results/><!DOCTYPE r [<!ENTITY a 'x'><!ENTITY e '&a;&a;&a;'>]><results>{ROW}</results>",
+        f"<results><!ENTITY e 'x'>{ROW}</results>",
+    ],
+)
+def test_a_doctype_is_refused(raw: str) -> None:
+    assert "DOCTYPE" in refusal(raw)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        f"<results>{ROW}</results>",  # an entity that nothing defines
+        "<results><result>",
+        "<results></all><all></results>",
+        "<results>\x00</results>",
+        "<results>\x1b[2J</results>",
+        "<results a='1' a='2'/>",
+        "<",
+        "<<<",
+        "<!--",
+        "<?xml version='1.0'?>",
+        "<a" * 1000,
+    ],
+)
+def test_what_is_no_xml_is_refused(raw: str) -> None:
+    assert "\x1b" not in refusal(raw)
+
+
+def test_elements_nested_deep_or_in_strange_places_do_no_harm() -> None:
+    assert parse_notables("<results>" + "<a>" * 200_000 + "</a>" * 200_000 + "</results>") == ParsedInput(
+        (), ()
+    )
+    value = "<value><text>A<result><text>B</text></result></text></value>"
+    row = f"<result><field k='dest'>{value}</field></result>"
+    strange = f"<results><value><text>x</text></value>{row}</results>"
+    (candidate,) = open_candidates(read_objects(strange))
+    assert set(candidate.fields) == {"dest"}
+    (candidate,) = open_candidates(read_objects("<results><result><field/></result></results>"))
+    assert candidate.fields == {"": []}
+
+
+# --- anything ------------------------------------------------------------------------------------
+
+#: A flaw in the word "preview" itself would make two notables of an export.
+FORM_BYTES = sorted(raw for name, raw in FORMS.items() if "previews" not in name)
+
+
+@given(st.sampled_from(FORM_BYTES), st.integers(0, 2**32), st.sampled_from(["cut", "flip", "drop"]))
+@settings(max_examples=120)
+def test_a_damaged_form_is_answered(raw: bytes, seed: int, harm: str) -> None:
+    dice = random.Random(seed)  # noqa: S311  no secret
+    at = dice.randrange(len(raw))
+    damaged = {
+        "cut": raw[:at],
+        "flip": raw[:at] + bytes([raw[at] ^ (1 << dice.randrange(8))]) + raw[at + 1 :],
+        "drop": raw[:at] + raw[at + 1 + dice.randrange(40) :],
+    }[harm]
+    parsed = answered(damaged)
+    # What is damaged within a value is still this one notable, and never two.
+    assert len(parsed.notables) <= 1
+
+
+@given(st.text(st.sampled_from(list('",\r\n$;a=<>{}[]&1 \x00\ud800')), max_size=40))
+@example('"')
+@example("a,b")
+@settings(max_examples=100)
+def test_any_cells_below_a_header_are_answered(text: str) -> None:
+    parsed = answered(f"dest,user,__mv_user\n{text}")
+    assert all(each.raw for each in parsed.rejected)
+
+
+CELLS = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], include_characters="\n\t"), max_size=8
+)
+TABLES = st.lists(st.lists(CELLS, min_size=3, max_size=3), min_size=1, max_size=4)
+
+
+@given(TABLES)
+@settings(max_examples=75)
+def test_what_is_written_in_any_form_is_read_back(rows: list[list[str]]) -> None:
+    named = [dict(zip(("dest", "user", "text"), row, strict=True)) for row in rows]
+    for raw in (
+        dumped(table(named)),
+        dumped(columns(named)),
+        csv_of(named).encode(),
+        csv_of(named, newline="\r\n", encoded=True).encode(),
+        xml_of(named).encode(),
+    ):
+        read = [candidate.fields for candidate in open_candidates(read_objects(raw))]
+        # An empty line of CSV is no row.
+        assert [dict(each) for each in read if any(each.values())] == [r for r in named if any(r.values())]
+
+
+@given(st.lists(st.lists(st.integers(0, 9), max_size=4), max_size=6), st.integers(1, 3))
+@settings(max_examples=75)
+def test_rows_are_taken_or_rejected_one_by_one(rows: list[list[int]], width: int) -> None:
+    names = ["dest", "user", "src"][:width]
+    raw = dumped({"fields": names, "rows": rows})
+    candidates = open_candidates(read_objects(raw))
+    assert [candidate.problem is None for candidate in candidates] == [len(row) == width for row in rows]
+    assert all(isinstance(candidate, Candidate) for candidate in candidates)
+
+
+@given(st.lists(st.text(st.sampled_from(list('1, ="\\ab\n')), max_size=16), min_size=1, max_size=4))
+@settings(max_examples=75)
+def test_notables_of_the_index_are_never_cut_within_a_value(values: list[str]) -> None:
+    texts = [stash_of({"search_name": "x", "user": value}) for value in values]
+    assert split_stash("\n".join(texts), MAX_NOTABLES) == texts
+    assert [parse_stash(each)["user"] for each in texts] == values
+
+
+@given(st.text(st.sampled_from(list('1, ="\\ab\n')), max_size=60), st.integers(1, 5))
+@settings(max_examples=75)
+def test_of_any_text_of_the_index_nothing_is_lost(text: str, most: int) -> None:
+    if is_stash(text):
+        parts = split_stash(text, most)
+        assert len(parts) <= most
+        assert "".join("".join(parts).split()) == "".join(text.split())
