@@ -79,6 +79,7 @@ SHAPES: tuple[Shape, ...] = (
     Shape(rows.has_columns, rows.open_columns),
     Shape(pages.has_results, pages.open_results),
     Shape(alerts.has_result, alerts.open_result),
+    Shape(alerts.is_bare_payload, alerts.open_bare_payload),
     Shape(pages.has_findings, pages.open_findings),
     Shape(pages.is_page, pages.open_page),
     Shape(pages.is_bare_container, pages.open_bare_container),
@@ -169,7 +170,7 @@ def _json_lines(text: str) -> list[object] | None:
         try:
             item = orjson.loads(line)
         except orjson.JSONDecodeError as exc:
-            read.append(BrokenLine(line.strip(), f"is no JSON: {exc}"))
+            read.append(BrokenLine(alerts.without_session_key(line.strip()), f"is no JSON: {exc}"))
             continue
         objects += isinstance(item, dict) and line.startswith("{")
         read.append(item)

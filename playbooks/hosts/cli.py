@@ -69,7 +69,9 @@ def run(
     notable: Annotated[
         list[str] | None,
         typer.Option(
-            "--notable", metavar="FILE|-", help="Notables as JSON, repeatable; '-' is standard input."
+            "--notable",
+            metavar="FILE|-",
+            help="Notables as JSON, CSV or XML; repeatable; '-' is standard input.",
         ),
     ] = None,
     config: Config = None,
@@ -375,7 +377,9 @@ def backtest(
     notable: Annotated[
         list[str] | None,
         typer.Option(
-            "--notable", metavar="FILE|-", help="Notables as JSON, repeatable; '-' is standard input."
+            "--notable",
+            metavar="FILE|-",
+            help="Notables as JSON, CSV or XML; repeatable; '-' is standard input.",
         ),
     ] = None,
     against: Annotated[

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from pathlib import Path
 from actions.profile import Profile
 from connectors.errors import ConnectorError, InputError, NotableError
 from connectors.facts.notable import Notable
-from connectors.siem.input.alerts import all_rows, results_file_of
+from connectors.siem.input.alerts import all_rows, results_file_of, without_session_key
 from connectors.siem.notable import ParsedInput, RejectedNotable, notables_from_object
 from connectors.siem.notable_input import MAX_INPUT, open_candidates, read_objects
 from playbooks.profiles import of_profiles
@@ -21,11 +20,6 @@ from playbooks.report.display import visible
 from playbooks.settings import Settings
 
 _STDIN = "-"
-
-#: The session key in the payload of an alert action, as JSON and as XML.
-_SESSION_KEY = re.compile(
-    rb"""("session_key"\s*:\s*")(?:[^"\\]|\\.)*+|(<session_key>)[^<]*+""",
-)
 
 
 @dataclass(slots=True)
@@ -86,7 +80,7 @@ def read_notables(names: Sequence[str], settings: Settings, profiles: Sequence[P
             if len(raw) > MAX_INPUT:
                 given.too_large += 1
             else:
-                given.unread.append(_SESSION_KEY.sub(rb"\1\2", raw))
+                given.unread.append(without_session_key(raw.decode("latin-1")).encode("latin-1"))
             continue
         given.notables.extend(parsed.notables)
         given.rejected.extend(parsed.rejected)

@@ -14,6 +14,7 @@ from connectors.facts.notable import NotableSource
 from connectors.siem.notable import parse_notables
 from playbooks.hosts.given_notables import GivenNotables, read_notables
 from playbooks.settings import Settings
+from tests.cli_runs import Invoke, invoking
 from tests.notable_forms import (
     NOTABLE,
     PAYLOAD,
@@ -30,6 +31,13 @@ FIRST = {name: value for name, value in NOTABLE.items() if name not in ("event_i
 SECOND = FIRST | {"dest_ip": "104.20.208.21"}
 
 
+@pytest.fixture
+def invoke(
+    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path
+) -> Invoke:
+    return invoking(monkeypatch, capfdbinary, data=tmp_path / "data")
+
+
 def given(path: Path, raw: bytes) -> GivenNotables:
     file = path / "payload"
     file.write_bytes(raw)
@@ -37,7 +45,7 @@ def given(path: Path, raw: bytes) -> GivenNotables:
 
 
 def payload(file: object, row: Row = FIRST) -> dict[str, object]:
-    return PAYLOAD | {"results_file": str(file), "result": row}
+    return {**PAYLOAD, "results_file": str(file), "result": row}
 
 
 @pytest.mark.parametrize("name", ["results.csv.gz", "results.csv", "json"])
@@ -66,6 +74,8 @@ def test_a_row_of_the_file_that_is_rejected_can_be_read_again(tmp_path: Path) ->
     assert (rejected.position, rejected.error.field, len(read.notables)) == (2, "dest_ip", 1)
     assert SESSION_KEY not in rejected.raw
     assert parse_notables(rejected.raw).rejected[0].error.problem == rejected.error.problem
+    mended = parse_notables(rejected.raw.replace('"x"', '"8.8.8.8"')).notables[0]
+    assert (mended.search_name, mended.source) == (PAYLOAD["search_name"], NotableSource.WEBHOOK)
 
 
 @pytest.mark.parametrize(
@@ -138,4 +148,25 @@ def test_notes_of_several_sources_are_kept() -> None:
     first = GivenNotables(notes=["a"])
     first.add(GivenNotables(notes=["b"]))
     assert first.notes == ["a", "b"]
-    assert json.loads(dumped(first.notes)) == ["a", "b"]
+
+
+class TestCommand:
+    def test_a_payload_on_standard_input(self, invoke: Invoke, tmp_path: Path) -> None:
+        file = tmp_path / "results.csv.gz"
+        missing = invoke("run", "--notable", "-", "--json", stdin=dumped(payload(file)))
+        file.write_bytes(gzip.compress(csv_of([FIRST, SECOND]).encode()))
+        whole = invoke("run", "--notable", "-", "--json", stdin=dumped(payload(file)))
+        assert (missing.code, whole.code) == (0, 0)
+        (note,) = json.loads(missing.out)["notes"]
+        assert "there may be more" in note
+        assert note in missing.err
+        found = [each["facts"]["notables"] for each in json.loads(whole.out)["cases"]]
+        assert sum(map(len, found)) == 2
+        assert json.loads(whole.out)["notes"] == []
+
+    def test_a_log_is_told_its_option(self, invoke: Invoke, examples: Path) -> None:
+        for log in ("stealer/sysmon.xml", "installer/sysmon.ndjson"):
+            result = invoke("run", "--notable", examples / log)
+            assert result.code == 2
+            assert "is a Sysmon log, not a notable. Give a Sysmon log with --sysmon" in result.err
+            assert invoke("run", "--sysmon", examples / log).code == 0

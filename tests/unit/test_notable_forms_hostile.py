@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import tracemalloc
 
 import pytest
 from hypothesis import example, given, settings
@@ -43,6 +44,13 @@ def test_a_bomb_is_refused_without_being_unpacked() -> None:
     for bomb in (gzip.compress(bytes(2 * MAX_INPUT), compresslevel=1), many):
         assert len(bomb) < MAX_INPUT
         assert "8 MiB unpacked" in refusal(bomb)
+    bomb = gzip.compress(bytes(8 * MAX_INPUT), compresslevel=1)
+    tracemalloc.start()
+    try:
+        assert "8 MiB unpacked" in refusal(bomb)
+        assert tracemalloc.get_traced_memory()[1] < 4 * MAX_INPUT
+    finally:
+        tracemalloc.stop()
 
 
 def test_an_input_of_the_largest_size_is_read_compressed() -> None:

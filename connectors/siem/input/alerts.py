@@ -1,21 +1,25 @@
 """What an alert sends on: the body of the webhook action, and the payload of an alert action.
 
 Both hold the first row of the results. A payload also names the file with all rows, `results_file`. Splunk
-writes the session key of the alert's owner into it, and the action's own settings; neither is kept.
+writes the session key of the alert's owner into it, and the action's own settings; neither is kept. Of a
+text that cannot be read, the key is taken out by its name.
 https://docs.splunk.com/Documentation/Splunk/latest/AdvancedDev/ModAlertsLog
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import cast
 
 from connectors.facts.notable import NotableSource
-from connectors.siem.input.candidate import Candidate
+from connectors.siem.input.candidate import Candidate, refused
 from connectors.siem.notable_fields import Fields
 
 #: Of a payload, what opens other doors; it is dropped where the payload is read.
 SECRETS = frozenset({"session_key", "configuration"})
+
+_SESSION_KEY = re.compile(r"""("session_key"\s*:\s*")(?:[^"\\]|\\.)*+|(<session_key>)[^<]*+""")
 
 #: Beside "result" these mean a webhook body or a payload; an export row has preview, offset and lastrow.
 _ALERT_NAMES = frozenset({"search_name", "sid", "results_link", "results_file"})
@@ -35,8 +39,27 @@ def open_result(item: Fields) -> Iterator[Candidate]:
     if _ALERT_NAMES.isdisjoint(item):
         yield Candidate(row, None, item, preview=item.get("preview") is True)
         return
-    kept = item if SECRETS.isdisjoint(item) else {k: v for k, v in item.items() if k not in SECRETS}
-    yield Candidate({**row, **_added(item, row)}, NotableSource.WEBHOOK, kept)
+    yield Candidate({**row, **_added(item, row)}, NotableSource.WEBHOOK, _without_secrets(item))
+
+
+def is_bare_payload(item: Fields) -> bool:
+    """True for a payload without the first row."""
+    return not SECRETS.isdisjoint(item) or "results_file" in item
+
+
+def open_bare_payload(item: Fields) -> Iterator[Candidate]:
+    """The refusal, which says what to give."""
+    yield refused(
+        _without_secrets(item),
+        "result",
+        "is missing: the payload of an alert action holds the first row there",
+        "Give the file that results_file names",
+    )
+
+
+def without_session_key(text: str) -> str:
+    """A text that could not be read, for keeping."""
+    return _SESSION_KEY.sub(lambda found: found[1] or found[2], text)
 
 
 def results_file_of(item: object) -> str:
@@ -44,9 +67,7 @@ def results_file_of(item: object) -> str:
 
     Only a caller that may read files for the sender of the payload opens it.
     """
-    if not isinstance(item, Mapping) or not has_result(item):
-        return ""
-    path = item.get("results_file")
+    path = item.get("results_file") if isinstance(item, Mapping) else None
     return path if isinstance(path, str) else ""
 
 
@@ -67,3 +88,9 @@ def all_rows(payload: Fields, rows: Iterable[Candidate]) -> list[Candidate]:
 
 def _added(item: Fields, row: Fields) -> dict[str, object]:
     return {name: item[name] for name in _ADDED if name in item and not row.get(name)}
+
+
+def _without_secrets(item: Fields) -> Fields:
+    if SECRETS.isdisjoint(item):
+        return item
+    return {name: value for name, value in item.items() if name not in SECRETS}
