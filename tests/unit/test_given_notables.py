@@ -68,13 +68,13 @@ def test_all_rows_of_an_alert_are_worked(tmp_path: Path, name: str, xml: bool) -
 
 def test_a_row_of_the_file_that_is_rejected_can_be_read_again(tmp_path: Path) -> None:
     file = tmp_path / "results.csv.gz"
-    file.write_bytes(gzip.compress(csv_of([FIRST, FIRST | {"dest_ip": "x"}]).encode()))
+    file.write_bytes(gzip.compress(csv_of([FIRST, FIRST | {"event_id": "x" * 1025}]).encode()))
     read = given(tmp_path, dumped(payload(file)))
     (rejected,) = read.rejected
-    assert (rejected.position, rejected.error.field, len(read.notables)) == (2, "dest_ip", 1)
+    assert (rejected.position, rejected.error.field, len(read.notables)) == (2, "event_id", 1)
     assert SESSION_KEY not in rejected.raw
     assert parse_notables(rejected.raw).rejected[0].error.problem == rejected.error.problem
-    mended = parse_notables(rejected.raw.replace('"x"', '"8.8.8.8"')).notables[0]
+    mended = parse_notables(rejected.raw.replace("x" * 1025, "x")).notables[0]
     assert (mended.search_name, mended.source) == (PAYLOAD["search_name"], NotableSource.WEBHOOK)
 
 

@@ -138,6 +138,9 @@ def test_envelopes_in_envelopes_are_refused() -> None:
     for _ in range(400):
         data = {"items": [data]}
     assert len(parse_notables(dumped(data)).rejected) == 1
+    for name in ("_source", "Event", "result", "container", "consolidated_findings"):
+        raw = f'{{"{name}":' * 1000 + "{}" + "}" * 1000
+        assert answered(f"[{raw}]").notables == ()
 
 
 # --- XML -----------------------------------------------------------------------------------------

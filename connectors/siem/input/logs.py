@@ -33,10 +33,8 @@ def is_log_event(item: Fields) -> bool:
     """True for one event of a log: flat, nested as a collector writes it, or with its XML in _raw."""
     if not _RAISED.isdisjoint(item) or "@@" in str(item.get("event_id", ""))[:256]:
         return False
-    hit = item.get("_source")
-    if isinstance(hit, Mapping):
-        return is_log_event(hit)
-    if _is_nested(item):
+    hit = item.get("_source")  # a hit of Elasticsearch
+    if _is_nested(hit if isinstance(hit, Mapping) else item):
         return True
     raw = item.get("_raw")
     if isinstance(raw, str) and _EVENT_XML.match(raw) and is_sysmon(raw):

@@ -20,7 +20,10 @@ _CONSOLIDATED = "consolidated_findings"
 #: A list under these names is a page, unless the object has a notable's own fields.
 _LISTS = ("data", "items")
 _NOTABLE_NAMES = frozenset(
-    name for key in ("dest", "process_name", "src_ip", "dest_ip") for tier in CANDIDATES[key] for name in tier
+    name
+    for key in ("machine", "dest", "process_name", "src_ip", "dest_ip")
+    for tier in CANDIDATES[key]
+    for name in tier
 )
 
 #: What a SOAR container has, and nothing else here.
