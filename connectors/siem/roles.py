@@ -18,6 +18,7 @@ name, which whoever owns the address chooses.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from ipaddress import ip_address
 from typing import NamedTuple
 
 from connectors.addresses import canonical_ip
@@ -92,7 +93,7 @@ def roles_of(ends: Ends) -> Roles:
     if not named.texts and meaning is DestMeaning.UNTOLD and not ends.dest.texts:
         named = ends.collector
     hosts = different_hosts(named.texts)
-    far = [*(ends.source.texts if inbound else ends.peer.texts)]
+    far = [*(ends.source.texts if inbound else ends.peer.texts if _is_far(ends) else ())]
     if meaning is DestMeaning.PEER:
         far += [text for text in ends.dest.texts if canonical_ip(text) is None]
     elif meaning is DestMeaning.UNTOLD:
@@ -166,6 +167,13 @@ def _meaning_of_addresses(ends: Ends) -> DestMeaning:
     if not ends.dest_ips:
         return DestMeaning.UNTOLD
     return DestMeaning.PEER if set(addresses).issubset(ends.dest_ips) else DestMeaning.MACHINE
+
+
+def _is_far(ends: Ends) -> bool:
+    """Whether the destination end is the peer's, as far as can be told: an inbound one is the machine's own."""
+    if ends.direction is not Direction.UNKNOWN:
+        return ends.direction is Direction.OUTBOUND
+    return ends.src_ip is None or not ip_address(ends.src_ip).is_global
 
 
 def _machine_of_dest(ends: Ends) -> tuple[str, ...]:

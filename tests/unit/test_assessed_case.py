@@ -29,6 +29,7 @@ def test_all_that_the_decision_needs_is_handed_on() -> None:
     )
     kept = set(type(case).model_fields) - {"facts", "risk"}
     assert kept == {
-        "case_id", "earlier_ids", "host_candidates", "connector", "capabilities", "log_notes", "log_problem_count",
+        "case_id", "earlier_ids", "host_candidates", "connector", "capabilities", "log_notes",
+        "log_problem_count",
     }  # fmt: skip
     assert all(getattr(case, name) == getattr(FOUND, name) for name in kept)

@@ -84,7 +84,7 @@ MACHINE, FOR_PEER, UNTOLD = DestMeaning.MACHINE, DestMeaning.PEER, DestMeaning.U
             id="version 2 made dest of Computer",
         ),
         pytest.param(
-            ends(dest=FAR, peer=FAR, user="CORP\\amira"), Roles("", (), "", UNTOLD, (FAR,)), id="both say it"
+            ends(dest=FAR, peer=FAR, user="CORP\\amira"), Roles("", (), "", UNTOLD), id="both say it"
         ),
         pytest.param(
             ends(dest=FAR, peer=FAR), Roles("", (), "", FOR_PEER, (FAR,)), id="dest is the peer's name"

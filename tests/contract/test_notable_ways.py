@@ -1,4 +1,4 @@
-"""Every notable a Splunk raises of a connection leads to its machine, its peer and its process, over each EDR."""
+"""Every notable a Splunk raises of a connection leads to its machine, peer and process, over each EDR."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from connectors.siem.notable import parse_notables
 from playbooks.grouping import group_cases
 from tests.edr_backends import BACKENDS, FILE, Running, running
 from tests.estate import estate_from
-from tests.notable_forms import WAYS, Conn, Form, raw_of
+from tests.notable_ways import WAYS, Conn, Form, raw_of
 
 SERVER, OTHER_SERVER = "149.154.167.220", "93.184.220.29"
 FAR = "mail.attacker.example"
