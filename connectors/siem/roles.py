@@ -170,7 +170,7 @@ def _meaning_of_addresses(ends: Ends) -> DestMeaning:
 
 
 def _is_far(ends: Ends) -> bool:
-    """Whether the destination end is the peer's, as far as can be told: an inbound one is the machine's own."""
+    """Whether the destination end is the peer's, as far as can be told: inbound it is the machine's own."""
     if ends.direction is not Direction.UNKNOWN:
         return ends.direction is Direction.OUTBOUND
     return ends.src_ip is None or not ip_address(ends.src_ip).is_global

@@ -22,7 +22,7 @@ FAR = "mail.attacker.example"
 #: Two victims of one server, one of them of two servers, one whom a peer called, one whose peer has no name.
 FIRST = Conn(1, "WS01.corp.example", "10.20.4.17", SERVER, FAR)
 SECOND = Conn(2, "WS02.corp.example", "10.20.4.18", SERVER, FAR, user=r"CORP\user02", minute=61)
-CALLED = Conn(4, "WS04.corp.example", "93.184.216.34", "203.0.113.9", "scan.attacker.example", inbound=True)
+CALLED = Conn(4, "WS04.corp.example", "93.184.216.34", "93.184.215.14", "scan.attacker.example", inbound=True)
 NAMELESS = Conn(5, "WS05.corp.example", "10.20.4.21", OTHER_SERVER, "")
 CONNS = (FIRST, SECOND, CALLED, NAMELESS)
 NOW = datetime.fromisoformat("2026-09-24T09:00:00+00:00")
