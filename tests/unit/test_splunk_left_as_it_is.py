@@ -9,7 +9,7 @@ import pytest
 from connectors.ports import NotableUpdate
 from connectors.siem.splunk import reviews
 from connectors.siem.splunk.jobs import Rows, SearchJobs
-from connectors.siem.splunk.notable_update import Current, form_of, signs_of_a_person
+from connectors.siem.splunk.notable_update import Current, decide, form_of, signs_of_a_person
 from connectors.siem.splunk.review_statuses import ReviewStatus, StatusKind, chosen
 from connectors.siem.splunk.reviews import History, Review
 from tests.fakes.splunk_bench import bench
@@ -39,10 +39,8 @@ def decided(
     update: NotableUpdate, current: Current = NEW, history: History | None = None
 ) -> tuple[set[str], tuple[str, ...]]:
     """Names of what is sent, and of what is left."""
-    form, outcome = form_of(
-        update, current, STATUSES, history or History(), event_id=ID, user="soar", told=False
-    )
-    return set(form or {}) - {"ruleUIDs", "comment"}, outcome.left
+    made = decide(update, current, STATUSES, history or History(), user="soar", told=False)
+    return set(form_of(made, ID) or {}) - {"ruleUIDs", "comment"}, made.outcome.left
 
 
 @each_field
@@ -102,6 +100,24 @@ def test_a_label_of_a_status_and_of_a_disposition_are_told_apart() -> None:
     )
     assert chosen(both, StatusKind.STATUS, "benign").id == "4"
     assert chosen(both, StatusKind.DISPOSITION, "benign").id == "disposition:3"
+
+
+@pytest.mark.parametrize(
+    ("held", "left"),
+    [
+        ("disposition:6", False),
+        ("disposition:0", False),
+        ("", False),
+        ("disposition:1", True),
+        ("disposition:77", True),
+    ],
+)
+def test_a_disposition_is_left_whoever_gave_it(held: str, left: bool) -> None:
+    wish = NotableUpdate("x", disposition="disposition:1" if held != "disposition:1" else "Undetermined")
+    now = NEW._replace(disposition=held)
+    assert decided(wish, now) == ((set(), ("disposition",)) if left else ({"disposition"}, ()))
+    ours = Review("soar", "1", "unassigned", "x\nSet: disposition.")
+    assert decided(wish, now, History((ours,))) == ({"disposition"}, ())
 
 
 # --- whose reviews ---------------------------------------------------------------------------

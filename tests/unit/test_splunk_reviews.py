@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from connectors.errors import AuthRejected, Rejected, TimedOut, Transient
 from connectors.ports import NotableUpdate, NotableWritten
-from connectors.siem.splunk import notable_write
+from connectors.siem.splunk import comment_claims
 from connectors.siem.splunk.reviews import LEFT, History, Review, reviews_query, told_comment
 from connectors.siem.splunk.settings import NotablesFrom
 from connectors.state.once import Claimed, MemoryOnce, SqliteOnce
@@ -169,7 +169,7 @@ def test_two_runs_at_once_write_one_comment(tmp_path: Path) -> None:
     with bench() as at:
         given_one(at)
         first, other = (SqliteOnce(tmp_path / "once.db", clock=at.clock) for _ in range(2))
-        key = notable_write._claim_key(at.rest, ID, FULL.comment)
+        key = comment_claims.key_of(at.rest.base, ID, FULL.comment)
         assert first.claim(key, 60) is Claimed.GRANTED  # it is about to write
         with pytest.raises(TimedOut, match="by another run"):
             at.again(once=other).update_notable(ID, FULL)
@@ -183,7 +183,7 @@ def test_a_comment_that_another_run_is_writing_is_waited_for() -> None:
     with bench() as at:
         given_one(at)
         once = MemoryOnce(clock=at.clock)
-        key = notable_write._claim_key(at.rest, ID, FULL.comment)
+        key = comment_claims.key_of(at.rest.base, ID, FULL.comment)
         once.claim(key, 60)
 
         def finish(seconds: float) -> None:

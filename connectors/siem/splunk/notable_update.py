@@ -9,9 +9,10 @@ A comment is written once: where the notable's reviews hold it already, as after
 only what is still to be set is written. Status, owner, urgency and disposition are set only where every
 review is our own account's, or there is none, and status and owner are as the last one left them (of urgency
 and disposition the reviews that are read tell nothing). What our own account alone has set, as its comment
-says, is not a person's: our account must not be one that people use too.
+says, is not a person's: our account must not be one that people use too. A disposition other than that of
+new notables is left even where no review tells of it.
 
-Pure; notable_write.py asks and sends.
+Findings of ES 8 are judged by the same rules. Pure; notable_write.py and finding_write.py ask and send.
 """
 
 from __future__ import annotations
@@ -39,6 +40,10 @@ URGENCIES = ("informational", "low", "medium", "high", "critical")
 #: Longest comment and longest name of an account, in characters.
 MAX_COMMENT = 20_000
 MAX_OWNER = 256
+
+#: A notable without a disposition (ansible-collections/splunk.es, plugins/module_utils/splunk_utils.py: 0 is
+#: "unassigned").
+_NO_DISPOSITION = frozenset({"", "disposition:0"})
 
 _YES = frozenset({"1", "true", "t", "yes"})
 
@@ -112,26 +117,42 @@ def wanted_of(update: NotableUpdate, statuses: Sequence[ReviewStatus]) -> dict[s
     return wanted
 
 
-def form_of(
+class Decided(NamedTuple):
+    """What is written to a notable or a finding.
+
+    Attributes:
+        fields: of each field that is set: the update form's name for it and what is sent.
+        comment: the comment; "" where none is written.
+        notes: lines that stand after it: which fields were set with it, and what was left; "" for none.
+        outcome: what it means.
+    """
+
+    fields: Mapping[str, tuple[str, str]]
+    comment: str
+    notes: str
+    outcome: NotableWritten
+
+
+def decide(
     update: NotableUpdate,
-    current: Current,
+    current: Current | None,
     statuses: Sequence[ReviewStatus],
     history: reviews.History,
     *,
-    event_id: str,
     user: str,
     told: bool,
-) -> tuple[dict[str, str] | None, NotableWritten]:
-    """What to send, and what it means; None to send where all of it is there.
+    unseen: str = "",
+) -> Decided:
+    """What is written, and what is left because a person has set it.
 
     Args:
         update: what is asked for.
-        current: what the notable has now.
+        current: what the notable has now; None where that could not be looked at.
         statuses: what may be set.
         history: its reviews.
-        event_id: the notable's.
         user: our own account; "" where it is not known.
         told: True where the comment is there, or another run has just written it.
+        unseen: why it could not be looked at, a clause.
 
     Raises:
         InputError: as wanted_of.
@@ -140,24 +161,25 @@ def form_of(
     wanted = {
         name: sent
         for name, sent in wanted_of(update, statuses).items()
-        if getattr(current, name).casefold() != sent[1].casefold()
+        if current is None or getattr(current, name).casefold() != sent[1].casefold()
     }
-    left, why = _left(wanted, current, statuses, history, user)
+    left, why = _left(wanted, current, statuses, history, user) if current else (tuple(wanted), unseen)
     because = f"{reviews.LEFT} {', '.join(left)}; {why}." if left else ""
-    settable = {name: sent for name, sent in wanted.items() if name not in left}
-    fields = dict(settable.values())
-    if not told:
-        comment = reviews.told_comment(update.comment, tuple(settable), because)
-        form = {"ruleUIDs": event_id, "comment": comment, **fields}
-        return form, NotableWritten(("comment", *settable), left, because)
-    outcome = NotableWritten(tuple(settable), left, because)
-    if not settable:
-        return None, outcome
-    return {
-        "ruleUIDs": event_id,
-        "comment": reviews.told_comment("", tuple(settable), ""),
-        **fields,
-    }, outcome
+    fields = {name: sent for name, sent in wanted.items() if name not in left}
+    if told:
+        notes = reviews.told_comment("", tuple(fields), "")
+        return Decided(fields, "", notes, NotableWritten(tuple(fields), left, because))
+    notes = reviews.told_comment("", tuple(fields), because)
+    return Decided(fields, update.comment, notes, NotableWritten(("comment", *fields), left, because))
+
+
+def form_of(decided: Decided, event_id: str) -> dict[str, str] | None:
+    """The form to send; None where all of it is there."""
+    if not decided.comment and not decided.fields:
+        return None
+    parts = (reviews.without_marks(decided.comment), decided.notes)
+    comment = "\n".join(part for part in parts if part)
+    return {"ruleUIDs": event_id, "comment": comment, **dict(decided.fields.values())}
 
 
 def _left(
@@ -178,4 +200,21 @@ def _left(
     if not history.whole:
         return tuple(wanted), "who has set it cannot be read (the reviews)"
     changed = history.disagrees(current.status, current.owner)
-    return (tuple(wanted), f"its {changed} is not as the last review left it") if changed else ((), "")
+    if changed:
+        return tuple(wanted), f"its {changed} is not as the last review left it"
+    judged = judgement_of(current, statuses) if "disposition" in wanted else ""
+    if judged and not history.has_set(user, "disposition"):
+        # No review need tell of it: a triage agent may have judged, or a search.
+        return ("disposition",), f"its disposition is {judged[:LONGEST_LABEL]!a}"
+    return (), ""
+
+
+def judgement_of(current: Current, statuses: Sequence[ReviewStatus]) -> str:
+    """The disposition that somebody has given; "" where it has none, or the one that new notables have."""
+    known = {each.id: each for each in statuses if each.kind is StatusKind.DISPOSITION}
+    if current.disposition in _NO_DISPOSITION:
+        return ""
+    held = known.get(current.disposition)
+    if held is None:
+        return current.disposition
+    return "" if held.default else held.label

@@ -5,23 +5,22 @@ What may be written is decided in notable_update.py.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from connectors.errors import BadResponse, ConnectorError, InputError, Rejected, TimedOut
+from connectors.errors import BadResponse, Rejected
 from connectors.http.deadline import Deadline
 from connectors.ports import NotableUpdate, NotableWritten
 from connectors.siem.notable import MAX_EVENT_ID
-from connectors.siem.splunk import reviews
+from connectors.siem.splunk import comment_claims, reviews
 from connectors.siem.splunk.jobs import SearchJobs
-from connectors.siem.splunk.notable_update import current_of, form_of, wanted_of
+from connectors.siem.splunk.notable_update import current_of, decide, form_of, wanted_of
 from connectors.siem.splunk.rest import CONNECTOR, SplunkRest, plain, record_of, sized
 from connectors.siem.splunk.review_statuses import LONGEST_LABEL, read_statuses
-from connectors.state.once import Claimed, Once, OnceUnusable
+from connectors.state.once import Claimed, Once
 
 _log = logging.getLogger(__name__)
 
@@ -32,12 +31,6 @@ CAPABILITY = "edit_notable_events"
 
 #: `ruleUIDs` takes several ids with commas between them, so one that has a comma would be another's.
 _ONE_ID = re.compile(rf"[^\s,]{{1,{MAX_EVENT_ID}}}")
-
-#: Seconds for which a comment that is being written, or was, is not written by another run.
-CLAIM_S = 60.0
-
-#: Seconds to wait, one after the other, for another run that is writing the same comment.
-_WAITS_S = (0.5, 1.0, 2.0, 4.0)
 
 
 class Notable(NamedTuple):
@@ -50,6 +43,20 @@ class Notable(NamedTuple):
 
     row: Callable[[], Mapping[str, object]]
     now: datetime
+
+
+class _Seen(NamedTuple):
+    """What the notable has now."""
+
+    row: Mapping[str, object]
+    event_id: str
+    key: str
+    history: reviews.History
+    commented: bool
+
+    @property
+    def whole(self) -> bool:
+        return self.history.whole
 
 
 def write(
@@ -89,54 +96,32 @@ def write(
     statuses = read_statuses(rest, deadline)
     wanted_of(update, statuses)  # what cannot be written is told before anything is searched
     user = reviews.own_name(rest, deadline)
-    waits = iter(_WAITS_S)
-    while True:
+
+    def look() -> _Seen:
         row = notable.row()
         event_id = _written_id(row)
+        key = comment_claims.key_of(rest.base, event_id, update.comment)
         history = reviews.read(searches, event_id, row, now=notable.now, deadline=deadline)
-        key = _claim_key(rest, event_id, update.comment)
-        if history.has_comment(update.comment):
-            claimed = Claimed.TAKEN
-            break
-        claimed = _claim(once, key)
-        # Another run has just written it: what it has set is read once more.
-        again = claimed is Claimed.TAKEN and history.whole
-        wait = next(waits, None)
-        late = wait is None or deadline.left() <= wait
-        if claimed is not Claimed.HELD and (late or not again):
-            break
-        if wait is None or late:
-            raise TimedOut(CONNECTOR, "the same comment is being written by another run, or was and is lost")
-        sleep(wait)
-    form, outcome = form_of(
+        return _Seen(row, event_id, key, history, history.has_comment(update.comment))
+
+    seen, claimed = comment_claims.claim(look, once, sleep=sleep, deadline=deadline)
+    decided = decide(
         update,
-        current_of(row),
+        current_of(seen.row),
         statuses,
-        history,
-        event_id=event_id,
+        seen.history,
         user=user,
         told=claimed is Claimed.TAKEN,
     )
+    form = form_of(decided, seen.event_id)
     if form is not None:
-        _send(rest, form, deadline, once=once, key=key if claimed is Claimed.GRANTED else "")
-    if outcome.left:
-        _log.info("%s: notable %s: %s", CONNECTOR, ascii(event_id[:LONGEST_LABEL]), outcome.told)
-    return outcome
-
-
-def _send(rest: SplunkRest, form: Mapping[str, str], deadline: Deadline, *, once: Once, key: str) -> None:
-    """Send it, and note what became of the claim on its comment; "" for none."""
-    try:
-        reply = rest.post(UPDATE, form, deadline, repeatable=False, scope=CAPABILITY)
-        check_answer(record_of(reply), form["ruleUIDs"])
-    except (TimedOut, BadResponse):
-        raise  # it may have been written: the claim stays until it ends by itself
-    except (ConnectorError, InputError):
-        if key:
-            _noted(lambda: once.release(key))
-        raise
-    if key:
-        _noted(lambda: once.taken(key, CLAIM_S))
+        with comment_claims.settling(once, seen.key if claimed is Claimed.GRANTED else ""):
+            reply = rest.post(UPDATE, form, deadline, repeatable=False, scope=CAPABILITY)
+            check_answer(record_of(reply), seen.event_id)
+    if decided.outcome.left:
+        shown = ascii(seen.event_id[:LONGEST_LABEL])
+        _log.info("%s: notable %s: %s", CONNECTOR, shown, decided.outcome.told)
+    return decided.outcome
 
 
 def _written_id(row: Mapping[str, object]) -> str:
@@ -144,26 +129,6 @@ def _written_id(row: Mapping[str, object]) -> str:
     if not isinstance(event_id, str) or not _ONE_ID.fullmatch(event_id) or not event_id.isprintable():
         raise BadResponse(CONNECTOR, "the notable's event_id is not that of one notable, so none was written")
     return event_id
-
-
-def _claim_key(rest: SplunkRest, event_id: str, comment: str) -> str:
-    parts = f"{rest.base} {event_id} {' '.join(comment.split())}"
-    return f"comment {hashlib.sha256(parts.encode('utf-8', 'surrogatepass')).hexdigest()}"
-
-
-def _claim(once: Once, key: str) -> Claimed:
-    try:
-        return once.claim(key, CLAIM_S)
-    except OnceUnusable as exc:
-        raise Rejected(CONNECTOR, f"the notable was not updated: {exc}") from exc
-
-
-def _noted(note: Callable[[], None]) -> None:
-    """After the write: that it cannot be noted does not change what was written; the claim holds."""
-    try:
-        note()
-    except OnceUnusable as exc:
-        _log.warning("%s: %s", CONNECTOR, ascii(str(exc)))
 
 
 def check_answer(answer: Mapping[str, object], event_id: str) -> None:

@@ -55,14 +55,18 @@ def read_statuses(rest: SplunkRest, deadline: Deadline) -> tuple[ReviewStatus, .
 
 
 def chosen(statuses: Sequence[ReviewStatus], kind: StatusKind, label: str) -> ReviewStatus:
-    """The status of a label, in any case.
+    """The status of a label, in any case; a disposition by its id too, such as "disposition:6".
 
     Raises:
         InputError: no enabled status has it (the known ones are named), or several have.
     """
     field = "status" if kind is StatusKind.STATUS else "disposition"
     known = [each for each in statuses if each.kind is kind]
-    fits = [each for each in known if each.label.casefold() == label.strip().casefold()]
+    wanted = label.strip().casefold()
+    fits = [each for each in known if each.label.casefold() == wanted]
+    if not fits and kind is StatusKind.DISPOSITION:
+        # An id says what it is; that of a status is a bare number.
+        fits = [each for each in known if each.id.casefold() == wanted]
     if len(fits) == 1:
         return fits[0]
     names = ", ".join(f"{each.label[:LONGEST_LABEL]!a}" for each in known) or "none"

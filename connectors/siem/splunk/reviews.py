@@ -91,9 +91,14 @@ class History(NamedTuple):
         """
         if not (self.whole and user and value) or self.others(user):
             return False
-        held = [(_of(each, field), field in _set_fields(each.comment)) for each in self.reviews]
+        held = [(_of(each, field), field in set_fields(each.comment)) for each in self.reviews]
         latest = next((now for now, _ in held if now), "")
         return latest == value and (value, True) in held
+
+    def has_set(self, user: str, field: str) -> bool:
+        """Whether `user` says in a comment that it set the field, and nobody else touched the notable."""
+        ours = self.whole and user and not self.others(user)
+        return bool(ours) and any(field in set_fields(each.comment) for each in self.reviews)
 
     def disagrees(self, status: str, owner: str) -> str:
         """Which of "status" and "owner" the newest review has otherwise than the notable now; "" for none.
@@ -135,7 +140,7 @@ def without_marks(comment: str) -> str:
     return _MARKS.sub(r"\1 :", comment)
 
 
-def _set_fields(comment: str) -> frozenset[str]:
+def set_fields(comment: str) -> frozenset[str]:
     """The fields that a comment of ours says it set: on its last line, LEFT aside."""
     lines = comment.strip().splitlines()
     if lines and lines[-1].startswith(LEFT):
