@@ -48,6 +48,12 @@ class SiemSide:
         risk: texts of the risk index.
         saved: saved searches by name.
         notes: contents by finding or investigation.
+        changes: finding, notable_time and body of each change of a finding that was asked for.
+        demands_note: True demands a note with each change of a finding (ES 8.4).
+        only_now: True knows findings with notable_time=now alone.
+        findings_hidden: True shows no finding where findings are read.
+        finding_says: what a finding's answer says in place of its row.
+        forbids: operations on findings and notes for which the right is missing.
         calls: how often each operation was asked, by the operationId of the document.
         updates, collected, received: forms, bodies and parameters as they arrived.
         username, capabilities: of the token's user.
@@ -67,6 +73,12 @@ class SiemSide:
         self.risk: list[str] = []
         self.saved: dict[str, Row] = {}
         self.notes: dict[str, list[str]] = {}
+        self.changes: list[tuple[str, str, Row]] = []
+        self.demands_note = False
+        self.only_now = False
+        self.findings_hidden = False
+        self.finding_says: Row = {}
+        self.forbids: set[str] = set()
         self.calls: Counter[str] = Counter()
         self.updates: list[dict[str, str]] = []
         self.collected: list[Row] = []
@@ -227,7 +239,7 @@ class SiemSide:
         now = self._clock().timestamp()
         self.risk.extend(f"{line}\0{source}\0{now}" for line in text.splitlines())
 
-    # --- saved searches and notes ------------------------------------------------------------------
+    # --- saved searches ----------------------------------------------------------------------------
 
     def _read_saved(self, names: list[str], *_: Any) -> Answer:
         name = names[-1]
@@ -252,12 +264,58 @@ class SiemSide:
             name: text == "1" if name in {"disabled", "is_scheduled"} else text for name, text in read.items()
         }
 
-    def _read_notes(self, names: list[str], *_: Any) -> Answer:
+    # --- findings of ES 8: rows of `notables` under the finding's id -------------------------------
+
+    def _read_notes(self, names: list[str], query: dict[str, str], *_: Any) -> Answer:
+        if "read_notes" in self.forbids:
+            return refusal(403, "ERROR", _NO_PERMISSION)
+        if self._unknown(names[-1], query):
+            return refusal(404, "ERROR", "finding not found")
         held = self.notes.get(names[-1], [])
-        return answer({"items": [{"id": f"n{n}", "content": each} for n, each in enumerate(held)]})
+        items = [{"id": f"n{n}", "content": each} for n, each in enumerate(held)]
+        return answer({"items": items[::-1][: int(query["limit"])]})
 
     def _add_note(self, names: list[str], query: dict[str, str], form: Any, seen: Seen) -> Answer:
-        if "@@notable@@time" in names[-1] and not query.get("notable_time"):
+        if "add_note" in self.forbids:
+            return refusal(403, "ERROR", _NO_PERMISSION)
+        if self._unknown(names[-1], query):
             return refusal(404, "ERROR", "finding not found")
-        self.notes.setdefault(names[-1], []).append(json.loads(seen.body)["content"])
+        self._note(names[-1], json.loads(seen.body)["content"])
         return answer({"id": f"n{len(self.notes[names[-1]])}"}, 201)
+
+    def _read_finding(self, names: list[str], query: dict[str, str], *_: Any) -> Answer:
+        if "read_finding" in self.forbids:
+            return refusal(403, "ERROR", _NO_PERMISSION)
+        # It looks 24 hours back unless it is told otherwise.
+        since = float(query.get("earliest", self._clock().timestamp() - 86_400))
+        for row in self.notables:
+            if row["event_id"] == names[-1] and row["_time"] >= since and not self.findings_hidden:
+                shown = {name: value for name, value in row.items() if not name.startswith("_")}
+                return answer({**shown, "finding_id": row["event_id"], **self.finding_says})
+        return refusal(404, "ERROR", "finding not found")
+
+    def _change_finding(self, names: list[str], query: dict[str, str], form: Any, seen: Seen) -> Answer:
+        if "change_finding" in self.forbids:
+            return refusal(403, "ERROR", _NO_PERMISSION)
+        body = json.loads(seen.body)
+        self.changes.append((names[-1], query.get("notable_time", ""), body))
+        if self._unknown(names[-1], query):
+            return refusal(404, "ERROR", "finding not found")
+        note = body.pop("incident_note", None)
+        if self.demands_note and note is None:
+            return answer({"code": "MC_0206", "message": "A note is required for this update action"}, 400)
+        self.review(names[-1], self.username, "", **body)
+        if note is not None:
+            self._note(names[-1], note["content"])
+        return answer({"id": names[-1]})
+
+    def _note(self, name: str, content: str) -> None:
+        self.notes.setdefault(name, []).append(content)
+
+    def _unknown(self, name: str, query: Mapping[str, str]) -> bool:
+        """Whether a finding is not there at the time that is asked for; investigations always are."""
+        if "@@notable@@time" not in name:
+            return False
+        times = ("now",) if self.only_now else ("now", name.rpartition("time")[2])
+        known = any(row["event_id"] == name for row in self.notables)
+        return not known or query.get("notable_time") not in times

@@ -1,8 +1,8 @@
 """What is asked of Splunk as a SIEM, search jobs aside, as an OpenAPI document.
 
 notable_update and reviewstatuses: splunk-soar-connectors/splunk. Event collector: "About HTTP Event Collector
-Indexer Acknowledgment" (help.splunk.com). Saved searches: REST API reference. Notes:
-ansible-collections/splunk.es.
+Indexer Acknowledgment" (help.splunk.com). Saved searches: REST API reference. Findings and notes:
+ansible-collections/splunk.es; demisto/content, SplunkPyV2.
 """
 
 from __future__ import annotations
@@ -49,18 +49,20 @@ def _form(*required: str, more: tuple[str, ...] = (), closed: bool = True) -> tu
     return "application/x-www-form-urlencoded", schema
 
 
-def _body(required: dict[str, Any]) -> tuple[str, Any]:
+def _body(required: dict[str, Any], **more: Any) -> tuple[str, Any]:
     return "application/json", {
         "type": "object",
         "required": list(required),
-        "properties": required,
+        "properties": {**required, **more},
         "additionalProperties": False,
     }
 
 
 _NS = "/servicesNS/{owner}/{app}"
 _IN = [{"name": name, "in": "path", "required": True, "schema": _TEXT} for name in ("owner", "app")]
-_NOTES = "/servicesNS/nobody/missioncontrol/public/v2/investigations/{id}/notes"
+_PUBLIC = "/servicesNS/nobody/missioncontrol/public/v2"
+_NOTES = f"{_PUBLIC}/investigations/{{id}}/notes"
+_TIME = _query("notable_time", required=False)
 DOCUMENT: dict[str, Any] = {
     "openapi": "3.1.0",
     "info": {"title": "What is asked of Splunk as a SIEM", "version": "1"},
@@ -104,12 +106,27 @@ DOCUMENT: dict[str, Any] = {
             "post": _route("update_saved", [*_IN, *_path("name")], _form(closed=False)),
         },
         _NOTES: {
-            "get": _route("read_notes", [*_path("id"), *_query("limit", "sort")]),
+            "get": _route("read_notes", [*_path("id"), *_query("limit", "sort"), *_TIME]),
+            "post": _route("add_note", [*_path("id"), *_TIME], _body({"content": _TEXT}, title=_TEXT)),
+        },
+        f"{_PUBLIC}/findings/{{id}}": {
+            "get": _route("read_finding", [*_path("id"), *_query("earliest", "latest", required=False)])
+        },
+        f"{_PUBLIC}/investigations/{{id}}": {
             "post": _route(
-                "add_note",
-                [*_path("id"), *_query("notable_time", required=False)],
-                _body({"content": _TEXT}),
-            ),
+                "change_finding",
+                [*_path("id"), *_TIME],
+                _body(
+                    {},
+                    **dict.fromkeys(("owner", "urgency", "status", "disposition"), _TEXT),
+                    incident_note={
+                        "type": "object",
+                        "required": ["content"],
+                        "properties": {"content": _TEXT},
+                        "additionalProperties": False,
+                    },
+                ),
+            )
         },
     },
 }

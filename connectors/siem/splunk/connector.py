@@ -27,6 +27,7 @@ from connectors.siem.notable import NotableSettings, RejectedNotable
 from connectors.siem.splunk import (
     checkpoint,
     escu_family,
+    finding_write,
     notable_write,
     notables,
     reviews,
@@ -35,7 +36,7 @@ from connectors.siem.splunk import (
 from connectors.siem.splunk.checkpoint import Kind
 from connectors.siem.splunk.escu import SHIPPED, EscuAnalytic
 from connectors.siem.splunk.escu_family import FamilyPage
-from connectors.siem.splunk.findings import Notes, finding_id
+from connectors.siem.splunk.findings import MissionControl, Notes, finding_id
 from connectors.siem.splunk.jobs import SEARCH, SearchJobs
 from connectors.siem.splunk.notables import NotableStore, Page
 from connectors.siem.splunk.rest import CONNECTOR, SplunkRest, entry_of
@@ -131,7 +132,8 @@ class SplunkSiem:
             sleep=sleep,
             monotonic=monotonic,
         )
-        self._notes = Notes(http, settings.base_url, token, unsaid=unsaid)
+        self._control = MissionControl(http, settings.base_url, token, unsaid=unsaid)
+        self._notes = Notes(self._control)
         #: The analytic as a saved search.
         self.saved_searches = SavedSearches(self._rest)
 
@@ -222,7 +224,7 @@ class SplunkSiem:
         """Write to a notable; where a person has set owner or status, the comment alone, which says so.
 
         A comment that is there already is not written again, so that a run may be repeated. On a finding of
-        ES 8 the comment is a note, and everything else is left (findings.py says why).
+        ES 8 the comment is a note (finding_write.py).
 
         Args:
             event_id: event_id, finding id or SID+RID.
@@ -237,8 +239,18 @@ class SplunkSiem:
         self._need_es()
         notables.refuse_long(event_id)
         now, deadline = self._clock(), self._deadline()
-        if finding_id(event_id) is not None:
-            return self._notes.update(event_id, update, deadline=deadline)
+        if (finding := finding_id(event_id)) is not None:
+            readable = self._from is NotablesFrom.NOTABLE_MACRO
+            return finding_write.write(
+                self._rest,
+                self._jobs,
+                self._control,
+                update,
+                finding_write.Finding(finding, readable, now),
+                once=self._once,
+                sleep=self._sleep,
+                deadline=deadline,
+            )
         found = notable_write.Notable(
             lambda: notables.find_row(self._jobs, self._store, event_id, now=now, deadline=deadline), now
         )
