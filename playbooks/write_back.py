@@ -40,16 +40,14 @@ class Written(Protocol):
         """Keep how a step went."""
 
 
-def update_of(
-    report: CaseReport, settings: WriteBackSettings, *, disposition: str | None = None
-) -> NotableUpdate:
+def update_of(report: CaseReport, settings: WriteBackSettings) -> NotableUpdate:
     """What each notable of the case gets."""
     return NotableUpdate(
         comment=comment(report),
         status=settings.status,
         urgency=settings.urgency.get(report.risk.case_verdict),
         owner=settings.owner,
-        disposition=disposition,
+        disposition=settings.disposition,
     )
 
 
@@ -87,7 +85,6 @@ def rows_of(
     *,
     patience: Patience | None = None,
     written: Written | None = None,
-    disposition: str | None = None,
 ) -> tuple[Row, ...]:
     """Write to the case's notables and add its risk.
 
@@ -100,12 +97,11 @@ def rows_of(
         patience: of the run, for all its cases; None where this case is the run.
         written: what earlier runs wrote. A notable is commented again only where the findings have changed;
             None leaves that to the connector.
-        disposition: label of the disposition that the notables get; None leaves it.
     """
     patience = patience or Patience()
     own = [each for each in report.facts.notables if is_of_siem(each)]
     ids = list(dict.fromkeys(each.event_id for each in own))
-    update = update_of(report, settings, disposition=disposition)
+    update = update_of(report, settings)
     rows = _comments(siem, report, update, ids, patience=patience, written=written)
     if settings.risk and (own or raised_here(report.facts.notables)):
         rows.append(_risked(siem, own or report.facts.notables, report, patience, written))

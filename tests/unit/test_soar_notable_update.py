@@ -152,6 +152,18 @@ def test_what_is_given_by_hand_wins_over_the_policy(splunk: FakeSplunk, facts: s
     assert row["disposition"] == "disposition:6"
 
 
+def test_the_disposition_of_the_policy_reaches_notables_and_findings(splunk: FakeSplunk, facts: str) -> None:
+    asset = splunk_asset(splunk, f'{WRITE_BACK}disposition = "disposition:1"\n')
+    finding = f"2008e99d-af14-4fec-89da-b9b17a81820a@@notable@@time{int(utc_now().timestamp()) - 3600}"
+    written(asset, case_facts=facts)
+    assert splunk.notables[0]["disposition"] == "disposition:1"
+    splunk.notables = [notable_row(1, event_id=finding)]
+    answer = written(asset, case_facts=facts.replace(EVENT, finding))
+    assert answer.status, answer.message
+    assert splunk.changes[0][2]["disposition"] == splunk.notables[0]["disposition"] == "disposition:1"
+    assert len(splunk.notes[finding]) == 1
+
+
 def test_one_notable_by_hand(splunk: FakeSplunk) -> None:
     answer = written(splunk_asset(splunk), event_id=EVENT, comment="Seen on the proxy.", urgency="low")
     assert outcomes(answer) == [("notable", "written")]

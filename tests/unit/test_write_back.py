@@ -12,7 +12,9 @@ from actions.case_facts import Unknown
 from actions.risk import CaseVerdict
 from connectors.errors import (
     AuthRejected,
+    ConfigError,
     ConnectorError,
+    InputError,
     NotFound,
     NotSupported,
     PermissionMissing,
@@ -23,6 +25,7 @@ from connectors.facts.notable import Notable, NotableSource
 from connectors.ports import Checkpoint, NotableUpdate, NotableWritten, RiskWritten
 from playbooks.case import CaseReport
 from playbooks.report.notable_comment import comment
+from playbooks.settings import settings_from_text
 from playbooks.write_back import MOST_NOTABLES, findings_of, rows_of, update_of, write_back
 from playbooks.write_back_patience import Patience
 from playbooks.write_back_rows import COMMENT, RISK, Became
@@ -105,6 +108,8 @@ def test_each_notable_once_with_the_settings_of_the_verdict_and_the_risk() -> No
     update = NotableUpdate(comment(report), status="In Progress", urgency="critical", owner="soc")
     assert siem.updates == [("1", update), ("2", update)]
     assert update_of(report, WriteBackSettings()) == NotableUpdate(comment(report))
+    judged = update_of(report, WriteBackSettings(disposition=" Undetermined "))
+    assert judged == NotableUpdate(comment(report), disposition="Undetermined")
     assert siem.risks == [("1", report.risk.score, report.case_id)]
     done = "written: comment, status. Left as it is: owner; it is owned by 'ann'."
     assert told(written) == [
@@ -167,6 +172,28 @@ def test_without_risk_none_is_added() -> None:
     siem = Siem()
     write_back(siem, case_of("1"), WriteBackSettings(risk=False))
     assert siem.risks == []
+
+
+@pytest.mark.parametrize("value", ['""', '" "', '"a\\nb"', "6", f'"{"x" * 201}"'])
+def test_a_disposition_that_is_none_is_told_by_its_name(value: str) -> None:
+    text = "[write_back]\ndisposition = "
+    assert settings_from_text(f'{text}"disposition:1"', source="x").write_back.disposition == "disposition:1"
+    with pytest.raises(ConfigError, match=r"write_back\.disposition"):
+        settings_from_text(f"{text}{value}", source="x")
+
+
+def test_a_disposition_that_the_siem_does_not_know_costs_no_comment() -> None:
+    class Known(Siem):
+        def update_notable(self, event_id: str, update: NotableUpdate) -> NotableWritten:
+            if update.disposition is not None:
+                raise InputError("disposition", "'evil' is not known to Splunk", "Known: 'Undetermined'")
+            return super().update_notable(event_id, update)
+
+    settings = WriteBackSettings(disposition="evil", risk=False)
+    siem = Known()
+    ((_, ok, detail),) = told(write_back(siem, case_of("1"), settings))
+    assert (len(siem.updates), ok) == (1, False)
+    assert "Known: 'Undetermined'" in detail
 
 
 def test_the_same_findings_are_written_once_and_others_again() -> None:

@@ -169,7 +169,9 @@ class UpdateNotableParams(ActionParams):
         description="informational, low, medium, high or critical. Empty: that of the policy, with case_facts"
     )
     owner: str | None = Param(description="Owner. Empty: that of the policy, with case_facts")
-    disposition: str | None = Param(description="Label of the disposition. Empty: it is left")
+    disposition: str | None = Param(
+        description="Label or id of the disposition. Empty: that of the policy, with case_facts"
+    )
 
 
 class IsolateParams(ActionParams):

@@ -127,13 +127,7 @@ def _of_case(
     if asked and report.facts.not_looked_up:
         # As the command has it: the next look-up would contradict what this one wrote.
         return _shown(report.case_id, row_left_alone(NOT_LOOKED_UP))
-    rows = rows_of(
-        siem,
-        report,
-        _given(settings.write_back, params),
-        patience=patience,
-        disposition=params.disposition or None,
-    )
+    rows = rows_of(siem, report, _given(settings.write_back, params), patience=patience)
     return list(chain.from_iterable(_shown(report.case_id, each) for each in rows))
 
 
@@ -144,6 +138,8 @@ def _given(settings: WriteBackSettings, params: UpdateNotableParams) -> WriteBac
         given["status"] = params.status
     if params.owner:
         given["owner"] = params.owner
+    if params.disposition:
+        given["disposition"] = params.disposition
     if params.urgency:
         # Splunk's connector refuses one that is none, and names those there are.
         given["urgency"] = dict.fromkeys(CaseVerdict, params.urgency)
