@@ -6,11 +6,12 @@ Every method may raise a ConnectorError; the docstrings name the ones a caller m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
+from connectors.facts.asset import AssetFacts, IdentityFacts
 from connectors.facts.health import Health
 from connectors.facts.host import HostRef
 from connectors.facts.isolation import ActionHandle, IsolationStatus
@@ -223,6 +224,70 @@ class ReputationSource(Protocol):
             ip: canonical text.
             deadline_s: seconds this call may take.
             fresh: True bypasses the cache.
+        """
+
+
+class ListedAsset(NamedTuple):
+    """A row of an asset list that fits a host name or an address.
+
+    Attributes:
+        facts: what the row says.
+        names: the host names in it, as it spells them; empty for a row of addresses alone.
+        by_network: True where only a range in it holds the address.
+    """
+
+    facts: AssetFacts
+    names: tuple[str, ...] = ()
+    by_network: bool = False
+
+
+class NotRead(NamedTuple):
+    """A part of a list that could not be looked at: what stands there is unknown, and never "nothing".
+
+    Attributes:
+        what: the part, in a few words.
+        why: one sentence.
+        remedy: what to do about it; "" where the reason says it.
+    """
+
+    what: str
+    why: str
+    remedy: str = ""
+
+
+class Listed(NamedTuple):
+    """What lists say of machines and accounts.
+
+    Attributes:
+        assets: the rows that fit, by host name or address as asked; one without a row is missing here.
+        identities: the same by account.
+        not_read: what could not be looked at.
+    """
+
+    assets: Mapping[str, tuple[ListedAsset, ...]]
+    identities: Mapping[str, tuple[IdentityFacts, ...]]
+    not_read: tuple[NotRead, ...] = ()
+
+
+class AssetSource(Protocol):
+    """The organisation's lists of machines and accounts."""
+
+    @property
+    def name(self) -> str:
+        """As people know it, such as "the asset tables of Splunk"."""
+
+    def check(self) -> Health:
+        """Readable, how many rows and how old; no side effects."""
+
+    def facts_of(self, hosts: Sequence[str], users: Sequence[str]) -> Listed:
+        """Every row that fits, by exact match and never by a part of a name.
+
+        Args:
+            hosts: host names, short or with their domain, and addresses as canonical text.
+            users: accounts, with or without their domain.
+
+        Raises:
+            ConnectorError: it could not be asked.
         """
 
 

@@ -22,6 +22,11 @@ def has_domain(account: str) -> bool:
     return bool(parts.domain and parts.account)
 
 
+def bare_account(account: str) -> str:
+    r"""The account without its domain, for looking it up: `CORP\Ann` and `ann@corp.example` give `ann`."""
+    return _parts(account).account
+
+
 class _Account(NamedTuple):
     account: str
     domain: str

@@ -18,6 +18,7 @@ from openapi_core import OpenAPI
 from connectors.siem.stash import parse_stash
 from tests.fakes.http_server import Answer, Seen
 from tests.fakes.splunk_answers import answer, fields, refusal, undocumented
+from tests.fakes.splunk_lookups import looked_up
 from tests.fakes.splunk_siem_openapi import DOCUMENT, operation
 from tests.fakes.splunk_siem_spl import ANALYTIC, NOTABLES, REVIEWS, RISK, finished, found_by_analytic
 from tests.fakes.splunk_spl import NotSpl, Row, pipeline
@@ -33,6 +34,8 @@ STATUSES = (
     ("disposition:1", "True Positive - Suspicious Activity", "disposition", "0", "0"),
     ("disposition:6", "Undetermined", "disposition", "1", "0"),
 )
+BY_STR, BY_CIDR = "asset_lookup_by_str", "asset_lookup_by_cidr"
+IDENTITIES = "identity_lookup_expanded"
 CAPABILITIES = ("search", "edit_notable_events", "edit_tcp", "schedule_search")
 
 _NO_PERMISSION = "insufficient permission to access this resource"
@@ -44,6 +47,7 @@ class SiemSide:
     Attributes:
         notables: rows of the macro `notable`; `_visible` is when one can be found (epoch), None at once.
         reviews: rows of the macro `incident_review`, the oldest first; None where there is no such macro.
+        tables: rows of the asset and identity tables, by the table's name.
         connections: Sysmon's network connections by CIM names, with _time, _indextime and `_visible`.
         risk: texts of the risk index.
         saved: saved searches by name.
@@ -70,6 +74,7 @@ class SiemSide:
         self.notables: list[Row] = []
         self.reviews: list[Row] | None = []
         self.connections: list[Row] = []
+        self.tables: dict[str, list[Row]] = {name: [] for name in (BY_STR, BY_CIDR, IDENTITIES)}
         self.risk: list[str] = []
         self.saved: dict[str, Row] = {}
         self.notes: dict[str, list[str]] = {}
@@ -148,12 +153,8 @@ class SiemSide:
             NotSpl: it cannot be parsed.
         """
         first, *commands = pipeline(form["search"], macros=True)
-        if not first and commands[:2] == ["makeresults", "eval splunk_now=now()"]:
-            return finished([{"splunk_now": int(self._clock().timestamp())}], commands[2:])
-        if not first and commands and commands[0] == REVIEWS:
-            if self.reviews is None:
-                raise NotSpl("The search specifies a macro 'incident_review' that cannot be found.")
-            return finished([dict(row) for row in self.reviews], commands[1:])
+        if not first and commands:
+            return self._generated(commands)
         if first in NOTABLES:
             return finished(self._visible(self.notables, form), commands)
         if found := RISK.fullmatch(first):
@@ -169,6 +170,16 @@ class SiemSide:
             rows = found_by_analytic(self._visible(self.connections, form), found["name"])
             return finished(rows, commands)
         return None
+
+    def _generated(self, commands: list[str]) -> list[Row] | None:
+        """The rows of a search that begins with a command and reads no events."""
+        if commands[:2] == ["makeresults", "eval splunk_now=now()"]:
+            return finished([{"splunk_now": int(self._clock().timestamp())}], commands[2:])
+        if commands[0] == REVIEWS:
+            if self.reviews is None:
+                raise NotSpl("The search specifies a macro 'incident_review' that cannot be found.")
+            return finished([dict(row) for row in self.reviews], commands[1:])
+        return looked_up(commands, self.tables) if commands[0].startswith("inputlookup ") else None
 
     def _visible(self, rows: list[Row], form: Mapping[str, str]) -> list[Row]:
         now = self._clock().timestamp()

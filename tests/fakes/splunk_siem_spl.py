@@ -45,8 +45,8 @@ def found_by_analytic(rows: list[Row], process_name: str) -> list[Row]:
     ]
 
 
-def finished(rows: list[Row], commands: list[str]) -> list[Row]:
-    """The rows after these commands, as Splunk gives them.
+def finished(rows: list[Row], commands: list[str], *, texts: bool = True) -> list[Row]:
+    """The rows after these commands, as Splunk gives them; with `texts` False, as the next command has them.
 
     Raises:
         NotSpl: a command is not known.
@@ -56,7 +56,7 @@ def finished(rows: list[Row], commands: list[str]) -> list[Row]:
             rows = _groups(rows)
         elif not _WITHOUT_EFFECT.fullmatch(command):
             rows = step(command, rows)
-    return [_texts(row) for row in rows]
+    return [_texts(row) for row in rows] if texts else rows
 
 
 def unquoted(literal: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
+from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
 type Row = dict[str, Any]
@@ -199,7 +200,16 @@ def _number(value: Any, base: Any = 10.0) -> Any:
         return None
 
 
+def _cidrmatch(subnets: Any, ip: Any) -> Any:
+    """Of a multivalue those ranges that hold the address; None where none does."""
+    given = subnets if isinstance(subnets, list) else [] if subnets is None else [subnets]
+    return [each for each in given if ip_address(ip) in ip_network(each, strict=False)] or None
+
+
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "cidrmatch": _cidrmatch,
+    "mvfilter": lambda value: value,
+    "isnotnull": lambda value: value is not None,
     "lower": lambda value: None if value is None else str(value).lower(),
     "upper": lambda value: None if value is None else str(value).upper(),
     "in": lambda value, *wanted: value is not None and value in wanted,
