@@ -10,6 +10,7 @@ from actions.check_ip import IpCheck
 from actions.locate_machine import FoundBy
 from actions.profile import Profile
 from actions.reputation_facts import DestinationReputation, DestinationVerdict
+from connectors.facts.asset import AssetFacts, IdentityFacts
 from connectors.facts.base import Fact
 from connectors.facts.destination_role import DestinationRole
 from connectors.facts.host import HostRef
@@ -89,6 +90,9 @@ class CaseFacts(Fact):
         problems: what could not be gathered, and why, as unknowns.
         not_looked_up: why no source has answered for host or process: none was given, or it failed; ""
             where one has answered, whatever it found. The problems hold it too.
+        asset: what the organisation's lists say of the machine; None where they say nothing.
+        identities: what they say of the case's users, of whom they say anything.
+        lists_not_read: what of these lists could not be looked at.
     """
 
     profile: Profile
@@ -100,3 +104,6 @@ class CaseFacts(Fact):
     evidence: ProcessEvidence | None = None
     problems: tuple[Unknown, ...] = ()
     not_looked_up: str = ""
+    asset: AssetFacts | None = None
+    identities: tuple[IdentityFacts, ...] = ()
+    lists_not_read: tuple[Unknown, ...] = ()

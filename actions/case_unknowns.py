@@ -65,6 +65,7 @@ def _given(view: CaseView) -> Iterator[Unknown]:
     for notable in view.facts.notables:
         for missing in notable.missing:
             yield Unknown(what=f"notable field {missing.field}", why=missing.effect)
+    yield from view.facts.lists_not_read
 
 
 def _user(view: CaseView) -> Iterator[Unknown]:

@@ -9,14 +9,16 @@ from actions.case_facts import CaseFacts
 from actions.indicators.case_view import view_of
 from actions.isolation import IsolationDecision
 from actions.risk import RiskAssessment, RiskPolicy
-from actions.steps import investigate, respond
+from actions.steps import investigate, listed, respond
 from actions.steps.case import Contained, StepCase
 
 #: In order of urgency.
 _STEPS: tuple[Callable[[StepCase], Iterator[str]], ...] = (
     respond.another_machine,
     respond.volatile,
+    listed.critical_machine,
     respond.containment,
+    listed.standing_users,
     respond.look_up,
     respond.candidates,
     respond.benign,

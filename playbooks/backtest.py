@@ -25,7 +25,7 @@ from actions.isolation import (
 from actions.isolation_policy import IsolationPolicy
 from actions.profile import Profile
 from actions.sites import site_of
-from connectors.facts.asset import AssetFacts
+from connectors.facts.asset import AssetFacts, highest_priority
 from connectors.facts.host import AddressSeen, HostRef, HostType
 from connectors.facts.isolation import HowKnown, IsolationState, IsolationStatus
 from connectors.facts.ledger import HostKey
@@ -191,6 +191,7 @@ def _decided(
         connector=case.connector,
         capabilities=frozenset(case.capabilities),
         host_candidates=case.host_candidates,
+        asset=case.facts.asset,
     )
     assumed = known.model_copy(
         update={
@@ -200,7 +201,7 @@ def _decided(
             "isolation": IsolationStatus(
                 state=IsolationState.NOT_ISOLATED, how_known=HowKnown.OBSERVED, as_of=now
             ),
-            "asset": AssetFacts(priority=_any_priority(policy)) if Assume.PRIORITY in terms.assume else None,
+            "asset": _ranked(case.facts.asset, policy, terms),
             "ledger": ledger.view(agent, now=now, site=site),
         }
     )
@@ -223,6 +224,13 @@ def _decided(
         outcome=outcome,
         guards=_guards(decision, decide_isolation(known, policy, now), terms),
     )
+
+
+def _ranked(asset: AssetFacts | None, policy: IsolationPolicy, terms: Terms) -> AssetFacts | None:
+    """What lists say of the host, with a priority as assumed where they rank it by none."""
+    if Assume.PRIORITY not in terms.assume or (asset is not None and highest_priority((asset.priority,))):
+        return asset
+    return (asset or AssetFacts()).model_copy(update={"priority": _any_priority(policy)})
 
 
 def _agent(host: HostRef, case: AssessedCase, now: datetime, terms: Terms) -> HostRef:

@@ -15,12 +15,13 @@ from actions.check_ip import IpCheck
 from actions.decide_isolation import decide_isolation
 from actions.describe_destinations import describe_destinations, with_direction, with_user
 from actions.isolation import IsolationMode, IsolationRequest
+from actions.listed_facts import NOTHING_LISTED, with_listed
 from actions.next_steps import next_steps
 from actions.profile import Profile
 from actions.risk import RiskAssessment
 from connectors.facts.base import Fact
 from connectors.facts.notable import Notable
-from connectors.ports import Capability
+from connectors.ports import Capability, Listed
 from connectors.reputation.answering import plural
 from playbooks.case import CaseId, CaseReport, LogNote, StepOutcome
 from playbooks.case_findings import CaseFindings
@@ -56,6 +57,7 @@ def assess_case(
     now: datetime,
     destinations: Sequence[Destination] | None = None,
     unknowns: Sequence[Unknown] = (),
+    listed: Listed = NOTHING_LISTED,
 ) -> AssessedCase:
     """The risk of a case.
 
@@ -67,11 +69,12 @@ def assess_case(
         destinations: the case's, as destinations_of gives them, with what is known of their reputation; None
             when nobody was asked.
         unknowns: what is not known beside what `found` says, such as addresses that were not looked up.
+        listed: what asset and identity lists say, of this case's machine and users among others.
     """
     notables = _notables(found)
     if destinations is None:
         destinations = destinations_of(found, settings)
-    facts = CaseFacts(
+    gathered = CaseFacts(
         profile=profile_of(notables[0], profiles),
         notables=notables,
         destinations=tuple(destinations),
@@ -82,6 +85,7 @@ def assess_case(
         problems=(*found.problems, *unknowns),
         not_looked_up=_not_looked_up(found),
     )
+    facts = with_listed(gathered, listed)
     return AssessedCase(
         case_id=found.case_id,
         facts=facts,
@@ -137,6 +141,7 @@ def request_of(case: AssessedCase, caller_mode: IsolationMode) -> IsolationReque
         connector=case.connector,
         capabilities=frozenset(case.capabilities),
         host_candidates=case.host_candidates,
+        asset=case.facts.asset,
     )
 
 

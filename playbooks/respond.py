@@ -21,6 +21,15 @@ from actions.reputation_facts import DestinationReputation
 from connectors.errors import ResponseError
 from connectors.facts.notable import Notable
 from connectors.ports import EdrConnector
+from playbooks.asset_lists import (
+    NO_LISTS,
+    NOTHING_ASKED,
+    Asked,
+    AssetLists,
+    look_up_cases,
+    look_up_notables,
+    with_broken,
+)
 from playbooks.case import CaseReport, ContainmentReport, StepOutcome
 from playbooks.case_findings import CaseFindings, gather_cases, without_telemetry
 from playbooks.case_steps import AssessedCase, assess_case, decide_case, destinations_of
@@ -58,6 +67,7 @@ def respond(
     reputation: Reputation | None = None,
     fresh: bool = False,
     containing: Containing | None = None,
+    lists: AssetLists = NO_LISTS,
 ) -> tuple[CaseReport, ...]:
     """Work the notables up to the isolation decision, and, where `containing` is given, carry it out.
 
@@ -73,6 +83,7 @@ def respond(
             telemetry is gathered, and further peers after it.
         fresh: True asks volatile sources past their cache.
         containing: what isolating needs; None asks nobody and isolates nothing, whatever is decided.
+        lists: who is asked about machines and accounts, while telemetry is gathered.
 
     Returns:
         One report per case, in the order of their first notable. Where a fault of ours stops an assessment,
@@ -87,7 +98,8 @@ def respond(
         "lookup_reputation",
         partial(look_up_peers, notables, settings, reputation, fresh=fresh, time=time),
     )
-    found, known = side_by_side(steps, gather, look_up)
+    ask_lists = Call("look_up_lists", partial(look_up_notables, steps, lists, notables))
+    found, known, asked = side_by_side(steps, gather, look_up, ask_lists)
     done = report_cases(
         steps,
         found,
@@ -100,6 +112,8 @@ def respond(
         fresh=fresh,
         time=time,
         containing=containing,
+        lists=lists,
+        asked=asked,
     )
     lost = [fault for fault in done.faults if not fault.reported]
     if lost:
@@ -111,17 +125,26 @@ def side_by_side(
     steps: Steps,
     gather: Call[tuple[CaseFindings, ...]],
     look_up: Call[Mapping[str, DestinationReputation]],
-) -> tuple[tuple[CaseFindings, ...], Mapping[str, DestinationReputation]]:
-    """Run both at once. A look-up that breaks costs its answers alone.
+    ask_lists: Call[Asked],
+) -> tuple[tuple[CaseFindings, ...], Mapping[str, DestinationReputation], Asked]:
+    """Run all three at once. A look-up that breaks costs its answers alone.
 
     Raises:
         ResponseError: nothing was gathered.
     """
-    both = pair(steps, gather, look_up)
-    found, known = both
+    beside = Call("look_up", partial(pair, steps, look_up, ask_lists))
+    both = pair(steps, gather, beside)
+    found, looked = both
     if isinstance(found, StepFailed):
         raise ResponseError(f"the cases could not be gathered: {found.reason.partition(':')[0]}")
-    return found, {} if isinstance(known, StepFailed) else known
+    if isinstance(looked, StepFailed):
+        return found, {}, NOTHING_ASKED
+    known, asked = looked
+    return (
+        found,
+        {} if isinstance(known, StepFailed) else known,
+        NOTHING_ASKED if isinstance(asked, StepFailed) else asked,
+    )
 
 
 def look_up_peers(
@@ -201,6 +224,8 @@ def report_cases(
     before: Mapping[str, DestinationReputation] = _NOTHING_KNOWN,
     time: LookupTime | None = None,
     containing: Containing | None = None,
+    lists: AssetLists = NO_LISTS,
+    asked: Asked = NOTHING_ASKED,
 ) -> Reported:
     """Assess and decide what was gathered: the second half of `respond`, with the same arguments.
 
@@ -210,26 +235,28 @@ def report_cases(
         known: what was looked up already, by canonical address; further peers are looked up here, those of
             all cases at once, up to LOOKED_UP_OF_A_CASE and LOOKED_UP_OF_A_RUN.
         before, time: as look_up_peers.
-        containing: as respond.
+        containing, lists: as respond.
+        asked: what lists were asked already; further machines and users are asked about here, all at once.
     """
     found = tuple(found)
-    (looked,) = steps.parallel(
-        [
-            Call(
-                "lookup_reputation",
-                partial(
-                    _look_up_further,
-                    found,
-                    settings,
-                    reputation,
-                    known,
-                    fresh=fresh,
-                    before=before,
-                    time=time,
-                ),
-            )
-        ]
+    looked, told = pair(
+        steps,
+        Call(
+            "lookup_reputation",
+            partial(
+                _look_up_further,
+                found,
+                settings,
+                reputation,
+                known,
+                fresh=fresh,
+                before=before,
+                time=time,
+            ),
+        ),
+        Call("look_up_lists", partial(look_up_cases, steps, lists, found, asked)),
     )
+    listed = with_broken(asked.listed, told) if isinstance(told, StepFailed) else told
     broken = looked if isinstance(looked, StepFailed) else None
     reputations, left = (known, frozenset[str]()) if isinstance(looked, StepFailed) else looked
 
@@ -242,7 +269,13 @@ def report_cases(
             )
         destinations, unknowns = _telling(destinations, left)
         assessed = assess_case(
-            case, profiles=profiles, settings=settings, now=now, destinations=destinations, unknowns=unknowns
+            case,
+            profiles=profiles,
+            settings=settings,
+            now=now,
+            destinations=destinations,
+            unknowns=unknowns,
+            listed=listed,
         )
         return _Worked(assessed, decide_case(assessed, settings=settings, caller_mode=caller_mode, now=now))
 

@@ -20,6 +20,7 @@ from actions.risk import RiskPolicy
 from connectors.edr.catalogue import EdrSettings
 from connectors.errors import ConfigError
 from connectors.facts.base import Fact
+from connectors.siem.assets.settings import AssetListSettings
 from connectors.siem.notable import NotableSettings
 from connectors.siem.splunk.settings import SplunkSettings
 from playbooks.ledger_settings import LedgerSettings
@@ -58,6 +59,8 @@ class Settings(Fact):
     edr: EdrSettings = EdrSettings()
     splunk: SplunkSettings | None = None
     write_back: WriteBackSettings = WriteBackSettings()
+    assets: AssetListSettings = AssetListSettings()
+    identities: AssetListSettings = AssetListSettings()
 
     @property
     def organisation_ranges(self) -> OrganisationRanges:

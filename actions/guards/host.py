@@ -8,8 +8,10 @@ from actions.guards.question import Answer, Question, passed, refused, unknown
 from actions.host_addresses import ADDRESS_TOLERANCE, Holding, own_address
 from actions.isolation import GuardOutcome
 from actions.isolation_policy import ALWAYS_PROTECTED_TAGS
+from actions.listed_facts import host_type_of
 from actions.locate_machine import FoundBy
 from connectors.addresses import pack_ip
+from connectors.facts.asset import category_key
 from connectors.facts.host import HostRef, HostType, same_host_name, short_name
 from connectors.facts.notable import Notable
 from connectors.networks import NetworkMap, parse_network
@@ -101,12 +103,16 @@ def _address_of(q: Question, notable: Notable, limit: str) -> Answer:
 def host_type(q: Question) -> Answer:
     """Only workstations; everything else is handed to a person."""
     limit = HostType.WORKSTATION.value
-    if q.host is None or q.host.host_type is HostType.UNKNOWN:
+    kind = host_type_of(q.host, q.request.asset)
+    if q.host is None or kind is HostType.UNKNOWN:
         return unknown(limit, "Its type is not known.")
-    value = q.host.host_type.value
-    if q.host.host_type is not HostType.WORKSTATION:
-        return refused(value, limit, f"{q.host.hostname} is a {value.replace('_', ' ')}: a person decides.")
-    return passed(value, limit, f"{q.host.hostname} is a workstation.")
+    said = " by the asset list" if kind is not q.host.host_type else ""
+    name = q.host.hostname
+    if kind is not HostType.WORKSTATION:
+        return refused(
+            kind.value, limit, f"{name} is a {kind.value.replace('_', ' ')}{said}: a person decides."
+        )
+    return passed(kind.value, limit, f"{name} is a workstation{said}.")
 
 
 def not_protected(q: Question) -> Answer:
@@ -133,14 +139,10 @@ def _fits(glob: str, hostname: str) -> bool:
 
 
 def _protecting_tags(q: Question, host: HostRef) -> set[str]:
-    wanted = {_plain_tag(tag) for tag in (*ALWAYS_PROTECTED_TAGS, *q.policy.protected.tags)}
+    wanted = {category_key(tag) for tag in (*ALWAYS_PROTECTED_TAGS, *q.policy.protected.tags)}
     asset = q.request.asset
     carried = (*host.tags, *(asset.categories if asset else ()))
-    return {tag for tag in carried if {_plain_tag(tag), _plain_tag(_last_part(tag))} & wanted}
-
-
-def _plain_tag(tag: str) -> str:
-    return tag.strip().lower().replace("_", "-").replace(" ", "-")
+    return {tag for tag in carried if {category_key(tag), category_key(_last_part(tag))} & wanted}
 
 
 def _last_part(tag: str) -> str:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from actions.case_facts import Unknown
+from actions.case_facts import CaseFacts, Unknown
 from actions.case_users import users_of
 from actions.isolation import GuardOutcome
+from actions.listed_facts import host_type_of
 from connectors.facts.notable import Direction
 from playbooks.case import CaseReport
 from playbooks.report import wording
@@ -19,6 +20,7 @@ from playbooks.report.content import VERDICT_TONE, WOULD_TONE, GuardRow, Item, R
 from playbooks.report.destination_words import destination_blocks, destination_notes
 from playbooks.report.display import visible
 from playbooks.report.iocs import iocs
+from playbooks.report.listed_words import asset_rows, identity_rows
 from playbooks.report.machine_words import generation_words, machine_evidence, message_had, risk_at_peer
 from playbooks.report.replaced_words import replaces_words, warning_of
 from playbooks.report.score_words import not_seen, score_rows, score_total, unweighted
@@ -104,15 +106,16 @@ def _glance(report: CaseReport) -> tuple[Row, ...]:
         named = ", as the notable names it" if notable.dest else ""
         rows.append(Row("Host", f"{host_of(report.facts)}{named}; {_absent(report)}", Tone.UNKNOWN))
     else:
-        kind = facts.host.host_type.value.replace("_", " ")
-        rows.append(Row("Host", f"{host_of(report.facts)}, type {kind}"))
+        rows.append(Row("Host", f"{host_of(report.facts)}, type {_host_type(facts)}"))
     if evidence := machine_evidence(facts):
         rows.append(Row("", evidence, Tone.QUIET))
     if at_peer := risk_at_peer(facts):
         rows.append(Row("", at_peer, Tone.WARN))
     if notable.other_dests:
         rows.append(Row("", f"the notable also names {wording.names(notable.other_dests)}", Tone.WARN))
+    rows += asset_rows(facts)
     rows += _user_rows(report)
+    rows += identity_rows(facts)
     rows.append(_process_row(report))
     found = talks(facts)
     rows += [
@@ -139,6 +142,12 @@ def _glance(report: CaseReport) -> tuple[Row, ...]:
     if replaced := replaces_words(report):
         made += f"; {replaced}"
     return (*rows, Row("Case", made, Tone.QUIET, elsewhere=True))
+
+
+def _host_type(facts: CaseFacts) -> str:
+    kind = host_type_of(facts.host, facts.asset)
+    said = "" if facts.host is None or kind is facts.host.host_type else ", as the asset list says"
+    return f"{kind.value.replace('_', ' ')}{said}"
 
 
 def _user_rows(report: CaseReport) -> list[Row]:

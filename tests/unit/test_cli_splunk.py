@@ -399,3 +399,35 @@ def test_options_that_make_no_sense_together_are_named(
     assert (result.code, result.out) == (2, "")
     assert named in result.err
     assert not (tmp_path / "out").exists()
+
+
+def test_the_asset_and_identity_tables_are_asked_once_a_run_and_reach_guard_and_head(
+    invoke: Invoke, splunk: FakeSplunk, tmp_path: Path
+) -> None:
+    splunk.notables = [
+        notable(number, dest=f"WS0{number}", src_ip=f"10.20.4.{number}") for number in (1, 2, 3)
+    ]
+    splunk.tables["asset_lookup_by_str"] = [{"asset": ["ws01"], "nt_host": "ws01", "priority": "critical"}]
+    splunk.tables["identity_lookup_expanded"] = [{"identity": ["user01"], "watchlist": "true"}]
+    run = ("run", "--new", "--config", config_of(tmp_path, splunk.url), "--no-lookup")
+    result = clean(invoke(*run, "--out", tmp_path / "out", "--json"))
+    assert result.code == 0, result.err
+    facts = {each["facts"]["notables"][0]["dest"]: each["facts"] for each in cases(result)}
+    assert facts["WS01"]["asset"]["priority"] == "critical"
+    assert facts["WS02"]["asset"] is None
+    assert {each["identities"][0]["watched"] for each in facts.values()} == {True}
+    guards = {
+        each["facts"]["notables"][0]["dest"]: {
+            one["id"]: one["outcome"] for one in each["decision"]["guards"]
+        }
+        for each in cases(result)
+    }
+    assert [guards[f"WS0{number}"]["asset_priority"] for number in (1, 2, 3)] == [
+        "refuse",
+        "unknown",
+        "unknown",
+    ]
+    assert sum("inputlookup" in each for each in splunk.queries) == 1
+    del splunk.tables["asset_lookup_by_cidr"]
+    text = clean(invoke(*run, "--out", tmp_path / "other")).out
+    assert "what stands in the asset and identity tables of Splunk" in text

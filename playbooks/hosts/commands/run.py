@@ -12,6 +12,7 @@ from actions.profile import Profile
 from connectors.edr.catalogue import EdrName
 from connectors.facts.notable import Notable
 from connectors.ports import EdrConnector
+from playbooks.asset_sources import asset_lists_of
 from playbooks.case import CaseReport, with_log_notes
 from playbooks.case_findings import notables_left
 from playbooks.edr import edr_of, named_edr
@@ -213,7 +214,12 @@ def _worked(
     fresh: bool,
     isolation: RunIsolation,
 ) -> tuple[CaseReport, ...]:
-    with reputation or nullcontext(), telemetry as edr, isolation.containing(edr) as containing:
+    with (
+        reputation or nullcontext(),
+        telemetry as edr,
+        isolation.containing(edr) as containing,
+        asset_lists_of(settings, os.environ) as lists,
+    ):
         return respond(
             InProcess(),
             notables,
@@ -225,6 +231,7 @@ def _worked(
             reputation=reputation,
             fresh=fresh,
             containing=containing,
+            lists=lists,
         )
 
 

@@ -24,12 +24,14 @@ from connectors.clock import utc_now
 from connectors.errors import InputError, NotFound, ResponseError
 from connectors.facts.notable import Notable
 from connectors.ports import EdrConnector
+from playbooks.asset_lists import AssetLists
 from playbooks.case_findings import ungathered_cases
 from playbooks.hosts.soar import sources
 from playbooks.hosts.soar.answers.case_rows import decision_fields, note_title, question_title
 from playbooks.hosts.soar.answers.contained_case import as_assessed
 from playbooks.hosts.soar.answers.given import mode_of, usable
 from playbooks.hosts.soar.asset import Asset, settings_of
+from playbooks.hosts.soar.asset_lists import asset_lists_for
 from playbooks.hosts.soar.case_states import KnownCases, known_cases, last_look, matched
 from playbooks.hosts.soar.container_notables import container_notables
 from playbooks.hosts.soar.deciding import DecideAnew, deciding_anew, run_id_of, with_decision
@@ -129,12 +131,16 @@ def reenrich_round(
         raise InputError("scope", "is no scope", f"Use one of {', '.join(Scope)}")
     asked = params.scope == Scope.THIS_CONTAINER
     notes += [f"Container {each.container_id}: {each.left_out}" for each in ready if each.left_out]
-    with reputation_for(asset, settings, state_folder=state_folder) as reputation, ExitStack() as until:
+    with (
+        reputation_for(asset, settings, state_folder=state_folder) as reputation,
+        asset_lists_for(asset, settings) as lists,
+        ExitStack() as until,
+    ):
         gather = partial(_telemetry, asset, soar, ready, settings, params.vault_id, until)
         seen = _seen_of_all(ready, gather, reputation, settings) if ready else _Seen(_Telemetry(None), {}, {})
         decide = until.enter_context(deciding_anew(asset, settings, mode, state_folder))
         for each in ready:
-            look = partial(_look, each, seen, reputation, settings, mode, decide, asked=asked)
+            look = partial(_look, each, seen, reputation, lists, settings, mode, decide, asked=asked)
             if asked:
                 rows += look()
                 continue
@@ -240,6 +246,7 @@ def _look(
     ready: _Ready,
     seen: _Seen,
     reputation: Reputation,
+    lists: AssetLists,
     settings: Settings,
     mode: IsolationMode,
     decide: DecideAnew,
@@ -262,6 +269,7 @@ def _look(
         known=seen.known,
         fresh=True,
         before=seen.before,
+        lists=lists,
     )
     lost = [fault for fault in done.faults if not fault.reported]
     if lost:
@@ -299,7 +307,7 @@ def _row(container_id: int, look: Reenrichment) -> ReenrichRow:
         holds = {
             "case_verdict": look.state.case_verdict.value,
             "score": look.state.score,
-            "severity": severity_of(look.state.case_verdict).value,
+            "severity": severity_of(look.state.case_verdict, look.report.facts).value,
             "note_title": note_title(look.state),
             "question_title": question_title(look.state),
         }

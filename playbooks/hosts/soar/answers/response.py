@@ -14,6 +14,7 @@ from actions.profile_catalog import shipped_profiles
 from connectors.clock import utc_now
 from connectors.errors import ResponseError
 from connectors.siem.notable import ParsedInput
+from playbooks.asset_lists import look_up_notables
 from playbooks.case import CaseReport
 from playbooks.case_findings import CaseFindings, ungathered_cases
 from playbooks.hosts.soar import sources
@@ -27,6 +28,7 @@ from playbooks.hosts.soar.answers.case_rows import (
 from playbooks.hosts.soar.answers.contained_case import as_assessed
 from playbooks.hosts.soar.answers.given import mode_of, notables_of, usable
 from playbooks.hosts.soar.asset import Asset, settings_of
+from playbooks.hosts.soar.asset_lists import asset_lists_for
 from playbooks.hosts.soar.deciding import deciding_anew, run_id_of, with_decision
 from playbooks.hosts.soar.outputs import ResponseRow, ResponseSummary
 from playbooks.hosts.soar.params import ResponseParams
@@ -57,14 +59,18 @@ def answer(
     mode = mode_of(params.caller_mode)
     parsed, left_out = _notables(params, soar, settings)
     steps = InProcess()
-    with reputation_for(asset, settings, state_folder=state_folder) as reputation:
+    with (
+        reputation_for(asset, settings, state_folder=state_folder) as reputation,
+        asset_lists_for(asset, settings) as lists,
+    ):
         time = reputation.time_for_all()
-        found, known = side_by_side(
+        found, known, asked = side_by_side(
             steps,
             Call("gather_cases", partial(_findings, params, soar, asset, parsed, settings)),
             Call(
                 "lookup_reputation", partial(look_up_peers, parsed.notables, settings, reputation, time=time)
             ),
+            Call("look_up_lists", partial(look_up_notables, steps, lists, parsed.notables)),
         )
         done = report_cases(
             steps,
@@ -76,6 +82,8 @@ def answer(
             reputation=reputation,
             known=known,
             time=time,
+            lists=lists,
+            asked=asked,
         )
     with deciding_anew(asset, settings, mode, state_folder) as decide:
         run_id = run_id_of(soar.get_executing_container_id())

@@ -16,12 +16,14 @@ from connectors.clock import utc_now
 from connectors.errors import InputError
 from connectors.reputation.fields import CLOCK_TOLERANCE
 from connectors.siem.notable import ParsedInput
+from playbooks.asset_lists import look_up_cases
 from playbooks.case_findings import CaseFindings, ungathered_cases
 from playbooks.case_steps import assess_case, destinations_of
 from playbooks.hosts.soar.answers.answer import Answer
 from playbooks.hosts.soar.answers.case_rows import cases_in_words, rejected_in_words, risk_row, worst_of
 from playbooks.hosts.soar.answers.given import notables_of
 from playbooks.hosts.soar.asset import Asset, settings_of
+from playbooks.hosts.soar.asset_lists import asset_lists_for
 from playbooks.hosts.soar.facts_json import unpack
 from playbooks.hosts.soar.outputs import RiskRow, RiskSummary
 from playbooks.hosts.soar.params import RiskParams
@@ -30,6 +32,7 @@ from playbooks.profiles import of_profiles
 from playbooks.report.wording import count
 from playbooks.reputation import Reputation
 from playbooks.settings import Settings
+from playbooks.steps import InProcess
 
 #: What stands before the sentence in the message of a failed look-up.
 _FAILED_LOOKUP = "Action failure in get process lineage: "
@@ -48,6 +51,8 @@ def answer(
 ) -> Answer[RiskRow, RiskSummary]:
     """Assess each case. No third party is asked: what is known of addresses comes with the parameters.
 
+    The organisation's own lists of machines and accounts are, as the policy names them.
+
     Raises:
         InputError: neither notable nor process_facts is given, or facts cannot be read.
         ConfigError: the policy, a key or an address of a source is wrong.
@@ -57,7 +62,11 @@ def answer(
     given = unpack(params.reputation_facts or "", DestinationReputation, field="reputation_facts")
     known = _known(given, now=utc_now())
     found, rejected, unprofiled = _cases(params, settings)
-    with reputation_for(asset, settings, state_folder=state_folder) as reputation:
+    with (
+        reputation_for(asset, settings, state_folder=state_folder) as reputation,
+        asset_lists_for(asset, settings) as lists,
+    ):
+        listed = look_up_cases(InProcess(), lists, found)
         cases = [
             assess_case(
                 each,
@@ -68,6 +77,7 @@ def answer(
                     _with_reputation(destination, known, reputation)
                     for destination in destinations_of(each, settings, checks=checks)
                 ),
+                listed=listed,
             )
             for each in found
         ]
