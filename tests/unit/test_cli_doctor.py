@@ -221,6 +221,27 @@ class TestSplunk:
             assert TOKEN not in each.out + each.err
             assert "planted-wrong" not in each.out + each.err
 
+    def test_each_asset_and_identity_list_has_a_row(
+        self, invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
+        (tmp_path / "people.csv").write_text("identity,priority\nann,low\n", encoding="utf-8")
+        with FakeSplunk((), utc_now) as fake:
+            config = self.config(tmp_path, fake.url)
+            with config.open("a") as file:
+                file.write(f"\n[assets]\nfile = '{tmp_path / 'none.csv'}'\n")
+                file.write(f"[identities]\nfile = '{tmp_path / 'people.csv'}'\n")
+            result = invoke("doctor", "--config", config, "--json")
+        found = checks(result.out)
+        states = {name: each["state"] for name, each in found.items() if each["area"] == "asset list"}
+        assert states == {
+            "the asset and identity tables of Splunk": "ok",
+            "the list of assets none.csv": "failed",
+            "the list of identities people.csv": "ok",
+        }
+        assert result.code == 1
+        assert "1 rows, last written 0 days ago" in found["the list of identities people.csv"]["detail"]
+
     def test_a_token_that_may_not_search_fails(
         self, invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

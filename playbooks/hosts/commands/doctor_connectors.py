@@ -10,6 +10,7 @@ from connectors.edr.catalogue import EdrName
 from connectors.errors import ConfigError
 from connectors.facts.health import Health, HealthState
 from connectors.ports import Capability
+from playbooks.asset_sources import asset_lists_of
 from playbooks.edr import edr_of, remedy_of
 from playbooks.hosts.commands.doctor_finding import Area, Finding
 from playbooks.settings import Settings
@@ -47,11 +48,12 @@ class ConnectorChecks:
         self._write_back: Check | None = None
         if isinstance(self._siem, Check) and writes_labels(settings):
             self._write_back = Check(_WRITE_BACK, lambda: check_write_back(settings, environ))
+        self._lists = _opened_lists(settings, environ, opened)
 
     @property
     def checks(self) -> list[Check]:
         """What is to be asked."""
-        opened = (*self._edrs.values(), self._siem, self._write_back)
+        opened = (*self._edrs.values(), self._siem, self._write_back, *self._lists.values())
         return [each for each in opened if isinstance(each, Check)]
 
     def can(self, name: EdrName) -> frozenset[Capability]:
@@ -76,6 +78,8 @@ class ConnectorChecks:
         yield _siem(self._siem, health)
         if self._write_back is not None:
             yield from _labels(health[_WRITE_BACK], health[_SIEM])
+        for listed, check in self._lists.items():
+            yield _list(listed, health[check.name])
 
 
 def _named_edrs(settings: Settings) -> list[EdrName]:
@@ -95,6 +99,20 @@ def _opened_siem(settings: Settings, environ: Mapping[str, str], opened: ExitSta
     except ConfigError as error:
         return error
     return Check(_SIEM, siem.check)
+
+
+def _opened_lists(settings: Settings, environ: Mapping[str, str], opened: ExitStack) -> dict[str, Check]:
+    """What asks each asset and identity list, by its name; Splunk's row says why its tables are not asked."""
+    lists = opened.enter_context(asset_lists_of(settings, environ))
+    return {each.name: Check(f"list {each.name}", each.check) for each in lists.sources}
+
+
+def _list(name: str, health: Health) -> Finding:
+    remedy = "Mend what is named: until then nothing that the list ranks there is known"
+    failed = health.state is HealthState.FAILED
+    return Finding(
+        area=Area.ASSETS, name=name, state=health.state, detail=health.detail, remedy=remedy if failed else ""
+    )
 
 
 def _key(name: EdrName) -> str:

@@ -18,6 +18,7 @@ class Area(StrEnum):
     EDR = "EDR"
     SIEM = "SIEM"
     ISOLATION = "isolation"
+    ASSETS = "asset list"
 
 
 class Finding(Fact):
