@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 from connectors.errors import NotableError
 from connectors.facts.notable import MissingField, Notable, NotableSource
+from connectors.siem.assets.notable_enrichment import asset_of, identity_of
 from connectors.siem.generations import told_generation
 from connectors.siem.notable_fields import KNOWN_NAMES, Fields, Reading, has_identity, with_made_names
 from connectors.siem.notable_input import (
@@ -48,6 +49,7 @@ from connectors.siem.notable_values import (
     read_score,
     read_src_ip,
 )
+from connectors.siem.roles import enriched_machine
 from connectors.siem.stash import is_stash, parse_stash
 
 #: Longest event_id, in characters; those of ES have about 90.
@@ -188,6 +190,7 @@ def _read(candidate: Candidate, settings: NotableSettings, *, room: int) -> list
         zone=settings.zone,
         zone_name=settings.timezone,
     )
+    user = reading.one("user")
     common = Notable(
         source=source,
         event_id=_given_event_id(reading),
@@ -199,7 +202,7 @@ def _read(candidate: Candidate, settings: NotableSettings, *, room: int) -> list
         dest_meaning=roles.dest_meaning,
         peer_names=roles.peer_names[:MAX_PEER_NAMES],
         generation=generation.number if generation is not None else None,
-        user=reading.one("user"),
+        user=user,
         process_name=process_name,
         src_ip=src_ip,
         dest_ports=read_ports(reading, "dest_port"),
@@ -211,6 +214,8 @@ def _read(candidate: Candidate, settings: NotableSettings, *, room: int) -> list
         process_guids=guids,
         process_ids=read_pids(reading),
         risk_score=read_score(reading),
+        asset=asset_of(fields, enriched_machine(roles, ends.direction)),
+        identity=identity_of(fields, user),
         risk_object=reading.first("risk_system") or reading.first("dest"),
         urgency=reading.one("urgency"),
         status=reading.one("status"),

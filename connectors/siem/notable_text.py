@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from connectors.facts.notable import Direction, Notable
+from connectors.siem.assets.notable_enrichment import enrichment_fields
 from connectors.siem.notable_fields import DEST_NAMES
 
 
@@ -48,7 +49,8 @@ def fields_of(notables: Sequence[Notable]) -> dict[str, object]:
         "status": first.status,
         "owner": first.owner,
     }
-    return {name: value for name, value in fields.items() if value not in (None, "", [])}
+    kept = {name: value for name, value in fields.items() if value not in (None, "", [])}
+    return kept | enrichment_fields(first.asset, first.identity)
 
 
 def _one_or_all(texts: list[str]) -> object:

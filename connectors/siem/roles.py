@@ -102,6 +102,16 @@ def roles_of(ends: Ends) -> Roles:
     return Roles(hosts[0] if hosts else "", hosts[1:], named.field if hosts else "", meaning, peers)
 
 
+def enriched_machine(roles: Roles, direction: Direction) -> tuple[str, ...]:
+    """The fields whose enrichment by the SIEM is the machine's: never one that may hold the peer."""
+    if roles.others:
+        return ()
+    fields = ["dvc"]
+    fields += ["dest"] if roles.dest_meaning is DestMeaning.MACHINE else []
+    fields += ["src"] if direction is Direction.OUTBOUND else []
+    return tuple(fields)
+
+
 def different_hosts(names: Sequence[str]) -> tuple[str, ...]:
     """One spelling, the longest, of each host named, in order of appearance; addresses after names.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -247,9 +247,14 @@ def test_there_is_no_third_time() -> None:
     with finding() as at:
         times = []
         unknown = at.fake._unknown
-        at.fake._unknown = lambda name, query: (  # type: ignore[method-assign]
-            times.append(query["notable_time"]) is None if "limit" not in query else unknown(name, query)
-        )
+
+        def noted(name: str, query: Mapping[str, str]) -> bool:
+            if "limit" in query:
+                return unknown(name, query)
+            times.append(query["notable_time"])
+            return True
+
+        at.fake._unknown = noted  # type: ignore[method-assign]
         with pytest.raises(NotFound):
             at.siem.update_notable(ID, FULL)
     assert times == [str(EPOCH), "now"]

@@ -355,7 +355,7 @@ def test_notables_of_other_searches_are_left_out_unless_all_are_wanted() -> None
 def test_a_row_that_makes_no_notable_is_kept_aside_once_and_spoils_no_other() -> None:
     kept: list[RejectedNotable] = []
     with bench(on_rejected=kept.append) as at:
-        at.fake.notables = [notable(1, -30, dest="not a host!"), notable(2, -20)]
+        at.fake.notables = [notable(1, -30, dest="not a host!", src_ip=""), notable(2, -20)]
         poller = Poller(at.siem)
         poller.poll()
         poller.poll()

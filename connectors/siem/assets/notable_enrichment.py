@@ -16,6 +16,29 @@ from connectors.siem.assets.columns import BadRow, flag_of, priority_of, texts_o
 #: The prefix of what is said of the user.
 USER_PREFIX = "user"
 
+#: What is read behind a prefix, of a machine and of the user.
+ASSET_FIELDS = ("priority", "category", "owner", "bunit")
+IDENTITY_FIELDS = ("priority", "category", "watchlist", "managedBy", "bunit")
+
+
+def enrichment_fields(asset: AssetFacts | None, identity: IdentityFacts | None) -> dict[str, object]:
+    """The same as fields again, of the machine under `dvc`; empty ones are left out."""
+    held: dict[str, object] = {}
+    if asset is not None:
+        values = (asset.priority, list(asset.categories), asset.owner, asset.business_unit)
+        held |= {f"dvc_{what}": value for what, value in zip(ASSET_FIELDS, values, strict=True)}
+    if identity is not None:
+        watched = None if identity.watched is None else str(identity.watched).lower()
+        named = (
+            identity.priority,
+            list(identity.categories),
+            watched,
+            identity.manager,
+            identity.business_unit,
+        )
+        held |= {f"{USER_PREFIX}_{what}": value for what, value in zip(IDENTITY_FIELDS, named, strict=True)}
+    return {name: value for name, value in held.items() if value}
+
 
 def asset_of(fields: Mapping[str, object], prefixes: Sequence[str]) -> AssetFacts | None:
     """What the notable itself says of the machine; None where it says nothing.

@@ -20,6 +20,7 @@ from connectors.errors import Ambiguous, BadResponse, InputError, NotableError, 
 from connectors.facts.notable import Notable
 from connectors.http.deadline import Deadline
 from connectors.query import spl
+from connectors.siem.assets.notable_enrichment import ASSET_FIELDS, IDENTITY_FIELDS
 from connectors.siem.notable import (
     DERIVED,
     MAX_EVENT_ID,
@@ -36,7 +37,13 @@ from connectors.siem.splunk.settings import SEARCH_NAMES
 #: What a row has: the analytic's result, what ES adds, and the text to fall back on.
 FIELDS = (
     *("event_id", "indexed", "search_name", "rule_name", "rule_title"),
-    *("dest", "user", "process_name", "src_ip", "dest_ip", "dest_port", "process_guid", "count"),
+    *("dvc", "dvc_nt_host", "dvc_dns", "dvc_ip", "Computer", "orig_host"),
+    *("dest", "dest_host", "dest_nt_host", "dest_dns", "src", "src_host", "src_nt_host", "src_dns"),
+    *("user", "User", "process_name", "process_exec", "process_path", "process_guid", "process_id"),
+    *("src_ip", "dest_ip", "src_port", "dest_port", "direction", "count"),
+    *("action", "app", "protocol", "protocol_version", "transport", "vendor_product"),
+    *(f"{field}_{what}" for field in ("dvc", "src", "dest") for what in ASSET_FIELDS),
+    *(f"user_{what}" for what in IDENTITY_FIELDS),
     *("firstTime", "lastTime", "info_min_time", "info_max_time", "orig_sid", "orig_rid"),
     *("risk_score", "urgency", "status", "status_label", "status_default", "owner", "disposition"),
     *("finding_id", "finding_score", "entity", "entity_type", "risk_object", "risk_object_type", "_raw"),
