@@ -140,7 +140,7 @@ def _glance(report: CaseReport) -> tuple[Row, ...]:
     rows.append(_raised_by(report))
     made = f"{wording.name(report.case_id)}, report of {wording.moment(report.generated_at)}"
     if replaced := replaces_words(report):
-        made += f"; {replaced}"
+        rows.append(Row("", f"this case {replaced}", Tone.QUIET))
     return (*rows, Row("Case", made, Tone.QUIET, elsewhere=True))
 
 

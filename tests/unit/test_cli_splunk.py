@@ -239,7 +239,11 @@ def test_two_runs_at_once_on_one_folder_are_one(invoke: Invoke, splunk: FakeSplu
 def test_what_makes_no_notable_is_kept_and_not_asked_for_again(
     invoke: Invoke, splunk: FakeSplunk, tmp_path: Path
 ) -> None:
-    splunk.notables = [notable(1, dest="not a host!", src_ip=""), notable(2), notable(3, process_name="other.exe")]
+    splunk.notables = [
+        notable(1, dest="not a host!", src_ip=""),
+        notable(2),
+        notable(3, process_name="other.exe"),
+    ]
     out = tmp_path / "out"
     run = ("run", "--new", "--out", out, "--config", config_of(tmp_path, splunk.url), "--no-lookup", "--json")
     first = clean(invoke(*run))

@@ -1,0 +1,148 @@
+"""`run` over notables in which dest is the peer, as the add-on that Splunk supports writes them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli_runs import Invoke, invoking
+
+HOST, OWN, PEER = "WS01.corp.example", "10.20.4.17", "149.154.167.220"
+FAR = "api.far.example"
+GUID = "A1C5D0E2-000F-66F4-000F-000000002B00"
+
+SEVEN: dict[str, object] = {
+    "event_id": "4E1B7C0A-5D62-4B7E-9C38-6A0F2D915B11@@notable@@00000000000000000000000000000007",
+    "search_name": "ESCU - Detect Regsvcs with Network Connection - Rule",
+    "dest": FAR,
+    "user": "user01",
+    "process_name": "RegSvcs.exe",
+    "src_ip": OWN,
+    "dest_ip": PEER,
+    "firstTime": "2026-09-24T07:41:41",
+    "lastTime": "2026-09-24T07:44:42",
+}
+FIFTEEN = SEVEN | {
+    "dvc": HOST,
+    "src": HOST,
+    "direction": "outbound",
+    "process_guid": f"{{{GUID}}}",
+    "process_id": "7516",
+    "process_exec": "RegSvcs.exe",
+    "src_port": "50392",
+    "dest_port": "443",
+    "transport": "tcp",
+    "vendor_product": "Microsoft Sysmon",
+    "risk_score": "50",
+    "dvc_priority": "low",
+    "dest_priority": "critical",
+}
+
+
+@pytest.fixture
+def invoke(
+    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path
+) -> Invoke:
+    return invoking(monkeypatch, capfdbinary, data=tmp_path / "data")
+
+
+def written(tmp_path: Path, fields: dict[str, object], name: str = "notable.json") -> Path:
+    path = tmp_path / name
+    path.write_text(json.dumps(fields))
+    return path
+
+
+def case_of(invoke: Invoke, *arguments: object) -> dict[str, Any]:
+    result = invoke("run", *arguments, "--no-lookup", "--json")
+    assert result.code == 0, result.err
+    (case,) = json.loads(result.out)["cases"]
+    found: dict[str, Any] = case
+    return found
+
+
+def test_a_notable_of_today_gives_the_case_of_its_machine(
+    invoke: Invoke, tmp_path: Path, examples: Path
+) -> None:
+    log = examples / "stealer/sysmon.xml"
+    case = case_of(invoke, "--notable", written(tmp_path, FIFTEEN), "--sysmon", log)
+    before = case_of(invoke, "--notable", examples / "stealer/notable.json", "--sysmon", log)
+    assert case["case_id"] == before["case_id"]
+    assert case["facts"]["host"]["hostname"] == HOST
+    assert case["facts"]["lineage"]["target"]["ref"]["guid"] == GUID
+    assert case["risk"]["case_verdict"] == "malicious"
+    assert (case["risk"]["base_score"], case["risk"]["score"]) == (50.0, 100.0)
+    assert f" was identified on endpoint {HOST} by user user01. " in case["risk"]["message"]
+    (notable,) = case["facts"]["notables"]
+    assert (notable["generation"], notable["machine_field"], notable["dest_meaning"]) == (15, "dvc", "peer")
+    # The peer's priority is nobody's here.
+    assert notable["asset"]["priority"] == "low"
+
+
+def test_the_report_says_what_the_machine_was_taken_from(
+    invoke: Invoke, tmp_path: Path, examples: Path
+) -> None:
+    log = examples / "stealer/sysmon.xml"
+    result = invoke("run", "--notable", written(tmp_path, FIFTEEN), "--sysmon", log, "--no-lookup")
+    text = " ".join(result.out.split())
+    assert f"machine from dvc; dest ({FAR}) is the peer" in text
+    assert f"ESCU's own risk stands on {FAR}, the peer, as a system; ours is on the machine" in text
+    assert f"the notable's own message names {FAR} as the endpoint" in text
+    assert "generation 15" in text
+
+
+def test_a_notable_that_names_no_machine_is_found_through_its_connection(
+    invoke: Invoke, tmp_path: Path, examples: Path
+) -> None:
+    log = examples / "stealer/sysmon.xml"
+    result = invoke("run", "--notable", written(tmp_path, SEVEN), "--sysmon", log, "--no-lookup")
+    assert result.code == 0, result.err
+    text = " ".join(result.out.split())
+    assert f"RegSvcs.exe on {HOST}" in text
+    assert "machine found through src_ip, peer and time, by the connection's own event" in text
+    case = case_of(invoke, "--notable", written(tmp_path, SEVEN), "--sysmon", log)
+    assert case["facts"]["found_by"] == "connection"
+    assert case["facts"]["lineage"]["target"]["ref"]["guid"] == GUID
+
+
+def test_without_telemetry_the_machine_is_not_known_and_the_case_is_replaced_later(
+    invoke: Invoke, tmp_path: Path, examples: Path
+) -> None:
+    out = tmp_path / "out"
+    notable = written(tmp_path, SEVEN)
+    first = case_of(invoke, "--notable", notable, "--out", out)
+    assert (first["facts"]["host"], first["facts"]["notables"][0]["dest"]) == (None, "")
+    text = (out / f"{first['case_id']}.md").read_text()
+    assert "unknown machine" in text
+    assert f"Host | {FAR}" not in text
+    then = case_of(invoke, "--notable", notable, "--sysmon", examples / "stealer/sysmon.xml", "--out", out)
+    assert then["case_id"] != first["case_id"]
+    assert then["replaces"] == [first["case_id"]]
+    for kind in ("md", "html"):
+        assert f"Replaced by {then['case_id']}" in (out / f"{first['case_id']}.{kind}").read_text()
+        assert f"takes the place of {first['case_id']}" in (out / f"{then['case_id']}.{kind}").read_text()
+    old = json.loads((out / f"{first['case_id']}.json").read_bytes())
+    assert old["replaced_by"] == then["case_id"]
+
+
+def test_a_case_that_holds_another_notable_too_is_not_replaced(
+    invoke: Invoke, tmp_path: Path, examples: Path
+) -> None:
+    out = tmp_path / "out"
+    other = SEVEN | {"event_id": "another", "dest_ip": "93.184.216.34"}
+    both = written(tmp_path, SEVEN), written(tmp_path, other, "other.json")
+    first = case_of(invoke, "--notable", both[0], "--notable", both[1], "--out", out)
+    assert len(first["facts"]["notables"]) == 2
+    then = case_of(invoke, "--notable", both[0], "--sysmon", examples / "stealer/sysmon.xml", "--out", out)
+    assert then["replaces"] == []
+    assert json.loads((out / f"{first['case_id']}.json").read_bytes())["replaced_by"] is None
+
+
+def test_two_victims_of_one_server_are_two_cases(invoke: Invoke, tmp_path: Path) -> None:
+    second = SEVEN | {"event_id": "second", "src_ip": "10.20.4.99"}
+    path = tmp_path / "both.json"
+    path.write_text(json.dumps([SEVEN, second]))
+    result = invoke("run", "--notable", path, "--no-lookup", "--json")
+    assert len(json.loads(result.out)["cases"]) == 2
