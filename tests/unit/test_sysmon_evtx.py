@@ -198,7 +198,7 @@ def test_the_quick_way_gives_what_a_whole_parse_gives(tmp_path: Path, panache: b
     for event, text in zip(events, texts, strict=True):
         record = json.loads(text)
         assert event.event_id == EVTX_SHAPE.probe(record)
-        assert event[1:4] == EVTX_SHAPE.build(record, event.event_id)
+        assert (*event[1:4], event.record_id) == EVTX_SHAPE.build(record, event.event_id)
 
 
 USUAL = samples.evtx_json(3, HOST, **samples.network(CommandLine='"x" "Computer":"fake"')).decode()

@@ -11,10 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from connectors.edr.sysmon_fields import hashes, signature
 from connectors.edr.sysmon_file.elastic_fields import restore_event_data
 from connectors.edr.sysmon_file.json_shapes import MISS, shape_of
 from connectors.edr.sysmon_file.limits import ReadLimits
 from connectors.edr.sysmon_file.sysmon_names import BAD_ID, event_number, utc_text
+from connectors.facts.process import SignatureState
 from tests import sysmon_samples as samples
 from tests.sysmon_reading import read_bytes, told
 from tests.sysmon_samples import HOST, LOGGED_AT, lines
@@ -177,22 +179,67 @@ def test_elastic_pipeline_fields_get_their_names_back(tmp_path: Path) -> None:
     assert report.problems == []
 
 
+IMPHASH = "0D2F4E6A" * 4
+DIGESTS = {"sha1": "AB" * 20, "md5": "CD" * 16, "sha256": "EF" * 32}
+WRITTEN = f"SHA1={DIGESTS['sha1']},MD5={DIGESTS['md5']},SHA256={DIGESTS['sha256']},IMPHASH={IMPHASH}"
+
+
+@pytest.mark.parametrize(
+    ("event_id", "holder"), [(1, "process"), (7, "file"), (7, "dll")], ids=["creation", "file", "dll"]
+)
+def test_elastic_hashes_get_their_name_back(event_id: int, holder: str) -> None:
+    own = {"entity_id": samples.GUID, "executable": samples.REGSVCS}
+    place = {"hash": DIGESTS, "pe": {"imphash": IMPHASH}, "path": samples.REGSVCS}
+    record: dict[str, object] = {"process": own, "@timestamp": LOGGED_AT}
+    record[holder] = {**(own if holder == "process" else {}), **place}
+    data, _ = restore_event_data(record, event_id, {})
+    assert data["Hashes"] == WRITTEN
+    assert [each.algorithm for each in hashes(data["Hashes"])] == ["SHA1", "MD5", "SHA256", "IMPHASH"]
+    if event_id == 7:
+        assert data["ImageLoaded"] == samples.REGSVCS
+    assert "Hashes" not in restore_event_data(record, 3, {})[0]
+
+
+@pytest.mark.parametrize(
+    ("written", "left", "state"),
+    [
+        ({"signed": True, "status": "Valid", "subject_name": "Microsoft Windows"}, {}, SignatureState.VALID),
+        ({"status": "Valid", "valid": True, "subject_name": "Microsoft Windows"}, {}, SignatureState.VALID),
+        ({"status": "Valid", "subject_name": "Microsoft Windows"}, {}, SignatureState.VALID),
+        ({"signed": False, "status": "Unavailable"}, {}, SignatureState.UNSIGNED),
+        ({"exists": False}, {}, SignatureState.UNSIGNED),
+        ({"status": "Unavailable"}, {"Signed": "false"}, SignatureState.UNSIGNED),
+        ({"signed": True, "status": "Expired"}, {}, SignatureState.INVALID),
+        ({"status": "Expired"}, {"Signed": "true"}, SignatureState.INVALID),
+        ({"status": "Expired"}, {}, SignatureState.UNKNOWN),
+        ({}, {}, SignatureState.UNKNOWN),
+    ],
+)
+@pytest.mark.parametrize("holder", ["file", "dll"])
+def test_elastic_signature_gets_its_names_back(
+    holder: str, written: dict[str, object], left: dict[str, object], state: SignatureState
+) -> None:
+    record = {"process": {"pid": 4}, holder: {"path": samples.REGSVCS, "code_signature": written}}
+    data, _ = restore_event_data(record, 7, left)
+    assert signature(data).state is state
+
+
 def test_elastic_original_event_wins_over_ecs_fields() -> None:
     original = samples.xml(3, HOST, **samples.network()).decode()
     record = {"event": {"original": original}, "process": {"executable": "other.exe"}}
-    assert restore_event_data(record, 3, {}) == samples.network()
+    assert restore_event_data(record, 3, {}) == (samples.network(), LOGGED_AT)
     broken = {
         "event": {"original": original[:-9]},
         "process": {"executable": "other.exe"},
         "@timestamp": LOGGED_AT,
     }
-    assert restore_event_data(broken, 3, {})["Image"] == "other.exe"
+    assert restore_event_data(broken, 3, {})[0]["Image"] == "other.exe"
 
 
 def test_elastic_service_account_is_not_taken_for_the_user() -> None:
     record = {"process": {"pid": 4}, "user": {"name": "SYSTEM", "domain": "NT AUTHORITY"}}
-    assert "User" not in restore_event_data(record, 5, {})
-    assert restore_event_data(record, 3, {})["User"] == r"NT AUTHORITY\SYSTEM"
+    assert "User" not in restore_event_data(record, 5, {})[0]
+    assert restore_event_data(record, 3, {})[0]["User"] == r"NT AUTHORITY\SYSTEM"
 
 
 def test_winlogbeat_event_without_any_data_is_a_problem(tmp_path: Path) -> None:

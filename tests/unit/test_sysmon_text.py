@@ -84,6 +84,10 @@ def test_utf_16_characters_over_block_borders() -> None:
     assert text.decode() == "a例\U0001f600b"
 
 
+#: How a pcapng begins: the section header block, in little endian.
+CAPTURE = b"\n\r\r\n\x1c\0\0\0M<+\x1a\1\0\0\0" + b"\xff" * 8 + b"\x1c\0\0\0"
+
+
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
@@ -116,8 +120,15 @@ def test_utf_16_characters_over_block_borders() -> None:
         (b"\x89PNG\r\n\x1a\n" + bytes(1000), None),
         (b"a,b,c\n1,2,3\n", None),
         (b"text\n" * 500_000 + b'{"a":1}', None),
+        (CAPTURE + b'POST /\r\n\r\n{"a":1}\n{"a":1}\n', None),
+        (CAPTURE + b"POST /\r\n\r\n<Event>\n", None),
+        (CAPTURE + b"<Event>" * 9, None),
+        (CAPTURE + b"\xff" * 20_000 + b'\n{"a":1}\n', None),
+        (bytes(5000) + b'\n{"a":1}\n', TextFormat.JSON_LINES),
+        (bytes(5000) + b"<Event>\n", TextFormat.XML),
+        (b"cut by \x01 and \x1b[0m</Data></Event>\n<Event>\n", TextFormat.XML),
     ],
-    ids=range(29),
+    ids=range(36),
 )
 def test_what_kind_of_text(text: bytes, kind: TextFormat | None) -> None:
     stream = Peekable(Chunks([text]))

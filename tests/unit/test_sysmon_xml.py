@@ -274,8 +274,8 @@ def test_pattern_parser_and_elementtree_agree(data: dict[str, str]) -> None:
     space = "{http://schemas.microsoft.com/win/2004/08/events/event}"
     expected = {item.get("Name"): item.text or "" for item in tree.iter(f"{space}Data")}
     assert all_plain([part])
-    assert read_plain(part) == ("h&<>" + HOST, LOGGED_AT, expected)
-    assert read_event(event).decoded() == ("h&<>" + HOST, LOGGED_AT, expected)
+    assert read_plain(part) == ("h&<>" + HOST, LOGGED_AT, expected, 16792)
+    assert read_event(event).decoded() == ("h&<>" + HOST, LOGGED_AT, expected, 16792)
 
 
 @given(

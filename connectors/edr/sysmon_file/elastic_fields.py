@@ -51,8 +51,6 @@ _BY_EVENT: dict[int, dict[str, _Path]] = {
     | {
         "ImageLoaded": ("file", "path"),
         "OriginalFileName": ("file", "pe", "original_file_name"),
-        "Signature": ("file", "code_signature", "subject_name"),
-        "SignatureStatus": ("file", "code_signature", "status"),
     },
     8: {name.replace("GUID", "Guid"): path for name, path in _ACCESS.items()},
     10: _ACCESS,
@@ -60,23 +58,28 @@ _BY_EVENT: dict[int, dict[str, _Path]] = {
     22: _EVERY_EVENT | {"QueryName": ("dns", "question", "name")},
     25: _EVERY_EVENT | {"Type": ("message",)},
 }
-_NETWORK, _DNS = 3, 22
-_WITH_USER = (1, _NETWORK)
+_CREATION, _NETWORK, _IMAGE_LOADED, _DNS = 1, 3, 7, 22
+#: Where the hashes of an event stand; those of a loaded image under `dll` in documents of ECS 1.5 and later.
+_HASHED: dict[int, tuple[str, ...]] = {_CREATION: ("process",), _IMAGE_LOADED: ("file", "dll")}
+_HASHES = ("sha1", "md5", "sha256", "imphash")
+_WITH_USER = (_CREATION, _NETWORK)
 _DIRECTIONS = {"egress": "true", "ingress": "false"}
 
 
 def restore_event_data(
     record: Mapping[str, object], event_id: int, data: Mapping[str, object]
-) -> dict[str, object]:
-    """The fields of a `winlog` document under Sysmon's names; what `data` still has wins.
+) -> tuple[dict[str, object], str]:
+    """The fields of a `winlog` document under Sysmon's names, and its TimeCreated; what `data` has wins.
 
     Taken from the original event where the document keeps it, else from its ECS fields. What the pipeline
-    dropped stays missing.
+    dropped stays missing, TimeCreated ("") among it: @timestamp is UtcTime, and event.created is TimeCreated
+    or, from older agents, when the event was read.
     """
     original = _at(record, ("event", "original"))
     if isinstance(original, str) and original.lstrip().startswith("<Event"):
         try:
-            return {**read_event(original).data, **data}
+            event = read_event(original)
+            return {**event.data, **data}, utc_text(event.system_time)
         except BrokenRecord:
             pass  # the document's own fields are still there
     fields: dict[str, object] = {}
@@ -84,7 +87,7 @@ def restore_event_data(
         value = _at(record, path)
         if value is not None:
             fields[name] = value
-    return {**fields, **_computed(record, event_id), **data} if fields else dict(data)
+    return ({**fields, **_computed(record, event_id), **data} if fields else dict(data)), ""
 
 
 def _computed(record: Mapping[str, object], event_id: int) -> dict[str, object]:
@@ -99,10 +102,47 @@ def _computed(record: Mapping[str, object], event_id: int) -> dict[str, object]:
     addresses = _at(record, ("dns", "resolved_ip"))
     if event_id == _DNS and isinstance(addresses, list):
         fields["QueryResults"] = "".join(f"{address};" for address in addresses if isinstance(address, str))
+    for holder in _HASHED.get(event_id, ()):
+        found = _hashes(record, holder)
+        if found:
+            fields["Hashes"] = found
+            break
+    if event_id == _IMAGE_LOADED:
+        fields |= _signature(record)
+        path = _at(record, ("dll", "path"))
+        if path is not None and _at(record, ("file", "path")) is None:
+            fields["ImageLoaded"] = path
     when = utc_text(record.get("@timestamp"))  # the pipeline sets it from UtcTime
     if when.endswith("Z"):
         fields["UtcTime"] = when.removesuffix("Z").replace("T", " ")
     return fields
+
+
+def _hashes(record: Mapping[str, object], holder: str) -> str:
+    """The hashes as Sysmon writes them: `SHA1=..,MD5=..`."""
+    known = {name: _at(record, (holder, "hash", name)) for name in _HASHES}
+    known["imphash"] = _at(record, (holder, "pe", "imphash")) or known["imphash"]
+    return ",".join(f"{name.upper()}={value}" for name, value in known.items() if isinstance(value, str))
+
+
+def _signature(record: Mapping[str, object]) -> dict[str, object]:
+    """Signed, SignatureStatus and Signature of a loaded image.
+
+    `signed` is only written where it is true, and by some versions never: a valid signature is one as well.
+    """
+    for holder in ("file", "dll"):
+        signature = _at(record, (holder, "code_signature"))
+        if isinstance(signature, Mapping):
+            status = signature.get("status")
+            valid = signature.get("valid") is True or (isinstance(status, str) and status.lower() == "valid")
+            signed = True if valid else signature.get("signed", signature.get("exists"))
+            logged = {
+                "Signed": signed,
+                "SignatureStatus": status if status is not None else ("Valid" if valid else None),
+                "Signature": signature.get("subject_name"),
+            }
+            return {name: value for name, value in logged.items() if value is not None}
+    return {}
 
 
 def _at(record: Mapping[str, object], path: _Path) -> object:

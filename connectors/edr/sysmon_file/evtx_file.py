@@ -23,9 +23,9 @@ from connectors.edr.sysmon_file.evtx_chunk import (
     ChunkRecords,
     read_chunk,
 )
-from connectors.edr.sysmon_file.json_shapes import EVTX_SHAPE
+from connectors.edr.sysmon_file.json_shapes import EVTX_SHAPE, channel_of
 from connectors.edr.sysmon_file.streams import Peekable
-from connectors.edr.sysmon_file.sysmon_names import OTHER, BrokenRecord
+from connectors.edr.sysmon_file.sysmon_names import OTHER, BrokenRecord, Decoded
 
 #: The count of chunks in the file header has 16 bits; a bigger log overflows it.
 _MOST_COUNTED_CHUNKS = 0xFFFF
@@ -35,7 +35,8 @@ _SYSMON_HEAD = re.compile(
     r'\{"Event":\{"#attributes":\{[^{}]*\},"System":\{"Provider":\{"#attributes":\{'
     r'"Name":"Microsoft-Windows-Sysmon"[^{}]*\}\},"EventID":(0|[1-9]\d{0,3}|[1-5]\d{4}),'
 ).match
-_TIME_KEY, _HOST_KEY, _DATA_KEY = '"SystemTime":"', '"Computer":"', '"EventData":'
+_TIME_KEY, _RECORD_KEY = '"SystemTime":"', '"}},"EventRecordID":'
+_HOST_KEY, _DATA_KEY = '"Computer":"', '"EventData":'
 #: RawEvent's own constructor takes twice as long.
 new_event: Callable[[tuple[object, ...]], RawEvent] = functools.partial(tuple.__new__, RawEvent)
 
@@ -104,7 +105,8 @@ def _events(
                 decoded = _decoded(text, head.end())
                 if decoded is not None:
                     sysmon += 1
-                    yield new_event((event_id, *decoded, source, number))
+                    computer, logged_at, data, record_id = decoded
+                    yield new_event((event_id, computer, logged_at, data, source, number, record_id))
                     continue
             if not text:
                 report.problem(source, number, records.broken[number - before - 1])
@@ -114,23 +116,28 @@ def _events(
         report.sysmon_events += sysmon
 
 
-def _decoded(text: str, at: int) -> tuple[str, str, dict[str, object]] | None:
-    """Computer, time and fields of an event as Windows writes it, None when it is not quite so."""
+def _decoded(text: str, at: int) -> Decoded | None:
+    """Computer, time, fields and record id of an event as Windows writes it, None when it is not quite so."""
     time_at = text.find(_TIME_KEY, at) + len(_TIME_KEY)
     time_end = text.find('"', time_at)
-    host_at = text.find(_HOST_KEY, time_end) + len(_HOST_KEY)
+    if not text.startswith(_RECORD_KEY, time_end):
+        return None
+    record_at = time_end + len(_RECORD_KEY)
+    record_end = text.find(",", record_at)
+    host_at = text.find(_HOST_KEY, record_end) + len(_HOST_KEY)
     host_end = text.find('"', host_at)
     data_at = text.find(_DATA_KEY, host_end) + len(_DATA_KEY)
     time, host = text[time_at:time_end], text[host_at:host_end]
     try:
         if min(time_at - len(_TIME_KEY), host_at - len(_HOST_KEY), data_at - len(_DATA_KEY)) < 0:
             return None
+        record_id = int(text[record_at:record_end])
         if "\\" in host or time[-1:] != "Z" or not datetime.fromisoformat(time):
             return None
         data = orjson.loads(text[data_at : -len("}}")])  # an error if anything follows EventData
     except ValueError:
         return None
-    return (host, time, data) if isinstance(data, dict) and data else None
+    return (host, time, data, record_id) if isinstance(data, dict) and data else None
 
 
 def _parsed(
@@ -145,13 +152,15 @@ def _parsed(
     event_id = EVTX_SHAPE.probe(record)
     if event_id == OTHER:
         report.other_records += 1
+        report.other_channels.setdefault(source, channel_of(record))
     elif event_id < 0:
         report.problem(source, number, "an event without a usable EventID")
     else:
         report.sysmon_events += 1
         if event_id in wanted:
             try:
-                return RawEvent(event_id, *EVTX_SHAPE.build(record, event_id), source, number)
+                computer, logged_at, data, record_id = EVTX_SHAPE.build(record, event_id)
+                return RawEvent(event_id, computer, logged_at, data, source, number, record_id)
             except BrokenRecord as exc:
                 report.problem(source, number, exc.reason)
     return None

@@ -25,6 +25,7 @@ from connectors.edr.sysmon_file.sysmon_names import (
     Decoded,
     event_number,
     is_sysmon,
+    record_number,
     utc_text,
 )
 from connectors.edr.sysmon_file.sysmon_names import SYSMON_PROVIDER as SYSMON
@@ -53,6 +54,17 @@ def shape_of(record: object) -> Shape | None:
     """The first shape that knows this record."""
     shapes = _IN_ELASTIC_HIT if "_source" in _mapping(record) else _DIRECT
     return next((shape for shape in shapes if shape.probe(record) != MISS), None)
+
+
+def channel_of(record: object) -> str:
+    """The channel, or log, that a record says it is of, in any shape; "" where it does not say."""
+    outer = _mapping(record)
+    outer = _mapping(outer.get("_source")) or outer
+    for holder in (outer, _mapping(outer.get("winlog")), _system_of(outer)):
+        channel = _text(_first(holder, "Channel", "channel", "log_name", "EventLog"))
+        if channel:
+            return channel
+    return ""
 
 
 # --- fields ----------------------------------------------------------------------------------
@@ -150,7 +162,8 @@ def _evtx_build(record: Record, _event_id: int) -> Decoded:
     event = _mapping(record.get("Event", record))
     system = _mapping(event["System"])
     when = _attribute(system, "TimeCreated", "SystemTime")
-    return _text(system.get("Computer")), utc_text(when), _event_data(event.get("EventData"))
+    data = _event_data(event.get("EventData"))
+    return _text(system.get("Computer")), utc_text(when), data, record_number(system.get("EventRecordID"))
 
 
 # --- winlogbeat and Elastic --------------------------------------------------------------------
@@ -173,11 +186,14 @@ def _winlog_probe(record: object) -> int:
 def _winlog_build(record: Record, event_id: int) -> Decoded:
     winlog = _mapping(record["winlog"])
     data = _mapping(winlog.get("event_data"))
+    created = ""
     if "UtcTime" not in data:
-        data = restore_event_data(record, event_id, data)
+        data, created = restore_event_data(record, event_id, data)
     if not data:
         raise BrokenRecord("a Sysmon event without readable EventData")
-    return _text(winlog.get("computer_name")), utc_text(record.get("@timestamp")), data
+    number = record_number(winlog.get("record_id"))
+    logged_at = created or utc_text(record.get("@timestamp"))
+    return _text(winlog.get("computer_name")), logged_at, data, number
 
 
 def _winlogbeat6_probe(record: object) -> int:
@@ -189,7 +205,8 @@ def _winlogbeat6_probe(record: object) -> int:
 
 def _winlogbeat6_build(record: Record, _event_id: int) -> Decoded:
     data = _event_data(record.get("event_data"))
-    return _text(record.get("computer_name")), utc_text(record.get("@timestamp")), data
+    number = record_number(record.get("record_number"))
+    return _text(record.get("computer_name")), utc_text(record.get("@timestamp")), data, number
 
 
 # --- NXLog and flat ndjson ---------------------------------------------------------------------
@@ -217,7 +234,7 @@ def _flat_build(record: Record, _event_id: int) -> Decoded:
         if process_id:
             record["ProcessId"] = process_id
     # `host` and @timestamp are the collector's, EventTime is local time without an offset: none is used.
-    return _text(record.get("Hostname")), "", record
+    return _text(record.get("Hostname")), "", record, record_number(record.get("RecordNumber"))
 
 
 def _process_id_in_message(record: Record) -> str:
@@ -232,6 +249,7 @@ def _process_id_in_message(record: Record) -> str:
 _PROVIDER_COLUMNS = ("Source", "Provider", "ProviderName", "SourceName")
 _CHANNEL_COLUMNS = ("EventLog", "Channel")
 _HOST_COLUMNS = ("Computer", "Hostname", "ComputerName")
+_RECORD_COLUMNS = ("EventRecordID", "EventRecordId", "RecordNumber")
 _PARSED_COLUMNS = ("UtcTime", "ProcessGuid", "ProcessId", "Image")
 
 
@@ -248,7 +266,8 @@ def _row_build(record: Record, _event_id: int) -> Decoded:
     data = record.get("EventData")
     if data in (None, "") and any(column in record for column in _PARSED_COLUMNS):
         data = record
-    return _text(_first(record, *_HOST_COLUMNS)), "", _event_data(data)
+    number = record_number(_first(record, *_RECORD_COLUMNS))
+    return _text(_first(record, *_HOST_COLUMNS)), "", _event_data(data), number
 
 
 # --- the list ------------------------------------------------------------------------------------

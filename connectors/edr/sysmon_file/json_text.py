@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import orjson
 
 from connectors.edr.sysmon_file.event import RawEvent, ReadReport
-from connectors.edr.sysmon_file.json_shapes import MISS, Shape, shape_of
+from connectors.edr.sysmon_file.json_shapes import MISS, Shape, channel_of, shape_of
 from connectors.edr.sysmon_file.json_values import value_blocks
 from connectors.edr.sysmon_file.limits import size_text
 from connectors.edr.sysmon_file.streams import Peekable
@@ -80,18 +80,18 @@ def _read(
                 sysmon += 1
                 if event_id in wanted:
                     try:
-                        computer, logged_at, data = build(record, event_id)
+                        computer, logged_at, data, record_id = build(record, event_id)
                     except BrokenRecord as exc:
                         report.problem(source, number, exc.reason)
                         continue
-                    yield RawEvent(event_id, computer, logged_at, data, source, number)
+                    yield RawEvent(event_id, computer, logged_at, data, source, number, record_id)
     finally:
         report.sysmon_events += sysmon
         report.other_records += other
     strays.conclude()
 
 
-_NO_SHAPE = Shape(lambda _: MISS, lambda _record, _event_id: ("", "", {}))
+_NO_SHAPE = Shape(lambda _: MISS, lambda _record, _event_id: ("", "", {}, None))
 
 
 class _Strays:
@@ -111,6 +111,8 @@ class _Strays:
         shape = shape_of(record)
         if shape is not None:
             self._found = True
+            if shape.probe(record) == OTHER:  # of a source without Sysmon events the first record is one
+                self._report.other_channels.setdefault(self._source, channel_of(record))
         elif isinstance(record, dict):
             self._unknown += 1
             self._report.other_records += 1

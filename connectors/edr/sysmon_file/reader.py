@@ -12,7 +12,7 @@ from pathlib import Path
 
 from connectors.edr.sysmon_file.containers import Leaf, is_container, open_leaves
 from connectors.edr.sysmon_file.disk import DiskFile, LogPath, log_paths, path_label, total_bytes
-from connectors.edr.sysmon_file.event import RawEvent, ReadReport
+from connectors.edr.sysmon_file.event import RawEvent, ReadProblem, ReadReport
 from connectors.edr.sysmon_file.evtx_chunk import FILE_MAGIC as EVTX_MAGIC
 from connectors.edr.sysmon_file.evtx_file import read_evtx
 from connectors.edr.sysmon_file.json_text import read_json_lines, read_json_values
@@ -28,6 +28,7 @@ _HEAD_BYTES = 512
 _DEFAULT_LIMITS = ReadLimits()
 _UNKNOWN = "is no Sysmon log of a known format"
 _EMPTY = "is empty"
+_CHANNEL_CHARACTERS = 100
 _REMEDY = (
     "Known are EVTX, XmlWinEventLog text, JSON of the usual collectors, and .zip, .tar.gz and .gz of those"
 )
@@ -48,6 +49,8 @@ def read_events(
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[RawEvent]:
     """The Sysmon events whose EventID is wanted, in the order of the sources; folders recursively, sorted.
+
+    What is given twice is handed over twice (see repeats).
 
     Paths are checked at the call, before anything is read. `report` is filled while the events are taken and
     is complete with the last; after a cut or broken record the rest is read all the same. `progress` gets the
@@ -102,6 +105,24 @@ def _read(
 
 
 def _read_leaf(
+    leaf: Leaf, wanted: frozenset[int], report: ReadReport, limits: ReadLimits
+) -> Iterator[RawEvent]:
+    before = (report.sysmon_events, report.problem_count)
+    yield from _leaf_events(leaf, wanted, report, limits)
+    if (report.sysmon_events, report.problem_count) == before:
+        channel = report.other_channels.get(leaf.label)
+        report.without_sysmon.append(ReadProblem(leaf.label, None, _no_sysmon(channel)))
+
+
+def _no_sysmon(channel: str | None) -> str:
+    """What a source without a Sysmon event holds; `channel` is None where it holds no record."""
+    if channel is None:
+        return "holds no event"
+    of_channel = f" of the channel {channel[:_CHANNEL_CHARACTERS]!r}" if channel else " of other providers"
+    return f"holds no Sysmon event, only records{of_channel}"
+
+
+def _leaf_events(
     leaf: Leaf, wanted: frozenset[int], report: ReadReport, limits: ReadLimits
 ) -> Iterator[RawEvent]:
     try:

@@ -15,12 +15,13 @@ EVENT_IDS = range(65536)
 OTHER = -1
 BAD_ID = -2
 
-#: Computer, time logged ("" when unknown) and fields of one event.
-Decoded = tuple[str, str, Mapping[str, object]]
+#: Computer, time logged ("" when unknown), fields and EventRecordID (None when unknown) of one event.
+Decoded = tuple[str, str, Mapping[str, object], int | None]
 
 _PROVIDER_FOLDED = SYSMON_PROVIDER.casefold()
 _CHANNEL_FOLDED = SYSMON_CHANNEL.casefold()
 _DIGITS = re.compile(r"\s*\d{1,5}\s*", re.ASCII)
+_RECORD_DIGITS = re.compile(r"\s*\d{1,20}\s*", re.ASCII)
 _UTC_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d(?:\.\d{1,9})?)(Z|[+-]\d\d:?\d\d)?", re.ASCII)
 
 
@@ -54,6 +55,17 @@ def event_number(value: object) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if isinstance(value, int) and value in EVENT_IDS else BAD_ID
+
+
+def record_number(value: object) -> int | None:
+    """An EventRecordID (64 bits) written as 7, "7", {"#text": 7} or {"Value": 7}; None otherwise."""
+    if isinstance(value, dict):
+        value = value.get("#text", value.get("Value"))
+    if isinstance(value, str) and _RECORD_DIGITS.fullmatch(value):
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value < 1 << 64 else None
 
 
 def utc_text(value: object) -> str:

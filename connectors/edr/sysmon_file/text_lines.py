@@ -14,6 +14,9 @@ SNIFF_BYTES = 1024 * 1024
 
 _EVENT_START = re.compile(rb"<Event[\s>/]")
 _XML_LINE = re.compile(rb"<(\?xml|!DOCTYPE|!--|Events[\s>])")
+#: No text holds these, with NUL among them. A log may begin with NUL alone, where room was reserved for it,
+#: and a command line may hold any of the others.
+_CONTROL = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f]")
 _JSON_LINE = re.compile(rb'\{\s*("|\}|$)|\[\s*(\{|\]|$)')
 _WITHOUT_BOM = {b"<\0": "utf-16-le", b"{\0": "utf-16-le", b"[\0": "utf-16-le"}
 
@@ -43,7 +46,8 @@ def as_utf8(stream: Peekable) -> Peekable:
 def text_format(stream: Peekable) -> TextFormat | None:
     """What this UTF-8 text holds, from its first mebibyte at most; None when it is no known log.
 
-    Lines in front that are neither are passed over: a log may begin in the middle of a record.
+    Lines in front that are neither are passed over: a log may begin in the middle of a record. Not so where
+    they are binary: a packet capture may hold a log that was sent somewhere, and is none.
     """
     size = 4096
     while True:
@@ -59,15 +63,25 @@ def _format_of(head: bytes, *, complete: bool) -> TextFormat | None:
     lines = head.split(b"\n")
     if not complete:
         lines.pop()
-    for index, line in enumerate(map(bytes.strip, lines)):
-        if _JSON_LINE.match(line):
-            return _json_format(line, lines[index + 1 :], complete=complete)
-        if _XML_LINE.match(line) or _EVENT_START.search(line):
-            return TextFormat.XML
+    at = 0
+    for index, line in enumerate(lines):
+        if _JSON_LINE.match(line.strip()):
+            following = lines[index + 1 :]
+            return None if _is_binary(head[:at]) else _json_format(line.strip(), following, complete=complete)
+        event = _EVENT_START.search(line)
+        if event or _XML_LINE.match(line.strip()):
+            return None if _is_binary(head[: at + (event.start() if event else 0)]) else TextFormat.XML
+        at += len(line) + 1
     rest = b"" if complete else head[head.rfind(b"\n") + 1 :].lstrip()
-    if _EVENT_START.search(rest):
-        return TextFormat.XML  # all events on one long line
+    event = _EVENT_START.search(rest)
+    if event:  # all events on one long line
+        return None if _is_binary(head[: len(head) - len(rest) + event.start()]) else TextFormat.XML
     return TextFormat.JSON_LINES if _JSON_LINE.match(rest) and len(rest) >= SNIFF_BYTES // 2 else None
+
+
+def _is_binary(front: bytes) -> bool:
+    """Whether what stands before the first record is no text, as in a packet capture of a log."""
+    return b"\0" in front and _CONTROL.search(front) is not None
 
 
 def _json_format(first: bytes, following: list[bytes], *, complete: bool) -> TextFormat | None:

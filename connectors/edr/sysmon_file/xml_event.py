@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from xml.parsers import expat
 
-from connectors.edr.sysmon_file.sysmon_names import BrokenRecord, Decoded, utc_text
+from connectors.edr.sysmon_file.sysmon_names import BrokenRecord, Decoded, record_number, utc_text
 
 DOCTYPE_REFUSED = "a DOCTYPE is refused: no entity is ever defined or expanded"
 
@@ -25,6 +25,7 @@ class XmlEvent(NamedTuple):
     event_id: str
     computer: str
     system_time: str
+    record_id: str
     data: dict[str, str]
 
     def decoded(self) -> Decoded:
@@ -35,7 +36,7 @@ class XmlEvent(NamedTuple):
         """
         if not self.data:
             raise BrokenRecord("a Sysmon event without readable EventData")
-        return self.computer, utc_text(self.system_time), self.data
+        return self.computer, utc_text(self.system_time), self.data, record_number(self.record_id)
 
 
 # --- judging -----------------------------------------------------------------------------------
@@ -72,6 +73,7 @@ HEAD = re.compile(
     rb"""<EventID(?:\s[^<>]*[^<>/])?>\s*(0|[1-9]\d{0,3}|[1-5]\d{4})\s*</EventID>"""
 )
 _SYSTEM_TIME = re.compile(r"""<TimeCreated\s+SystemTime=['"]([^'"<>&]*)['"]""")
+_RECORD_ID = re.compile(r"<EventRecordID>([^<]*)</EventRecordID>")
 _COMPUTER = re.compile(r"<Computer>([^<]*)</Computer>")
 _DATA = {
     "'": re.compile(r"<Data Name='([^'<&]*)'(?:>([^<]*)</Data>|\s*/>)"),
@@ -102,10 +104,12 @@ def read_plain(event: bytes) -> Decoded:
             if "&" in value:
                 data[name] = _REFERENCE.sub(_referenced, value)
     computer, time = _COMPUTER.search(text, 0, body), _SYSTEM_TIME.search(text, 0, body)
+    record_id = _RECORD_ID.search(text, 0, body)
     return (
         _REFERENCE.sub(_referenced, computer[1]) if computer else "",
         utc_text(time[1]) if time else "",
         data,
+        record_number(record_id[1]) if record_id else None,
     )
 
 
@@ -125,7 +129,7 @@ class _Reader:
     """Gathers System and EventData from expat's callbacks; namespaces and prefixes are left aside."""
 
     def __init__(self) -> None:
-        self.event = XmlEvent("", "", "", "", "", {})
+        self.event = XmlEvent("", "", "", "", "", "", {})
         self._path: list[str] = []
         self._text: list[str] = []
         self._name = ""
@@ -171,7 +175,12 @@ class _Reader:
         self._text.append(text)
 
 
-_SYSTEM_TEXTS = {"EventID": "event_id", "Channel": "channel", "Computer": "computer"}
+_SYSTEM_TEXTS = {
+    "EventID": "event_id",
+    "EventRecordID": "record_id",
+    "Channel": "channel",
+    "Computer": "computer",
+}
 
 
 def read_event(text: bytes | str) -> XmlEvent:

@@ -27,6 +27,7 @@ _FRAME = re.compile(rb"(?:\s|<\?xml[^<>]*\?>|</?Events[^<>]*>|<!--[^<>]*-->|Reco
 _SYSMON = SYSMON_PROVIDER.encode()
 _SYSMON_FOLDED = _SYSMON.lower()
 _CHANNEL = SYSMON_CHANNEL.encode()
+_CHANNEL_NAMED = re.compile(rb"<Channel>([^<]*)</Channel>")
 #: Events judged in one go; if one is bad, each is judged alone.
 _BATCH = 64
 
@@ -151,6 +152,9 @@ class _XmlText:
                     continue
             elif head[1].lower() != _SYSMON_FOLDED and _CHANNEL not in part:
                 self._report.other_records += 1
+                if self._source not in self._report.other_channels:
+                    channel = _CHANNEL_NAMED.search(part)
+                    self._other_channel(channel[1].decode("utf-8", "replace") if channel else "")
                 continue
             self._line += b"".join(parts[counted:index]).count(b"\n")
             counted = index
@@ -198,6 +202,7 @@ class _XmlText:
             return
         if not is_sysmon(event.provider, event.channel):
             self._report.other_records += 1
+            self._other_channel(event.channel)
             return
         event_id = event_number(event.event_id)
         if event_id == BAD_ID:
@@ -209,11 +214,14 @@ class _XmlText:
 
     def _raw(self, line: int, event_id: int, decode: Callable[[], Decoded]) -> Iterator[RawEvent]:
         try:
-            computer, logged_at, data = decode()
+            computer, logged_at, data, record_id = decode()
         except BrokenRecord as exc:
             self._problem(line, exc.reason)
             return
-        yield RawEvent(event_id, computer, logged_at, data, self._source, line)
+        yield RawEvent(event_id, computer, logged_at, data, self._source, line, record_id)
+
+    def _other_channel(self, channel: str) -> None:
+        self._report.other_channels.setdefault(self._source, channel)
 
     def _problem(self, line: int, reason: str) -> None:
         self._report.problem(self._source, line, reason)
