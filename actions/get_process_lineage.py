@@ -35,8 +35,8 @@ class LineageSettings(Fact):
     """How a process is searched and how far its lineage is walked.
 
     Attributes:
-        skew_s: seconds by which clocks may differ. Sysmon's EID 3 can carry a UtcTime before its own EID 1
-            (0.7 s seen), and a SIEM's times can be rounded.
+        skew_s: seconds by which clocks may differ: a connection is timed by when it was logged, some seconds
+            late, or by a UtcTime before that of its own process (0.7 s seen); a SIEM's times can be rounded.
         max_depth: ancestors at most.
         max_nodes: processes of one lineage at most.
     """

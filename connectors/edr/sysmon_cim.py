@@ -9,7 +9,7 @@ As the community's add-on has it (version 7 of the analytic):
 | process_name | last part of Image                                                  |
 | src_ip       | SourceIp                                                            |
 | dest_ip      | DestinationIp                                                       |
-| _time        | System/TimeCreated; UtcTime where a log shape carries no TimeCreated |
+| _time        | System/TimeCreated; UtcTime where a log shape carries no TimeCreated (event_clock) |
 
 As the add-on that Splunk supports has it (Splunkbase 5709; version 15 of the analytic):
 
@@ -39,6 +39,7 @@ from typing import NamedTuple
 
 from connectors.edr import sysmon_fields as fields
 from connectors.edr.sysmon_file.event import RawEvent
+from connectors.edr.sysmon_file.event_clock import event_time
 from connectors.facts.notable import Direction
 from connectors.facts.process import image_name
 
@@ -73,7 +74,7 @@ def cim_connection(event: RawEvent) -> CimConnection:
         process_name=(image_name(image) or None) if image else None,
         src_ip=_field(get("SourceIp")),
         dest_ip=_field(get("DestinationIp")),
-        time=fields.instant(event.logged_at) or fields.instant(get("UtcTime")),
+        time=event_time(event),
     )
 
 

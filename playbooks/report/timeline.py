@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 from actions.case_facts import CaseFacts
+from connectors.edr.sysmon_file.event_clock import LOGGED_LATE
 from connectors.facts.base import SourceRef
 from connectors.facts.notable import Notable
 from connectors.facts.process import (
@@ -26,6 +27,9 @@ from playbooks.report.talk import ONLY_SAID, peer_of
 #: Shown of each kind: the first ones and the last ones.
 FIRST_SHOWN, LAST_SHOWN = 20, 5
 _NAMES_SHOWN = 4
+
+#: SourceRef.event_id of a connection that Sysmon logged.
+SYSMON_CONNECTION = "3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +107,27 @@ def timeline_of(
     kept.sort(key=lambda each: each[2])
     if evidence is not None and (signed := sum(_signed(each) for each in evidence.modules)):
         notes.append(f"{wording.count(signed, 'signed module')} loaded, in the JSON report")
+    if lineage is not None and evidence is not None and _logged_after_end(lineage.target, evidence):
+        notes.append(
+            "a connection carries the time at which Sysmon logged it, some seconds after it was made"
+        )
     day = _day(lineage, kept)
     return Timeline(
         f"{day} UTC" if day else "",
         tuple(_entry(kind, each, when, day) for kind, each, when in kept),
         tuple(notes),
+    )
+
+
+def _logged_after_end(target: Process, evidence: ProcessEvidence) -> bool:
+    """Whether a connection of the target stands after its end only because Sysmon logs them late."""
+    ended = target.end_time
+    return ended is not None and any(
+        each.source is not None
+        and each.source.event_id == SYSMON_CONNECTION
+        and ended < last <= ended + LOGGED_LATE
+        for each in evidence.connections
+        if (last := each.last_time) is not None
     )
 
 

@@ -163,7 +163,8 @@ def test_a_notables_time_outside_is_unknown_with_a_note(text: str) -> None:
 
 @pytest.mark.parametrize("poison", [FAR_FUTURE, FAR_PAST, "", "zzz"])
 def test_one_line_with_an_impossible_time_changes_nothing(poison: str) -> None:
-    line = connected(9, "52.97.1.1", image=OUTLOOK, UtcTime=poison)
+    line = connected(9, "52.97.1.1", image=OUTLOOK)._replace(logged_at=poison)
+    line = line._replace(data={**line.data, "UtcTime": poison})
     good, bad = work(CASE, notable()), work([*CASE, line], notable())
     assert bad.risk == good.risk
     assert bad.risk.case_verdict is CaseVerdict.MALICIOUS
@@ -171,14 +172,15 @@ def test_one_line_with_an_impossible_time_changes_nothing(poison: str) -> None:
     assert bad.decision == good.decision
     guard = next(each for each in bad.decision.guards if each.id == "address_belongs")
     assert guard.outcome is GuardOutcome.PASS
-    again = work([connected(3, UtcTime=poison), *CASE], notable())
+    line = connected(3, UtcTime=poison)._replace(logged_at=poison)
+    again = work([line, *CASE], notable())
     (seen,) = again.facts.evidence.connections if again.facts.evidence else ()
     assert (seen.count, seen.time, seen.last_time) == (2, notable().first_time, notable().first_time)
 
 
 def test_an_address_seen_at_the_end_of_time_is_judged() -> None:
     last = LATEST_INSTANT - timedelta(microseconds=1)
-    line = connected(3, UtcTime="9000-12-31 23:59:59.999")
+    line = connected(3)._replace(logged_at="9000-12-31T23:59:59.999Z")
     report = work([*CASE, line], notable(last_time=last))
     guard = next(each for each in report.decision.guards if each.id == "address_belongs")
     assert guard.outcome is GuardOutcome.PASS
@@ -214,7 +216,8 @@ def test_any_times_give_a_report(
     times: list[str], first: datetime | None, last: datetime | None, now: datetime, dest: str
 ) -> None:
     events = [
-        each._replace(data={**each.data, "UtcTime": utc}) for each, utc in zip(TIMED, times, strict=True)
+        each._replace(logged_at=utc, data={**each.data, "UtcTime": utc})
+        for each, utc in zip(TIMED, times, strict=True)
     ]
     report = work(events, notable(first_time=first, last_time=last, dest=dest), now=now)
     assert CaseReport.model_validate_json(to_json(report)) == report

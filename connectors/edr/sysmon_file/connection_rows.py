@@ -8,6 +8,7 @@ from connectors.addresses import canonical_ip
 from connectors.edr import sysmon_fields as fields
 from connectors.edr.sightings import LONGEST_PEER_NAME, PEER_NAMES_KEPT
 from connectors.edr.sysmon_file.event import RawEvent
+from connectors.edr.sysmon_file.event_clock import event_utc
 from connectors.facts.base import SourceRef
 from connectors.facts.notable import Direction
 from connectors.facts.process import Connection
@@ -22,8 +23,9 @@ class ConnectionRow(NamedTuple):
     Attributes:
         guid: of the process; None where the log has a null one.
         pid, image: as logged.
-        first_utc, last_utc: UtcTime texts, "" where none is readable.
-        user: as logged, of the first event; "" where none is.
+        src_port, protocol, source, record: of the earliest event.
+        first_utc, last_utc: texts of event_clock.event_utc, "" where none is readable.
+        user: as logged, of the earliest event that has one; "" where none has.
         peer_names: what the events call the other end, PEER_NAMES_KEPT at most; empty without a direction,
             which says who of the two is the other end.
     """
@@ -62,6 +64,22 @@ class ConnectionRow(NamedTuple):
             return Direction.UNKNOWN
         return Direction.OUTBOUND if self.initiated else Direction.INBOUND
 
+    def with_event(self, other: ConnectionRow) -> ConnectionRow:
+        """This row with another event between the same two ends, in whichever order they are read."""
+        first, later = sorted((self, other), key=ConnectionRow.time_order)
+        names = dict.fromkeys((*first.peer_names, *later.peer_names))
+        return first._replace(
+            first_utc=fields.earlier(self.first_utc, other.first_utc),
+            last_utc=max(self.last_utc, other.last_utc),
+            events=self.events + other.events,
+            user=first.user or later.user,
+            peer_names=tuple(names)[:PEER_NAMES_KEPT],
+        )
+
+    def time_order(self) -> tuple[object, ...]:
+        """To sort by: the earliest first, those without a time last."""
+        return (not self.first_utc, self.first_utc, self.record, self.source)
+
     def fact(self) -> Connection:
         """The connection as a fact."""
         return Connection(
@@ -87,7 +105,7 @@ def canonical(value: object) -> str:
 def connection_row(event: RawEvent) -> ConnectionRow:
     """The row of one network connection event (EID 3)."""
     get = event.data.get
-    utc = fields.utc_text(get("UtcTime"))
+    utc = event_utc(event)
     return ConnectionRow(
         guid=fields.guid(get("ProcessGuid")),
         pid=fields.integer(get("ProcessId")),
@@ -106,13 +124,6 @@ def connection_row(event: RawEvent) -> ConnectionRow:
         user=fields.text(get("User"))[:LONGEST_ACCOUNT],
         peer_names=_peer_names(event),
     )
-
-
-def with_names_of(known: ConnectionRow, other: ConnectionRow) -> tuple[str, ...]:
-    """The peer's names of both rows, each once."""
-    if not other.peer_names or other.peer_names[0] in known.peer_names:
-        return known.peer_names
-    return (*known.peer_names, *other.peer_names)[:PEER_NAMES_KEPT]
 
 
 def _peer_names(event: RawEvent) -> tuple[str, ...]:

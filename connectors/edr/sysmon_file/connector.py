@@ -14,7 +14,8 @@ from connectors.edr.one_host import ADDRESS_SLACK, names_a_host
 from connectors.edr.sightings import machine_seen
 from connectors.edr.sysmon_file.connection_rows import ConnectionRow, canonical
 from connectors.edr.sysmon_file.event import ReadReport
-from connectors.edr.sysmon_file.evidence import KEPT_PER_KIND
+from connectors.edr.sysmon_file.event_clock import LOGGED_LATE
+from connectors.edr.sysmon_file.evidence import KEPT_PER_KIND, time_order
 from connectors.edr.sysmon_file.lineage import build_lineage
 from connectors.edr.sysmon_file.machines import MachineIndex, overlaps, process_of
 from connectors.edr.sysmon_file.rows import ProcessRow, process_ref
@@ -209,7 +210,9 @@ class SysmonFileEdr:
         row = log.processes.get(guid)
         creator = row.parent_guid if row is not None else None
         accesses = tuple(
-            fact.model_copy(update={"source_is_creator": _same_or_unknown(fact.source_guid, creator)})
+            _with_source_named(log, fact).model_copy(
+                update={"source_is_creator": _same_or_unknown(fact.source_guid, creator)}
+            )
             for fact in store.facts(guid, ProcessAccess)
         )
         writers = _image_writers(log, process)
@@ -217,7 +220,7 @@ class SysmonFileEdr:
             connections=tuple(each.fact() for each in _connections_of(log, process)),
             dns=store.facts(guid, DnsAnswer),
             tampering=store.facts(guid, Tampering),
-            remote_threads=store.facts(guid, RemoteThread),
+            remote_threads=tuple(_with_source_named(log, each) for each in store.facts(guid, RemoteThread)),
             accesses=accesses,
             modules=store.facts(guid, ModuleLoad),
             files_written=store.facts(guid, FileWritten),
@@ -298,7 +301,9 @@ def _by_guid(log: HostLog, host_id: str, guid: str) -> list[ProcessRef]:
     for each in log.evidence.connections():
         if wanted is not None and each.guid == wanted:
             return [ProcessRef(host_id=host_id, guid=wanted, pid=each.pid, image=each.image)]
-    return []
+    for child in log.processes.children_of(wanted):
+        return [ProcessRef(host_id=host_id, guid=wanted, pid=child.parent_pid, image=child.parent_image)]
+    return [ProcessRef(host_id=host_id, guid=wanted)] if log.evidence.knows(wanted) else []
 
 
 def _connection_processes(
@@ -352,7 +357,9 @@ def _connections_of(log: HostLog, process: ProcessRef) -> list[ConnectionRow]:
 def _started_by(log: HostLog, process: ProcessRef, row: ConnectionRow) -> bool:
     """True when the process that had the pid at the time of the connection is this one."""
     at = fields.instant(row.first_utc)
-    had = log.processes.with_pid(row.pid, at) if at is not None and row.pid is not None else None
+    if at is None or row.pid is None:
+        return False
+    had = log.processes.with_pid(row.pid, at, late=LOGGED_LATE)
     return had is not None and fields.instant(had.utc) == process.start_time
 
 
@@ -360,8 +367,15 @@ def _same_or_unknown(one: str | None, other: str | None) -> bool | None:
     return None if one is None or other is None else one == other
 
 
+def _with_source_named[F: (ProcessAccess, RemoteThread)](log: HostLog, fact: F) -> F:
+    """The fact with the image of who did it, by ProcessGuid where Sysmon could not name it."""
+    row = log.processes.get(fact.source_guid)
+    unnamed = not fact.source_image or fact.source_image.lower() in fields.UNKNOWN_PROCESS
+    return fact.model_copy(update={"source_image": row.image}) if unnamed and row is not None else fact
+
+
 def _image_writers(log: HostLog, process: ProcessRef) -> tuple[FileWritten, ...]:
-    """Who wrote the images of the process and its ancestors, and files its command line names."""
+    """Who wrote the images of the process and its ancestors, and files its command line names, by time."""
     row = log.processes.get(process.guid)
     paths: list[str] = [process.image]
     command_line = row.command_line if row is not None else None
@@ -372,8 +386,8 @@ def _image_writers(log: HostLog, process: ProcessRef) -> tuple[FileWritten, ...]
         seen.add(id(row))
         paths += [row.image, row.parent_image]
         row, _ = log.processes.parent(row)
-    writers = (fact for path in paths if path for fact in log.evidence.writers_of(path))
-    return tuple(dict.fromkeys(writers))
+    writers = dict.fromkeys(fact for path in paths if path for fact in log.evidence.writers_of(path))
+    return tuple(sorted(writers, key=time_order))
 
 
 def _coverage(log: HostLog, evidence: ProcessEvidence, *, ended: bool) -> tuple[Coverage, ...]:

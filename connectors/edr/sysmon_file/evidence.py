@@ -1,7 +1,8 @@
 """What else was logged of the watched processes: connections, DNS, injection, modules, files.
 
-Only processes of the watched names are kept (any process's end and image signature is), each kind up to a
-cap, so that memory does not grow with the log.
+Only processes of the watched names and ProcessGuids are kept (any process's end and image signature is), and
+those that Sysmon could not name, which their ProcessGuid still tells; each kind up to a cap, so that memory
+does not grow with the log.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from collections.abc import Collection
 
 from connectors.addresses import canonical_ip
 from connectors.edr import sysmon_fields as fields
-from connectors.edr.sysmon_file.connection_rows import ConnectionRow, connection_row, with_names_of
+from connectors.edr.sysmon_file.connection_rows import ConnectionRow, connection_row
 from connectors.edr.sysmon_file.event import RawEvent
+from connectors.edr.sysmon_file.event_clock import event_time
 from connectors.facts.base import SourceRef
 from connectors.facts.process import (
     DnsAnswer,
@@ -39,6 +41,9 @@ KEPT_WRITE_CHARACTERS = 20_000_000
 
 #: Written files remembered per host, for "who wrote this image"; further ones set `truncated`.
 KEPT_WRITES = 50_000
+
+#: Events and characters kept per host of processes that Sysmon could not name; further ones set `truncated`.
+KEPT_UNNAMED, KEPT_UNNAMED_CHARACTERS = 50_000, 20_000_000
 
 #: PROCESS_VM_OPERATION | PROCESS_VM_WRITE, the rights that writing into a process needs.
 #: https://learn.microsoft.com/windows/win32/procthread/process-security-and-access-rights
@@ -88,16 +93,24 @@ class EvidenceStore:
         "_characters",
         "_connections",
         "_facts",
+        "_guids",
+        "_in_order",
         "_signatures",
         "_truncated",
+        "_unnamed",
+        "_unnamed_characters",
         "_watched",
         "_write_characters",
         "_writers",
         "_writes",
     )
 
-    def __init__(self, watched: Collection[str]) -> None:
+    def __init__(self, watched: Collection[str], guids: Collection[str] = ()) -> None:
         self._watched = frozenset(name.lower() for name in watched)
+        self._guids = frozenset(guids)
+        self._in_order: list[ConnectionRow] | None = None
+        self._unnamed = 0
+        self._unnamed_characters = 0
         self._connections: dict[tuple[object, ...], ConnectionRow] = {}
         self._facts: dict[str, dict[type, list[EvidenceFact]]] = {}
         self._characters: dict[tuple[str, type], int] = {}
@@ -128,40 +141,67 @@ class EvidenceStore:
     # --- asked ---
 
     def connections(self) -> list[ConnectionRow]:
-        """All kept connections, in the order of their first event's reading."""
-        return list(self._connections.values())
+        """All kept connections, in order of time."""
+        rows = self._in_order
+        if rows is None:
+            # Assigned whole: several cases are looked up on threads at once.
+            rows = self._in_order = sorted(self._connections.values(), key=ConnectionRow.time_order)
+        return rows
 
-    def signature(self, guid: str | None) -> Signature:
-        """Signature of the process's own image, from its EID 7; UNKNOWN where none was logged."""
-        return Signature() if guid is None else self._signatures.get(guid, Signature())
+    def knows(self, guid: str | None) -> bool:
+        """Whether anything kept was done by, or to, the process."""
+        return guid is not None and (
+            guid in self._facts or any(row.guid == guid for row in self.connections())
+        )
+
+    def signature(self, guid: str | None, image: str = "") -> Signature:
+        """Signature of the process's own image, from its EID 7; UNKNOWN where none was logged.
+
+        `image` is its path where that is known: the EID 7 may name the process by its ProcessGuid alone.
+        """
+        if guid is None:
+            return Signature()
+        found = self._signatures.get(guid)
+        if found is None and image:
+            loads = self.facts(guid, ModuleLoad)
+            found = next((each.signature for each in loads if each.path.lower() == image.lower()), None)
+        return found or Signature()
 
     def facts[F: EvidenceFact](self, guid: str | None, kind: type[F]) -> tuple[F, ...]:
         """Kept facts of one kind for one process, in order of time as far as it is known."""
         if guid is None:
             return ()
         kept = self._facts.get(guid, {}).get(kind, ())
-        return tuple(sorted((f for f in kept if isinstance(f, kind)), key=_time_order))
+        return tuple(sorted((f for f in kept if isinstance(f, kind)), key=time_order))
 
     def writers_of(self, path: str) -> tuple[FileWritten, ...]:
-        """Who wrote this file (case-insensitive full path)."""
-        return tuple(self._writers.get(path.lower(), ()))
+        """Who wrote this file (case-insensitive full path), in order of time."""
+        return tuple(sorted(self._writers.get(path.lower(), ()), key=time_order))
 
     def truncated(self, guid: str | None) -> bool:
         """True when a cap left something of this process, or of the host's written files, out."""
         return (
             guid in self._truncated
             or self._writes > KEPT_WRITES
+            or self._unnamed > KEPT_UNNAMED
+            or self._unnamed_characters > KEPT_UNNAMED_CHARACTERS
             or self._write_characters > KEPT_WRITE_CHARACTERS
         )
 
     # --- kept ---
 
-    def _is_watched(self, image: object) -> bool:
-        return image_name(fields.text(image)).lower() in self._watched
+    def _is_watched(self, image: str, guid: str | None) -> bool:
+        """Whether what is done by, or to, a process is kept: for its name, its guid, or want of a name."""
+        return image_name(image).lower() in self._watched or guid in self._guids or _is_unnamed(image)
 
-    def _keep(self, guid: str | None, fact: EvidenceFact) -> None:
+    def _keep(self, guid: str | None, image: str, fact: EvidenceFact) -> None:
         if guid is None:
             return
+        if _is_unnamed(image) and guid not in self._guids:
+            self._unnamed += 1
+            self._unnamed_characters += _characters_of(fact)
+            if self._unnamed > KEPT_UNNAMED or self._unnamed_characters > KEPT_UNNAMED_CHARACTERS:
+                return
         kind = type(fact)
         kept = self._facts.setdefault(guid, {}).setdefault(kind, [])
         characters = self._characters.get((guid, kind), 0) + _characters_of(fact)
@@ -172,19 +212,15 @@ class EvidenceStore:
             self._truncated.add(guid)
 
     def _connection(self, event: RawEvent) -> None:
-        image = fields.text(event.data.get("Image"))
-        if not (self._is_watched(image) or image.lower() in fields.UNKNOWN_PROCESS):
+        get = event.data.get
+        if not self._is_watched(fields.text(get("Image")), fields.guid(get("ProcessGuid"))):
             return
         row = connection_row(event)
+        self._in_order = None
         key = (row.guid, row.pid, row.image, row.src_ip, row.dest_ip, row.dest_port, row.initiated)
         known = self._connections.get(key)
         if known is not None:
-            self._connections[key] = known._replace(
-                first_utc=fields.earlier(known.first_utc, row.first_utc),
-                last_utc=max(known.last_utc, row.last_utc),
-                events=known.events + 1,
-                peer_names=with_names_of(known, row),
-            )
+            self._connections[key] = known.with_event(row)
         elif len(self._connections) < KEPT_CONNECTIONS:
             self._connections[key] = row
         else:
@@ -192,16 +228,17 @@ class EvidenceStore:
 
     def _dns(self, event: RawEvent) -> None:
         get = event.data.get
-        image = fields.text(get("Image"))
-        if not (self._is_watched(image) or image.lower() in fields.UNKNOWN_PROCESS):
+        image, guid = fields.text(get("Image")), fields.guid(get("ProcessGuid"))
+        if not self._is_watched(image, guid):
             return
         # QueryResults: "type:  5 name;::ffff:1.2.3.4;1.2.3.4;" in the order of the answer.
         answers = (canonical_ip(part.strip()) for part in fields.text(get("QueryResults")).split(";"))
         addresses = [_plain_ipv4(ip) for ip in answers if ip]
         self._keep(
-            fields.guid(get("ProcessGuid")),
+            guid,
+            image,
             DnsAnswer(
-                time=fields.instant(get("UtcTime")),
+                time=event_time(event),
                 name=fields.text(get("QueryName")),
                 addresses=tuple(dict.fromkeys(addresses)),
                 status=fields.text(get("QueryStatus")),
@@ -211,9 +248,11 @@ class EvidenceStore:
 
     def _tampering(self, event: RawEvent) -> None:
         get = event.data.get
-        if self._is_watched(get("Image")):
+        image, guid = fields.text(get("Image")), fields.guid(get("ProcessGuid"))
+        if self._is_watched(image, guid):
             self._keep(
-                fields.guid(get("ProcessGuid")),
+                guid,
+                image,
                 Tampering(
                     time=fields.instant(get("UtcTime")), type=fields.text(get("Type")), source=_ref(event)
                 ),
@@ -221,9 +260,12 @@ class EvidenceStore:
 
     def _remote_thread(self, event: RawEvent) -> None:
         get = event.data.get
-        if self._is_watched(get("TargetImage")):
+        image = fields.text(get("TargetImage"))
+        guid = fields.guid(get("TargetProcessGuid") or get("TargetProcessGUID"))
+        if self._is_watched(image, guid):
             self._keep(
-                fields.guid(get("TargetProcessGuid") or get("TargetProcessGUID")),
+                guid,
+                image,
                 RemoteThread(
                     time=fields.instant(get("UtcTime")),
                     source_image=fields.text(get("SourceImage")),
@@ -236,14 +278,17 @@ class EvidenceStore:
 
     def _access(self, event: RawEvent) -> None:
         get = event.data.get
-        if not self._is_watched(get("TargetImage")):
+        image = fields.text(get("TargetImage"))
+        guid = fields.guid(get("TargetProcessGUID") or get("TargetProcessGuid"))
+        if not self._is_watched(image, guid):
             return
         granted = fields.integer(get("GrantedAccess"))
         if granted is not None and granted & WRITE_RIGHTS != WRITE_RIGHTS:
             # Reading handles are everywhere (task managers, agents) and say nothing of injection.
             return
         self._keep(
-            fields.guid(get("TargetProcessGUID") or get("TargetProcessGuid")),
+            guid,
+            image,
             ProcessAccess(
                 time=fields.instant(get("UtcTime")),
                 source_image=fields.text(get("SourceImage")),
@@ -259,9 +304,10 @@ class EvidenceStore:
         image, loaded = fields.text(get("Image")), fields.text(get("ImageLoaded"))
         if guid is not None and image and image.lower() == loaded.lower():
             self._signatures.setdefault(guid, fields.signature(event.data))
-        if self._is_watched(image):
+        if self._is_watched(image, guid):
             self._keep(
                 guid,
+                image,
                 ModuleLoad(
                     time=fields.instant(get("UtcTime")),
                     path=loaded,
@@ -276,11 +322,11 @@ class EvidenceStore:
         path, image = fields.text(get("TargetFilename")), fields.text(get("Image"))
         if not path:
             return
-        watched = self._is_watched(image)
+        guid = fields.guid(get("ProcessGuid"))
+        watched = self._is_watched(image, guid)
         code = path.lower().endswith(_SUFFIXES)
         if not (watched or code):
             return
-        guid = fields.guid(get("ProcessGuid"))
         written = FileWritten(
             time=fields.instant(get("UtcTime")),
             path=path,
@@ -289,12 +335,16 @@ class EvidenceStore:
             source=_ref(event),
         )
         if watched:
-            self._keep(guid, written)
+            self._keep(guid, image, written)
         if code:
             self._writes += 1
             self._write_characters += _characters_of(written)
             if self._writes <= KEPT_WRITES and self._write_characters <= KEPT_WRITE_CHARACTERS:
                 self._writers.setdefault(path.lower(), []).append(written)
+
+
+def _is_unnamed(image: str) -> bool:
+    return not image or image.lower() in fields.UNKNOWN_PROCESS
 
 
 def _characters_of(fact: EvidenceFact) -> int:
@@ -324,5 +374,8 @@ def _ref(event: RawEvent) -> SourceRef:
     return SourceRef(source=event.source, record=event.record, event_id=str(event.event_id))
 
 
-def _time_order(fact: EvidenceFact) -> tuple[bool, float]:
-    return (fact.time is None, fact.time.timestamp() if fact.time is not None else 0.0)
+def time_order(fact: EvidenceFact) -> tuple[object, ...]:
+    """To sort facts by: the earliest first, those without a time last; never by the order of reading."""
+    at = fact.time.timestamp() if fact.time is not None else 0.0
+    where = (fact.source.record or 0, fact.source.source) if fact.source is not None else (0, "")
+    return (fact.time is None, at, *where)

@@ -52,7 +52,7 @@ def _by_pid(index: ProcessIndex, process: ProcessRef) -> ProcessRow | None:
 
 def _fact(log: HostLog, host_id: str, row: ProcessRow) -> Process:
     return process_fact(
-        host_id, row, signature=log.evidence.signature(row.guid), end=log.processes.ended(row)
+        host_id, row, signature=log.evidence.signature(row.guid, row.image), end=log.processes.ended(row)
     )
 
 
@@ -94,7 +94,7 @@ def _last_ancestor(
     parent = parent_fact(
         host_id,
         row,
-        signature=log.evidence.signature(row.parent_guid),
+        signature=log.evidence.signature(row.parent_guid, row.parent_image),
         end=log.processes.ended_guid(row.parent_guid),
     )
     gaps.append(gap.parent_not_recorded(gap.label(parent.ref.image, row.parent_pid)))
@@ -117,7 +117,7 @@ def _without_creation(log: HostLog, host_id: str, process: ProcessRef, *, max_no
         if (each.guid == process.guid if process.guid is not None else each.pid == process.pid)
     ]
     children = log.processes.children_of(process.guid)
-    if not activity and not children:
+    if not activity and not children and not log.evidence.knows(process.guid):
         return None
     image = process.image or next((each.image for each in activity if each.image), "")
     if not image and children:
@@ -127,7 +127,7 @@ def _without_creation(log: HostLog, host_id: str, process: ProcessRef, *, max_no
         ref=process.model_copy(update={"host_id": host_id, "image": image}),
         known_from=KnownFrom.ACTIVITY,
         command_line=children[0].parent_command_line if children else None,
-        signature=log.evidence.signature(process.guid),
+        signature=log.evidence.signature(process.guid, image),
         end_time=end.time if end is not None else None,
         end_source=end.ref if end is not None else None,
     )

@@ -16,6 +16,7 @@ from connectors.addresses import canonical_ip
 from connectors.edr import sysmon_fields as fields
 from connectors.edr.sightings import Sighting
 from connectors.edr.sysmon_file.connection_rows import ConnectionRow
+from connectors.edr.sysmon_file.event_clock import LOGGED_LATE
 from connectors.edr.sysmon_file.evidence import KEPT_CONNECTIONS
 from connectors.edr.sysmon_file.rows import ProcessRow, process_ref
 from connectors.edr.sysmon_file.store import HostLog
@@ -150,7 +151,7 @@ def _created(log: HostLog, row: ConnectionRow) -> ProcessRow | None:
     if row.guid is not None or row.pid is None:
         return log.processes.get(row.guid)
     seen_at = fields.instant(row.first_utc)
-    return log.processes.with_pid(row.pid, seen_at) if seen_at is not None else None
+    return log.processes.with_pid(row.pid, seen_at, late=LOGGED_LATE) if seen_at is not None else None
 
 
 def _name_of(log: HostLog, row: ConnectionRow) -> str:

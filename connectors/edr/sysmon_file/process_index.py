@@ -7,7 +7,7 @@ Never by the pid alone, which Windows reuses.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from connectors.edr import sysmon_fields as fields
 from connectors.edr.lineage_gaps import UNKNOWN_PARENT
@@ -50,11 +50,11 @@ class ProcessIndex:
                 keep(row.guid, row)
 
     def end(self, guid: str, end: ProcessEnd) -> None:
-        """Record a termination (EID 5). Of several of one process, the first with a readable time counts."""
+        """Record a termination (EID 5). Of several of one process, the earliest readable one counts."""
         row = self._by_guid.get(guid)
         key = guid if row is None or row.guid is None else row.guid
         known = self._ended.get(key)
-        if known is None or known.time is None:
+        if known is None or known.time is None or (end.time is not None and end.time < known.time):
             self._ended[key] = end
 
     def get(self, guid: str | None) -> ProcessRow | None:
@@ -70,12 +70,19 @@ class ProcessIndex:
         return None if guid is None else self._ended.get(guid)
 
     def named(self, name: str) -> list[ProcessRow]:
-        """Every process whose image has this name (case-insensitive), in the order they were added."""
+        """Every process whose image has this name (case-insensitive), in order of start."""
         wanted = name.lower()
-        return [row for row in self if image_name(row.image).lower() == wanted]
+        found = [row for row in self if image_name(row.image).lower() == wanted]
+        return sorted(found, key=lambda row: (row.utc, row.record))
 
-    def with_pid(self, pid: int, at: datetime) -> ProcessRow | None:
-        """The process that had this pid at that time: the latest start not after it, and not ended before."""
+    def with_pid(self, pid: int, at: datetime, *, late: timedelta = timedelta()) -> ProcessRow | None:
+        """The process that had this pid at that time: the latest start not after it, and not ended before.
+
+        Args:
+            pid: the process id.
+            at: the time.
+            late: by how much `at` may be late, such as the time at which a connection was logged.
+        """
         best: tuple[datetime, ProcessRow] | None = None
         for row in self._pids().get(pid, ()):
             started = fields.instant(row.utc)
@@ -86,7 +93,7 @@ class ProcessIndex:
             return None
         end = self.ended(best[1])
         ended = end.time if end is not None else None
-        return None if ended is not None and ended < at else best[1]
+        return None if ended is not None and ended < at - late else best[1]
 
     def parent(self, row: ProcessRow) -> tuple[ProcessRow | None, GapKind | None]:
         """The parent's row, and how certain that is.
@@ -127,7 +134,7 @@ class ProcessIndex:
                         brothers.append(each)
             # Assigned whole: several cases are looked up on threads at once.
             self._children = children
-        return sorted(children.get(guid, ()), key=lambda child: child.utc)
+        return sorted(children.get(guid, ()), key=lambda child: (child.utc, child.record))
 
     def _pids(self) -> dict[int, list[ProcessRow]]:
         by_pid = self._by_pid

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from connectors.edr import sysmon_fields as fields
 from connectors.edr.sysmon_file.connection_rows import canonical
 from connectors.edr.sysmon_file.event import RawEvent
+from connectors.edr.sysmon_file.event_clock import TRACED_EVENTS, event_utc
 from connectors.edr.sysmon_file.evidence import EvidenceStore
 from connectors.edr.sysmon_file.process_index import ProcessIndex
 from connectors.edr.sysmon_file.rows import ProcessEnd, TextPool, process_row
@@ -22,16 +23,16 @@ class HostLog:
     Attributes:
         computer: the name as first logged.
         event_ids: EventIDs of CASE_EVENTS that this host logged at all.
-        addresses: local address -> (first, last) UtcTime text, from its connections; "" if unreadable.
-        first_utc, last_utc: bounds of what it logged, UtcTime texts; "" if none is readable.
+        addresses: local address -> (first, last) text of event_utc, from its connections; "" if unreadable.
+        first_utc, last_utc: bounds of what it logged, texts of event_utc; "" if none is readable.
     """
 
     __slots__ = ("addresses", "computer", "event_ids", "evidence", "first_utc", "last_utc", "processes")
 
-    def __init__(self, computer: str, watched: Collection[str]) -> None:
+    def __init__(self, computer: str, watched: Collection[str], guids: Collection[str] = ()) -> None:
         self.computer = computer
         self.processes = ProcessIndex()
-        self.evidence = EvidenceStore(watched)
+        self.evidence = EvidenceStore(watched, guids)
         self.event_ids: set[int] = set()
         self.addresses: dict[str, tuple[str, str]] = {}
         self.first_utc = ""
@@ -43,12 +44,15 @@ class SysmonStore:
 
     Args:
         watched: process names whose evidence is kept, any case.
+        guids: ProcessGuids, without braces and in upper case, of processes whose evidence is kept whatever
+            their name.
     """
 
-    __slots__ = ("_hosts", "_pool", "_watched")
+    __slots__ = ("_guids", "_hosts", "_pool", "_watched")
 
-    def __init__(self, watched: Collection[str]) -> None:
+    def __init__(self, watched: Collection[str], guids: Collection[str] = ()) -> None:
         self._watched = frozenset(watched)
+        self._guids = frozenset(guids)
         self._pool = TextPool()
         self._hosts: dict[str, HostLog] = {}
 
@@ -66,9 +70,9 @@ class SysmonStore:
         key = event.computer.lower()
         host = self._hosts.get(key)
         if host is None:
-            host = self._hosts[key] = HostLog(event.computer, self._watched)
+            host = self._hosts[key] = HostLog(event.computer, self._watched, self._guids)
         host.event_ids.add(event.event_id)
-        utc = event.data.get("UtcTime")
+        utc = event_utc(event) if event.event_id in TRACED_EVENTS else event.data.get("UtcTime")
         if isinstance(utc, str) and not host.first_utc <= utc <= host.last_utc and fields.utc_text(utc):
             # Only what can be read moves the bounds: one line of year 9999 must not hide the others.
             host.first_utc = fields.earlier(host.first_utc, utc)
@@ -95,6 +99,6 @@ def _note_address(host: HostLog, event: RawEvent) -> None:
     local = canonical(get("SourceIp") if initiated else get("DestinationIp"))
     if not local:
         return
-    utc = fields.utc_text(get("UtcTime"))
+    utc = event_utc(event)
     first, last = host.addresses.get(local, ("", ""))
     host.addresses[local] = (fields.earlier(first, utc), max(last, utc))
