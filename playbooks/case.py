@@ -13,6 +13,7 @@ from actions.risk import RiskAssessment
 from connectors.edr.sysmon_file.event import ReadReport
 from connectors.facts.base import Fact, Instant
 from connectors.facts.ledger import Approval
+from playbooks.report import log_words
 
 #: Version of the JSON document. The first number changes when a field is renamed, moved or removed.
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
@@ -36,10 +37,10 @@ class StepOutcome(Fact):
 
 
 class LogNote(Fact):
-    """Something in a log that could not be read.
+    """Something in a log that could not be read, or is to be known of it.
 
     Attributes:
-        source: file, and member of an archive.
+        source: file, and member of an archive; the host where it is about its clock.
         record: position, from 1; None when it concerns the source as a whole.
     """
 
@@ -75,8 +76,9 @@ class CaseReport(Fact):
         generated_at: when this report was made.
         steps: how each step went.
         next_steps: what to do next, most urgent first, one sentence each.
-        log_notes: what could not be read in the logs; the first 1000.
-        log_problem_count: all of them.
+        log_notes: what is to be known of the clock of the host, and what could not be read in the logs; the
+            first 1000.
+        log_problem_count: all that could not be read.
         containment: what was done about the host; None where nothing may be done.
     """
 
@@ -96,13 +98,25 @@ class CaseReport(Fact):
     containment: ContainmentReport | None = None
 
 
-def log_notes(read: ReadReport) -> tuple[LogNote, ...]:
-    """What could not be read in the logs, as far as it was kept."""
-    return tuple(
-        LogNote(source=each.source, record=each.record, reason=each.reason) for each in read.problems
+def log_notes(read: ReadReport, host: str) -> tuple[LogNote, ...]:
+    """How far the clock of the host is off, and what could not be read in the logs, as far as it was kept.
+
+    Args:
+        read: how the reading went.
+        host: the Computer name of the case; "" where it is not known.
+    """
+    drifting = read.drifts.get(host.lower())
+    clock = (
+        (LogNote(source=drifting.computer, record=None, reason=log_words.drift(drifting)),)
+        if drifting is not None
+        else ()
     )
+    unread = (LogNote(source=each.source, record=each.record, reason=each.reason) for each in read.problems)
+    return (*clock, *unread)
 
 
 def with_log_notes(report: CaseReport, read: ReadReport) -> CaseReport:
-    """The report with what could not be read in the logs it rests on."""
-    return report.model_copy(update={"log_notes": log_notes(read), "log_problem_count": read.problem_count})
+    """The report with what is to be known of the logs it rests on."""
+    host = report.facts.host
+    notes = log_notes(read, host.host_id if host is not None else "")
+    return report.model_copy(update={"log_notes": notes, "log_problem_count": read.problem_count})

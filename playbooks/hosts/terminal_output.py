@@ -16,6 +16,7 @@ from actions.profile_catalog import profile_names, shipped_profile, shipped_prof
 from connectors.edr.sysmon_file.event import ReadReport
 from connectors.errors import ConfigError
 from playbooks.hosts.outcome import OutputClosed
+from playbooks.report import log_words
 from playbooks.report.display import visible
 from playbooks.settings import load_profile
 
@@ -101,13 +102,23 @@ def progress(paths: Sequence[Path]) -> Iterator[Callable[[int], None] | None]:
 
 
 def tell_problems(report: ReadReport) -> None:
-    """Say on stderr what could not be read."""
+    """Say on stderr what could not be read, and what else is to be known of the logs."""
     for problem in report.problems[:PROBLEMS_SHOWN]:
         place = f":{problem.record}" if problem.record is not None else ""
         note(f"not read: {problem.source}{place}: {problem.reason}")
     more = report.problem_count - min(len(report.problems), PROBLEMS_SHOWN)
     if more > 0:
         note(f"not read: {more} further problems")
+    for each in report.without_sysmon[:PROBLEMS_SHOWN]:
+        note(f"no Sysmon log: {each.source}: {each.reason}")
+    if (more := len(report.without_sysmon) - PROBLEMS_SHOWN) > 0:
+        note(f"no Sysmon log: {more} further files")
+    if report.repeated:
+        note(log_words.repeated(report.repeated))
+    for drift in list(report.drifts.values())[:PROBLEMS_SHOWN]:
+        note(f"{drift.computer}: {log_words.drift(drift)}")
+    if (more := len(report.drifts) - PROBLEMS_SHOWN) > 0:
+        note(f"{more} further hosts whose UtcTime is off, in the JSON report")
 
 
 def chosen_profiles(names: Sequence[str]) -> tuple[Profile, ...]:

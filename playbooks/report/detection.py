@@ -104,13 +104,19 @@ def as_document(detection: Detection, report: ReadReport) -> dict[str, object]:
 
 
 def log_document(report: ReadReport) -> dict[str, object]:
-    """What was read, and what could not be."""
+    """What was read, and what could not be; `most_s` is TimeCreated less UtcTime, in seconds."""
     return {
         "sources": report.sources,
         "sysmon_events": report.sysmon_events,
         "other_records": report.other_records,
         "problem_count": report.problem_count,
         "problems": [problem._asdict() for problem in report.problems],
+        "without_sysmon": [each._asdict() for each in report.without_sysmon],
+        "repeated_events": report.repeated,
+        "clock_drifts": [
+            {"computer": each.computer, "events": each.events, "most_s": each.most.total_seconds()}
+            for each in report.drifts.values()
+        ],
     }
 
 

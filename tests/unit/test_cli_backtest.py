@@ -238,7 +238,7 @@ class TestFolders:
         (tmp_path / "security.json").write_text(json.dumps(record) + "\n")
         result = invoke("backtest", "security.json", "--policy", policy_file(tmp_path), "--json")
         document = json.loads(result.out)
-        assert (result.code, document["rejected"], document["log"]["other_records"]) == (0, [], 1)
+        assert (result.code, document["rejected"], document["log"]["other_records"]) == (2, [], 1)
         assert "no Sysmon event was read" in document["notes"][-1]
 
 

@@ -202,6 +202,7 @@ def _read(
             semantics=chosen_semantics(semantics),
             organisation=settings.organisation_ranges,
             watched=sorted({notable.process_name for notable in given.notables} if given else ()),
+            guids={guid for notable in given.notables for guid in notable.process_guids} if given else (),
             progress=advance,
         )
     forget(log_run.report, inputs.in_folders)

@@ -91,6 +91,7 @@ def forget(report: ReadReport, files: Iterable[Path]) -> None:
     report.problem_count -= len(report.problems) - len(kept)
     report.problems[:] = kept
     report.sources[:] = [each for each in report.sources if each not in labels]
+    report.without_sysmon[:] = [each for each in report.without_sysmon if each.source not in labels]
 
 
 def too_large(report: ReadReport, files: Iterable[Path]) -> tuple[NotableError, ...]:

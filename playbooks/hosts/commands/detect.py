@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from playbooks.hosts.given_logs import OF_OTHERS, naming_notables, tell_of_logs
 from playbooks.hosts.terminal_output import (
     chosen_profiles,
     chosen_semantics,
     progress,
-    tell_problems,
     write,
     write_json,
 )
@@ -27,7 +27,7 @@ def run(
         InputError: a path, profile or setting is wrong.
     """
     settings = load_settings(config)
-    with progress(logs) as advance:
+    with naming_notables(logs, settings, OF_OTHERS), progress(logs) as advance:
         detection, report = detect_in_logs(
             logs,
             chosen_profiles(profiles),
@@ -35,7 +35,7 @@ def run(
             organisation=settings.organisation_ranges,
             progress=advance,
         )
-    tell_problems(report)
+    tell_of_logs(report, logs, settings, OF_OTHERS)
     if as_json:
         document = as_document(detection, report)
         write_json(document)

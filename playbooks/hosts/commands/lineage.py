@@ -18,16 +18,16 @@ from connectors.errors import AmbiguousHost, AmbiguousProcess, ConnectorError, I
 from connectors.facts.notable import Notable, NotableSource
 from connectors.ports import EdrConnector
 from playbooks.edr import edr_of, named_edr, remedy_of
+from playbooks.hosts.given_logs import OF_OTHERS, naming_notables, tell_of_logs
 from playbooks.hosts.terminal_output import (
     chosen_profiles,
     note,
     progress,
     screen,
-    tell_problems,
     write,
     write_json,
 )
-from playbooks.logs import read_logs
+from playbooks.logs import check_something_was_read, read_logs
 from playbooks.report import terminal
 from playbooks.settings import Settings, load_settings
 
@@ -49,6 +49,7 @@ def run(
     Raises:
         InputError: an option is missing or wrong.
         ConnectorError: the EDR did not answer.
+        LogUnreadable: there is no Sysmon event in the logs.
         ProcessNotFound: nothing fits.
         AmbiguousProcess: several processes fit; they are named.
     """
@@ -58,7 +59,7 @@ def run(
     if logs and edr_name:
         raise InputError("--edr", "was given beside Sysmon logs", "Give one of them")
     if logs:
-        with _log_edr(logs, process, settings) as edr:
+        with _log_edr(logs, question, settings) as edr:
             _tell(edr, question, settings, as_json=as_json)
     elif asked is not None:
         with edr_of(asked, settings, os.environ) as edr:
@@ -68,17 +69,19 @@ def run(
 
 
 @contextmanager
-def _log_edr(logs: Sequence[Path], process: str, settings: Settings) -> Iterator[EdrConnector]:
-    with progress(logs) as advance:
+def _log_edr(logs: Sequence[Path], question: Notable, settings: Settings) -> Iterator[EdrConnector]:
+    with naming_notables(logs, settings, OF_OTHERS), progress(logs) as advance:
         log_run = read_logs(
             logs,
             chosen_profiles(()),
             semantics=Semantics.STRICT,
             organisation=settings.organisation_ranges,
-            watched=[process] if process else [],
+            watched=[question.process_name] if question.process_name else [],
+            guids=question.process_guids,
             progress=advance,
         )
-    tell_problems(log_run.report)
+    tell_of_logs(log_run.report, logs, settings, OF_OTHERS)
+    check_something_was_read(log_run.report)
     yield log_run.edr
 
 

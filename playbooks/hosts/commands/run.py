@@ -29,6 +29,7 @@ from playbooks.hosts.commands.run_output import NOTHING_GIVEN, print_cases, tell
 from playbooks.hosts.commands.run_splunk import RunSplunk, keep, run_splunk
 from playbooks.hosts.commands.warnings_told import tell_unreadable, warnings_as_notes
 from playbooks.hosts.commands.written_told import tell_not_written
+from playbooks.hosts.given_logs import OF_RUN, naming_notables, tell_of_logs
 from playbooks.hosts.given_notables import GivenNotables, read_notables
 from playbooks.hosts.outcome import EXIT_BAD_INPUT, EXIT_FAILED
 from playbooks.hosts.output_folder import OutputFolder
@@ -39,7 +40,6 @@ from playbooks.hosts.terminal_output import (
     note,
     progress,
     screen,
-    tell_problems,
     write_json,
 )
 from playbooks.logs import LogRun, check_something_was_read, read_logs
@@ -191,16 +191,17 @@ def _log_run(
     profiles: Sequence[Profile],
     semantics: str,
 ) -> LogRun:
-    with progress(logs) as advance:
+    with naming_notables(logs, settings, OF_RUN), progress(logs) as advance:
         log_run = read_logs(
             logs,
             profiles,
             semantics=chosen_semantics(semantics),
             organisation=settings.organisation_ranges,
             watched=sorted({notable.process_name for notable in given.notables} if given else ()),
+            guids={guid for notable in given.notables for guid in notable.process_guids} if given else (),
             progress=advance,
         )
-    tell_problems(log_run.report)
+    tell_of_logs(log_run.report, logs, settings, OF_RUN)
     return log_run
 
 

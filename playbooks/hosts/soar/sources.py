@@ -68,6 +68,7 @@ def edr_for(
         semantics=Semantics.STRICT,
         organisation=settings.organisation_ranges,
         watched=sorted({each.process_name for each in notables}),
+        guids={guid for each in notables for guid in each.process_guids},
     )
     check_something_was_read(run.report)
     return run.edr
@@ -132,15 +133,20 @@ def edr_secret(asset: Asset, name: EdrName) -> str:
 def gathered_from(
     edr: EdrConnector, notables: Sequence[Notable], settings: Settings
 ) -> tuple[CaseFindings, ...]:
-    """What the EDR gives, one a case, and beside it what could not be read in the logs it stands for."""
+    """What the EDR gives, one a case, and beside it what is to be known of the logs it stands for."""
     found = gather_cases(InProcess(), edr, notables, settings)
-    if not isinstance(edr, SysmonFileEdr) or not edr.read.problem_count:
+    if not isinstance(edr, SysmonFileEdr):
         return found
-    unread = {
-        "log_notes": log_notes(edr.read)[:LOG_NOTES],
-        "log_problem_count": edr.read.problem_count,
-    }
-    return tuple(each.model_copy(update=unread) for each in found)
+    count = edr.read.problem_count
+    return tuple(
+        each.model_copy(
+            update={
+                "log_notes": log_notes(edr.read, each.host.host_id if each.host else "")[:LOG_NOTES],
+                "log_problem_count": count,
+            }
+        )
+        for each in found
+    )
 
 
 def sysmon_path(asset: Asset) -> Path:
