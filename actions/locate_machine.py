@@ -76,13 +76,15 @@ def locate_machine(edr: EdrConnector, notable: Notable, window: Window) -> Machi
     try:
         return Machine(edr.resolve_host(hostname=notable.dest), FoundBy.NAME)
     except HostNotFound:
-        # A name that only its user's domain or a collector vouches for may be somebody else's.
+        # A name that only its user's domain vouches for may be the peer's after all.
         if notable.dest_meaning is not DestMeaning.MACHINE or notable.dest != notable.dest_given:
             raise
         seen = _seen(edr, notable, window)
         if seen is None:
             raise
-        return seen
+        names = (notable.dest, seen.host.hostname)
+        why = f"{names[0]} is not known, and the connection was seen on {names[1]}"
+        raise AmbiguousHost(edr.name, why, candidates=names) from None
 
 
 def _of_several(edr: EdrConnector, notable: Notable, window: Window) -> Machine:

@@ -120,13 +120,14 @@ def _ids_before(notable: Notable, host: HostRef | None, *, but: str) -> list[str
 def _parts_without_machine(notable: Notable) -> list[str]:
     """What tells the machines of notables apart that name none, as far as that can be told.
 
-    Without a direction the own end is not known where both addresses may be it; both count then.
+    Without a direction the own end is not known where both addresses may be it; both count then. Where no own
+    address is known each notable is a case of its own.
     """
     own = [notable.own_ip or ""]
     if notable.direction is Direction.UNKNOWN and not (own[0] and is_internal(own[0])):
-        own = sorted({notable.src_ip or "", notable.dest_ip or ""})
-    if not any(own):
-        own = [notable.event_id]
+        own = sorted([notable.src_ip or "", notable.dest_ip or ""])
+    if not all(own):  # what is left may be the peer alone
+        own = [notable.event_id, notable.dest_given.casefold()]
     user, process = notable.user.casefold(), notable.process_name.casefold()
     return ["machine not known", *own, user, process, _day(notable)]
 

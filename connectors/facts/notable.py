@@ -131,4 +131,8 @@ class Notable(Fact):
         """The machine for a person: its name, else what is known of it."""
         if self.dest:
             return self.dest
-        return f"unknown machine ({self.own_ip})" if self.own_ip else "unknown machine"
+        if self.own_ip:
+            return f"unknown machine ({self.own_ip})"
+        if self.dest_given and self.dest_meaning is DestMeaning.UNTOLD:
+            return f"unknown machine (dest {self.dest_given})"
+        return "unknown machine"

@@ -295,7 +295,7 @@ class TestRun:
 
     def test_rejected_notables_are_kept_and_the_others_worked(self, invoke: Invoke, tmp_path: Path) -> None:
         good = {"dest": "WS01", "process_name": "regsvcs.exe", "dest_ip": ["149.154.167.220"], "user": "u"}
-        bad = {"dest": "WS02", "process_name": "regsvcs.exe", "dest_ip": "evil.example"}
+        bad = {"dest": "WS02", "process_name": "regsvcs.exe", "dest_ip": "10.0.0.300"}
         result = invoke(
             "run", "--notable", "-", "--out", tmp_path, "--json", stdin=json.dumps([good, bad]).encode()
         )
@@ -311,7 +311,7 @@ class TestRun:
         ("destination", "outcome"),
         [
             (["149.154.167.220"], True),
-            ("evil.example", None),
+            ("10.0.0.300", None),
             (None, "missing"),
             ("10.1.2.3", False),
         ],

@@ -197,7 +197,7 @@ class TestFolders:
         folder.mkdir()
         shutil.copy(examples / "stealer" / "sysmon.xml", folder)
         notable = json.loads((examples / "stealer" / "notable.json").read_text())
-        (folder / "hostless.json").write_text(json.dumps([{**notable, "dest": ""}]))
+        (folder / "hostless.json").write_text(json.dumps([{**notable, "dest": "", "src_ip": ""}]))
         (folder / "other.json").write_text(json.dumps({**notable, "process_name": "excel.exe"}))
         result = invoke("backtest", "logs", "--policy", policy_file(tmp_path), "--json")
         document = json.loads(result.out)
@@ -334,7 +334,7 @@ class TestUnusable:
         self, invoke: Invoke, examples: Path, tmp_path: Path
     ) -> None:
         good = json.loads((examples / "stealer" / "notable.json").read_text())
-        bad = {name: value for name, value in good.items() if name != "dest"}
+        bad = {name: value for name, value in good.items() if name not in {"dest", "src_ip"}}
         path = tmp_path / "notables.json"
         path.write_text(json.dumps([good, bad]))
         result = invoke("backtest", path, "--policy", policy_file(tmp_path), "--json")

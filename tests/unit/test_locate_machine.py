@@ -156,13 +156,6 @@ MAYBE = {"dest_given": "WS01", "dest_meaning": UNTOLD}
             id="dest picks among what was seen",
         ),
         pytest.param(
-            AS_DEST,
-            Fake(machines=[seen("WS02")]),
-            ("WS02", FoundBy.CONNECTION),
-            ["name", "connection"],
-            id="a dest that only a domain vouches for, and that is not known",
-        ),
-        pytest.param(
             NAMED | {"other_dests": ("WS02",), "process_guids": (GUID,)},
             Fake(machines=[seen("WS02", GUID)], sysmon=True),
             ("WS02", FoundBy.PROCESS_GUID),
@@ -208,6 +201,16 @@ def test_the_machine(
         ),
         pytest.param(
             NAMED, Fake(machines=[seen("WS02")]), HostNotFound, "no machine WS01", id="dvc is not known"
+        ),
+        pytest.param(
+            AS_DEST,
+            Fake(machines=[seen("WS02")]),
+            AmbiguousHost,
+            "WS01 is not known, and the connection was seen on WS02",
+            id="a dest that only a domain vouches for",
+        ),
+        pytest.param(
+            AS_DEST, Fake(), HostNotFound, "no machine WS01", id="dest is not known, nor the connection"
         ),
         pytest.param(PEER_ONLY, Fake(), HostNotFound, "is the peer", id="nothing leads on"),
         pytest.param(

@@ -469,7 +469,7 @@ def test_a_program_without_a_profile_is_not_judged_as_another(examples: Path) ->
 
 
 def hosts(number: int) -> str:
-    named = ({"dest": f"WS0{at}", "event_id": f"e{at}"} for at in range(number))
+    named = ({"dvc": f"WS0{at}", "event_id": f"e{at}"} for at in range(number))
     return json.dumps([{**json.loads(NOTABLE), **each} for each in named])
 
 

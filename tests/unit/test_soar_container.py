@@ -71,7 +71,7 @@ class TestReading:
         cef = {"destinationAddress": "WS01", "dest_ip": PEER, "destinationProcessName": "RegSvcs.exe"}
         platform.add_artifact(number, cef)
         (notable,) = container_notables(client, number, SETTINGS).notables
-        assert (notable.dest, notable.dest_ip) == ("WS01", PEER)
+        assert (notable.dest_given, notable.dest_ip) == ("WS01", PEER)
 
     def test_the_oldest_first_and_only_of_this_container(self, client: Client, platform: Platform) -> None:
         one, other = platform.add_container(), platform.add_container()

@@ -64,7 +64,7 @@ def asked_for(params: LineageParams, settings: Settings) -> ParsedInput:
         raise InputError("host", "neither notable nor host is given", "Give one of them")
     addresses = [part for each in (params.ip or "").split(",") if (part := each.strip())]
     fields = {
-        "dest": params.host,
+        "dvc": params.host,
         "process_name": params.process_name,
         "user": params.user or "",
         "dest_ip": [parse_ip(each, field="ip").text for each in addresses],
