@@ -150,6 +150,27 @@ class Fields:
             raise self.wrong(name, "lies in the future")
         return min(when, now)
 
+    def maybe_latest_time(self, name: str, *, now: datetime) -> datetime | None:
+        """As maybe_time, of a field that holds one time or a list of them, of which the latest counts.
+
+        Of a list, MAX_ENTRIES are looked at; an entry that is no time is passed over.
+
+        Raises:
+            BadResponse: it is neither, or a list of which no entry is a time that can be.
+        """
+        value = self._values.get(name)
+        if not isinstance(value, list):
+            return self.maybe_time(name, now=now)
+        kept = [each for each in value[:MAX_ENTRIES] if each not in (None, "")]
+        times = [when for each in kept if (when := _as_time(each)) is not None]
+        if kept and not times:
+            raise self.wrong(name, "is not a time")
+        known = [when for when in times if when >= EARLIEST_INSTANT]
+        past = [when for when in known if when <= now + CLOCK_TOLERANCE]
+        if known and not past:
+            raise self.wrong(name, "lies in the future")
+        return min(max(past), now) if past else None
+
     def maybe_moment(self, name: str) -> datetime | None:
         """As maybe_time, of a moment that may lie in the future.
 

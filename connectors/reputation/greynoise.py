@@ -4,6 +4,7 @@ Community: GET /v3/community/{ip}, header key; 404 means not observed, 400 anyth
 (https://docs.greynoise.io/reference/getcommunityip). Paid: GET /v3/ip/{ip} with internet_scanner_intelligence
 and business_service_intelligence; 206 means that the plan left fields out (the vendor's OpenAPI document,
 https://api.greynoise.io/v3/openapi.yaml, and https://docs.greynoise.io/docs/v2-v3-api-migration-matrix).
+last_seen is documented as one day; a list of days is read too.
 Check: GET /ping, which the same document gives for testing access.
 """
 
@@ -156,7 +157,7 @@ def read_greynoise_community(body: object, ip: str, retrieved_at: datetime) -> t
     check_subject(INFO.name, data.text("ip"), ip)
     noise, riot = data.flag("noise"), data.flag("riot")
     classification = data.text("classification")
-    last_seen = data.maybe_time("last_seen", now=retrieved_at)
+    last_seen = data.maybe_latest_time("last_seen", now=retrieved_at)
     answers = []
     if noise:
         answers.append(_scanner(ip, retrieved_at, classification, last_seen))
@@ -187,7 +188,7 @@ def read_greynoise(
         raise BadResponse(INFO.name, "the answer has neither scanner nor service intelligence")
     answers = []
     if scanner is not None and scanner.maybe_flag("found"):
-        last_seen = scanner.maybe_time("last_seen_timestamp", now=retrieved_at) or scanner.maybe_time(
+        last_seen = scanner.maybe_time("last_seen_timestamp", now=retrieved_at) or scanner.maybe_latest_time(
             "last_seen", now=retrieved_at
         )
         spoofable = scanner.maybe_flag("spoofable") is True

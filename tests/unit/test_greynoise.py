@@ -42,6 +42,33 @@ def test_a_scanner_that_is_also_a_service_gives_two_answers() -> None:
     assert answers[1].detail == r"Known business service 'Acme\u202e'"
 
 
+@pytest.mark.parametrize(
+    ("told", "wanted"),
+    [
+        ("2020-01-01", datetime(2020, 1, 1, tzinfo=UTC)),
+        (["2020-01-01", "2025-03-04", "2024-12-31"], datetime(2025, 3, 4, tzinfo=UTC)),
+        (["2020-01-01", "some day", None, 7.5], datetime(2020, 1, 1, tzinfo=UTC)),
+        (["2020-01-01", "2999-01-01"], datetime(2020, 1, 1, tzinfo=UTC)),
+        (["2026-01-02T12:00:00Z"], NOW),  # a day of which only the beginning has passed
+        ([], None),
+        ([None, ""], None),
+        (None, None),
+    ],
+)
+def test_last_seen_is_a_day_or_a_list_of_days(told: object, wanted: datetime | None) -> None:
+    (answer,) = read_greynoise_community({**COMMUNITY, "last_seen": told}, IP, NOW)
+    assert answer.last_seen == wanted
+    scanner = {"found": True, "classification": "malicious", "last_seen": told}
+    (paid,) = read_greynoise({"internet_scanner_intelligence": scanner}, IP, NOW)
+    assert paid.last_seen == wanted
+
+
+@pytest.mark.parametrize("told", [["some day"], ["2999-01-01"], {"at": "2020-01-01"}, "some day", 7.5])
+def test_a_last_seen_that_is_no_time_is_no_answer(told: object) -> None:
+    with pytest.raises(BadResponse):
+        read_greynoise_community({**COMMUNITY, "last_seen": told}, IP, NOW)
+
+
 def test_neither_is_not_observed() -> None:
     (answer,) = read_greynoise_community({"noise": False, "riot": False}, IP, NOW)
     assert answer.status is SourceStatus.NOT_FOUND
