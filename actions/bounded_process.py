@@ -31,7 +31,9 @@ def bounded_lineage(lineage: Lineage) -> tuple[Lineage, int]:
 def _shortened(process: Process) -> Process:
     directory, parent_line = process.current_directory, process.parent_command_line
     texts = (process.command_line, parent_line, directory, process.user, process.integrity)
-    paths = (process.ref.image, process.parent_image, process.original_file_name)
+    behind = process.effective_parent
+    behind_image = behind.image if behind is not None else ""
+    paths = (process.ref.image, process.parent_image, process.original_file_name, behind_image)
     if not any(is_long(each) for each in (*texts, *paths)):
         return process
     return process.model_copy(
@@ -43,6 +45,9 @@ def _shortened(process: Process) -> Process:
             "integrity": shortened(process.integrity),
             "original_file_name": shortened_path(process.original_file_name),
             "parent_image": shortened_path(process.parent_image),
+            "effective_parent": None
+            if behind is None
+            else behind.model_copy(update={"image": shortened_path(behind.image)}),
             "parent_command_line": None if parent_line is None else shortened(parent_line),
         }
     )

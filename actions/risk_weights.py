@@ -25,6 +25,7 @@ BEHAVIOUR, DESTINATION = IndicatorGroup.BEHAVIOUR, IndicatorGroup.DESTINATION
 _LEARN = "https://learn.microsoft.com/"
 _REGSVCS = f"{_LEARN}dotnet/framework/tools/regsvcs-exe-net-services-installation-tool"
 _SYSMON = f"{_LEARN}sysinternals/downloads/sysmon"
+_ENDPOINT = "https://github.com/elastic/endpoint-package/blob/main/custom_schemas/custom_process.yml"
 _ATTACK = "https://attack.mitre.org/techniques/"
 _ESCU = "https://research.splunk.com/stories/suspicious_regsvcs_regasm_activity/"
 
@@ -95,6 +96,9 @@ WEIGHTS: tuple[Row, ...] = (
     Row("write_access", MEDIUM, INJECTION, 5, 0, injection.write_access,
         "Writing into a process needs these rights, but so do debuggers and some agents.",
         f"{_SYSMON} (event 10); {_LEARN}windows/win32/procthread/process-security-and-access-rights"),
+    Row("created_suspended", MEDIUM, INJECTION, 5, 0, injection.created_suspended,
+        "A process is hollowed before it runs; launchers, debuggers and job objects start some so too.",
+        f"{_ATTACK}T1055/012/; {_ENDPOINT} (process.Ext.created_suspended)"),
     Row("image_in_unusual_place", MEDIUM, IMAGE, 5, 0, image.image_in_unusual_place,
         "The component store keeps genuine copies that nobody runs from there.", f"{_ATTACK}T1218/009/"),
     Row("parent_exited", MEDIUM, LINEAGE, 5, 0, lineage.parent_exited,

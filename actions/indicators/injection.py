@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actions.indicators.case_view import CaseView, is_creator
-from actions.indicators.finding import Finding, finding, listed
+from actions.indicators.finding import Finding, finding, listed, named, seen
 from actions.indicators.known_programs import CSRSS, OPENS_EVERY_PROCESS
 from actions.risk import EvidenceItem
 from actions.windows_paths import below_system_root, file_name, is_full_path, is_known_image, lower, normal
@@ -23,6 +23,17 @@ def tampering(view: CaseView) -> Finding | None:
     return finding(
         f"Sysmon reported tampering with the process ({kinds}).",
         [EvidenceItem(text=f"tampering: {e.type}", time=e.time, source=e.source) for e in events],
+    )
+
+
+def created_suspended(view: CaseView) -> Finding | None:
+    """It was created without running yet, as a process that is hollowed is."""
+    target = view.target
+    if target is None or target.created_suspended is not True:
+        return None
+    return finding(
+        f"{named(target)} was created suspended, as a process is whose code is to be replaced.",
+        [seen(target, "created suspended")],
     )
 
 

@@ -81,6 +81,10 @@ class Process(Fact):
         hashes: as logged; MD5, SHA1, SHA256, IMPHASH.
         signature: of the image.
         parent_guid, parent_pid, parent_image, parent_command_line: as the process's own record says.
+        effective_parent: who had the parent start it, such as a remote caller of WMI, where the source names
+            another than the parent; never in place of the parent. None when not recorded.
+        created_suspended: whether it was created without running yet, as a hollowed process is and some that
+            are debugged or put in a job; None when not recorded.
         end_time: termination; None when not recorded (it may still run).
         end_source: where the termination stands; None when not recorded.
         source: where its record stands.
@@ -99,6 +103,8 @@ class Process(Fact):
     parent_pid: Pid | None = None
     parent_image: str = ""
     parent_command_line: str | None = None
+    effective_parent: ProcessRef | None = None
+    created_suspended: bool | None = None
     end_time: Instant | None = None
     end_source: SourceRef | None = None
     source: SourceRef | None = None

@@ -273,6 +273,11 @@ def _rows(process: Process, unknown: str) -> Iterable[Row]:
     original = process.original_file_name
     if original not in ("", "-") and original.lower() != process.name.lower():
         yield Row("Original name", wording.name(original), Tone.WARN)
+    if (behind := process.effective_parent) is not None:
+        place = f", {wording.path(behind.image)}" if behind.image != behind.name else ""
+        yield Row("Started on behalf of", f"{wording.ref_label(behind)}{place}")
+    if process.created_suspended:
+        yield Row("Created", "suspended")
     if process.current_directory:
         yield Row("Started in", wording.path(process.current_directory))
     if (who := _who(process)) != "":

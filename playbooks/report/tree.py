@@ -236,6 +236,10 @@ def _details(process: Process, parent: Process | None, *, always: bool) -> Itera
     original = process.original_file_name
     if original not in ("", "-") and original.lower() != process.name.lower():
         facts.append(f"original name {wording.name(original)}")
+    if process.effective_parent is not None:
+        facts.append(f"started on behalf of {wording.ref_label(process.effective_parent)}")
+    if process.created_suspended:
+        facts.append("created suspended")
     if facts:
         yield _Said(Part.DETAIL, ", ".join(facts))
     unknown = [f"{' and '.join(missing)} unknown"] if missing else []

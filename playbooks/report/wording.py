@@ -13,7 +13,7 @@ from actions.reputation_facts import DestinationReputation
 from actions.reputation_wording import STATUS_WORDS, VERDICT_WORDS, title_of
 from actions.risk import CaseVerdict, Strength
 from connectors.facts.base import SourceRef
-from connectors.facts.process import Process, Signature, SignatureState
+from connectors.facts.process import Process, ProcessRef, Signature, SignatureState
 from connectors.facts.reputation import SourceStatus
 from playbooks.report.display import visible
 
@@ -203,5 +203,9 @@ def signature(known: Signature) -> str:
 
 def process_label(process: Process) -> str:
     """Name and pid, in the words that a gap's `at` uses."""
-    pid = process.ref.pid
-    return f"{name(process.name, unknown='unknown process')} (pid {'unknown' if pid is None else pid})"
+    return ref_label(process.ref)
+
+
+def ref_label(ref: ProcessRef) -> str:
+    """As process_label, of a process of which no more is known."""
+    return f"{name(ref.name, unknown='unknown process')} (pid {'unknown' if ref.pid is None else ref.pid})"

@@ -151,6 +151,15 @@ def _process(estate: Estate, process: Process) -> list[Document]:
             "command_line": process.parent_command_line or "",
         },
     }
+    if process.created_suspended is not None:
+        own["Ext"]["created_suspended"] = process.created_suspended
+    if (behind := process.effective_parent) is not None:
+        own["Ext"]["effective_parent"] = {
+            "entity_id": entity_id(ref.host_id, behind.guid or ""),
+            "pid": behind.pid,
+            "executable": behind.image,
+            "name": image_name(behind.image),
+        }
     if process.command_line is not None:
         own["command_line"] = process.command_line
     if process.signature.state in _SIGNATURES:

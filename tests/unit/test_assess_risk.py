@@ -377,6 +377,7 @@ BAD: dict[str, Change] = {
     "shell": change_lineage(ancestors=process(CMD, pid=6)),
     "unsigned": change_target(signature=UNSIGNED),
     "other name": change_target(original_file_name="x.exe"),
+    "suspended": change_target(created_suspended=True),
     "parent unsigned": change_parent(signature=UNSIGNED),
     "parent gone": change_parent(end_time=after(2)),
     "argument in Temp": add_argument(r"C:\Temp\x.dll"),

@@ -52,6 +52,19 @@ def test_past_the_cap_of_20_with_one_search_for_each_20(depth: int, searches: in
         assert not found.truncated
 
 
+def test_who_was_behind_a_start_and_that_it_was_suspended_come_with_the_lineage() -> None:
+    root, own = chain(APP1, 2)
+    wmic = a_process(APP1, "WMIC", None)
+    behind = own.model_copy(update={"effective_parent": wmic.ref, "created_suspended": True})
+    with case(Estate((APP1,), (root, behind, wmic))) as it:
+        found = lineage(it, "P1")
+    assert found.target.created_suspended is True
+    assert found.target.effective_parent is not None
+    assert found.target.effective_parent.pid == wmic.ref.pid
+    assert [each.ref.pid for each in found.ancestors] == [root.ref.pid]
+    assert found.ancestors[0].created_suspended is None
+
+
 def test_the_cost_does_not_grow_with_the_estate() -> None:
     others = tuple(a_host(f"OTHER{each}") for each in range(30))
     noise = tuple(process for host in others for process in chain(host, 30))

@@ -75,6 +75,44 @@ def test_a_start_becomes_a_process() -> None:
     assert process.source.source.endswith("/abc")
 
 
+def _with_ext(**told: Any) -> dict[str, Any]:
+    return changed(START, process={**START["process"], "Ext": {**START["process"]["Ext"], **told}})
+
+
+WMIC = {"entity_id": "NGM5Yz4242", "pid": 4242, "executable": r"C:\Windows\System32\wbem\WMIC.exe"}
+
+
+@pytest.mark.parametrize(
+    ("told", "pid"),
+    [
+        (WMIC, 4242),
+        ({"name": "WMIC.exe"}, None),
+        ({"entity_id": "NGM5Yz600", "pid": 600}, "no other"),
+        ({"pid": 600, "executable": r"C:\WINDOWS\system32\services.exe"}, "no other"),
+        ({"pid": 601, "executable": r"C:\Windows\System32\services.exe"}, 601),
+        ({"pid": 4242}, "no other"),  # a pid alone names nobody
+        ({}, "no other"),
+        ("WMIC.exe", "no other"),
+        (None, "no other"),
+    ],
+)
+def test_an_effective_parent_stands_beside_the_parent_where_it_is_another(told: object, pid: object) -> None:
+    (process,) = rows.processes("host", [_with_ext(effective_parent=told)])
+    behind = process.effective_parent
+    assert ("no other" if behind is None else behind.pid) == pid
+    assert (process.parent_guid, process.parent_pid) == ("NGM5Yz600", 600)
+
+
+@pytest.mark.parametrize(
+    ("told", "wanted"), [(True, True), (False, False), (None, None), ("true", None), (1, None)]
+)
+def test_created_suspended_is_told_or_not_recorded(told: object, wanted: bool | None) -> None:
+    (process,) = rows.processes("host", [_with_ext(created_suspended=told)])
+    assert process.created_suspended is wanted
+    end = changed(START, event={"action": "end"})  # which does not have it
+    assert rows.processes("host", [end, _with_ext(created_suspended=told)])[0].created_suspended is wanted
+
+
 def test_a_process_that_ran_before_the_agent_has_no_start_time() -> None:
     (process,) = rows.processes("host", [changed(START, event={"action": "already_running"})])
     assert process.ref.start_time is None

@@ -463,6 +463,14 @@ def test_unexpected_child(image: str, wanted: bool) -> None:
 # --- injection ------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("told", "wanted"), [(True, True), (False, False), (None, False)])
+def test_created_suspended(told: bool | None, wanted: bool) -> None:
+    assert ("created_suspended" in found(with_target(created_suspended=told))) is wanted
+    parent = process(EXPLORER).model_copy(update={"created_suspended": told})
+    assert "created_suspended" not in found(below(process(), parent))
+    assert "created_suspended" not in found(case())
+
+
 def test_tampering() -> None:
     assert found(below(seen=evidence(tampering=(tampered(),))))["tampering"].sentence == (
         "Sysmon reported tampering with the process (Image is replaced)."

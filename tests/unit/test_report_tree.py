@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connectors.facts.process import Gap, GapKind, KnownFrom, Lineage, Process
+from connectors.facts.process import Gap, GapKind, KnownFrom, Lineage, Process, ProcessRef
 from playbooks.report.tree import Part, TreeLine, layout
 from tests.report_cases import REGSVCS, at, malicious, process, stealer_lineage, with_ancestors
 
@@ -99,6 +99,17 @@ def test_a_masquerade_shows_path_and_original_name() -> None:
     said = [line.text for line in lines_of(target_only(fake), "RegSvcs.exe")]
     assert r"image C:\Temp\RegSvcs.exe" in said
     assert "CORP\\user01, Medium integrity, original name loader.exe" in said
+
+
+def test_what_started_it_through_another_and_that_it_was_suspended_is_said() -> None:
+    wmic = ProcessRef(host_id="h", pid=42, image="C:\\wbem\\WMIC\x1b[2J.exe")
+    odd = target().model_copy(update={"effective_parent": wmic, "created_suspended": True})
+    said = "\n".join(line.text for line in lines_of(target_only(odd), "RegSvcs.exe"))
+    assert "started on behalf of WMIC" in said
+    assert "(pid 42), created suspended" in said
+    assert "\x1b" not in said
+    plain = target().model_copy(update={"created_suspended": False})
+    assert "suspended" not in "".join(line.text for line in lines_of(target_only(plain), "RegSvcs.exe"))
 
 
 def test_user_and_integrity_are_said_where_they_change() -> None:

@@ -52,6 +52,8 @@ _PROCESS_FIELDS = [
     "process.pe",
     "process.code_signature",
     "process.Ext.ancestry",
+    "process.Ext.created_suspended",
+    "process.Ext.effective_parent",
     "process.Ext.token.integrity_level_name",
     "process.parent.entity_id",
     "process.parent.pid",

@@ -1,6 +1,7 @@
 """Documents of Elastic Defend as process facts. Pure.
 
-Fields: elastic/endpoint-package, custom_documentation/doc/endpoint/process/windows. An `entity_id` is
+Fields: elastic/endpoint-package, custom_documentation/doc/endpoint/process/windows, and for effective_parent
+and created_suspended ("a heuristic", which a direct system call escapes) custom_schemas. An `entity_id` is
 base64: it is compared with case. A process that already ran when the agent started has an
 "already_running" event instead of a "start"; its `@timestamp` is the agent's start, so when the process
 started is unknown.
@@ -133,10 +134,39 @@ def _process(host_id: str, key: str, group: list[Row]) -> Process:
         parent_pid=fields.integer(at(row, "process.parent.pid")),
         parent_image=image(row, "process.parent"),
         parent_command_line=parent_line or None,  # "" is written where the parent's is not known
+        effective_parent=effective_parent(host_id, row),
+        created_suspended=_created_suspended(group),
         end_time=when(end) if end is not None else None,
         end_source=source_of(end) if end is not None else None,
         source=source_of(row),
     )
+
+
+def effective_parent(host_id: str, row: Row) -> ProcessRef | None:
+    """Who had the parent start it: process.Ext.effective_parent; None where none is told but the parent.
+
+    `wmic process call create` has WmiPrvSE start the process: that is the parent, and wmic the effective one.
+    """
+    path = "process.Ext.effective_parent"
+    key, name = entity(row, f"{path}.entity_id"), image(row, path)
+    pid = fields.integer(at(row, f"{path}.pid"))
+    if key is None and not name:
+        return None
+    parent = entity(row, "process.parent.entity_id")
+    if key is not None and parent is not None:
+        same = key == parent
+    else:
+        same = (pid, name.lower()) == (
+            fields.integer(at(row, "process.parent.pid")),
+            image(row, "process.parent").lower(),
+        )
+    return None if same else ProcessRef(host_id=host_id, guid=key, pid=pid, image=name)
+
+
+def _created_suspended(group: Iterable[Row]) -> bool | None:
+    """process.Ext.created_suspended, which only some of a process's events have."""
+    told = {value for row in group if isinstance(value := at(row, "process.Ext.created_suspended"), bool)}
+    return None if not told else True in told
 
 
 def _completeness(row: Row) -> int:
