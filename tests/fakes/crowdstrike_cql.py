@@ -19,6 +19,7 @@ _TOKEN = re.compile(
     r"|(?P<regex>/(?:[^/\\\n]|\\.)+/[a-z]*)"
     r"|(?P<number>[0-9]+(?![\w.]))"
     r"|(?P<name>[#@]?[A-Za-z_][\w.]*)"
+    r"|(?P<absent>!=\*)"
     r"|(?P<sign>[=|()\[\],])"
     r")"
 )
@@ -196,6 +197,9 @@ class _Reader:
         name = self.take("name")
         if name == "in":
             return self._in()
+        if self.peek().kind == "absent":
+            self.take("absent")
+            return lambda event: name not in event
         self.expect("=")
         kind = self.peek().kind
         if kind == "regex":

@@ -117,6 +117,11 @@ def test_an_end_alone_names_no_process() -> None:
     ("flags", "state"),
     [
         (1 << 18, SignatureState.VALID),
+        (1 << 18 | 1 << 10, SignatureState.UNKNOWN),  # which of the two counts is documented nowhere
+        (1 << 18 | 1 << 11, SignatureState.UNKNOWN),
+        (1 << 18 | 1 << 28, SignatureState.UNKNOWN),
+        (1 << 18 | 1 << 9, SignatureState.UNKNOWN),
+        (8683538, SignatureState.VALID),  # Microsoft's, by catalogue, as recorded
         (1 << 18 | 1 << 29, SignatureState.INVALID),
         (1 << 10, SignatureState.INVALID),
         (1 << 9, SignatureState.UNSIGNED),
@@ -199,6 +204,31 @@ def test_an_ip6_event_can_carry_an_ipv4_address() -> None:
     assert fact is not None
     assert fact.dest_ip == "203.0.113.9"
     assert fact.src_ip == ""  # unspecified is not an address
+
+
+@pytest.mark.parametrize("name", ["NetworkConnectIP6", "NetworkReceiveAcceptIP6"])
+@pytest.mark.parametrize("own", ["2001:DB8:0:0:0:0:0:5", "2001:db8::5%12"])
+@pytest.mark.parametrize("missing", [("RemoteAddressIP4",), ()])
+def test_an_ip6_event_has_its_own_ipv6_address_whatever_stands_beside_it(
+    name: str, own: str, missing: tuple[str, ...]
+) -> None:
+    row = network(
+        **{"#event_simpleName": name, "LocalAddressIP6": own, "RemoteAddressIP6": "2001:db8:0:0:0:0:0:9"}
+    )
+    for each in missing:
+        del row[each]
+    assert row["LocalAddressIP4"] == "10.0.0.5"
+    fact = activity.connection(row)
+    assert fact is not None
+    assert {fact.src_ip, fact.dest_ip} == {"2001:db8::5", "2001:db8::9"}
+    assert activity.own_end(fact) == "2001:db8::5"
+
+
+def test_the_own_end_is_of_the_version_of_the_other_one() -> None:
+    mixed = {"#event_simpleName": "NetworkConnectIP6", "LocalAddressIP6": "2001:db8::5"}
+    fact = activity.connection(network(**mixed))
+    assert fact is not None
+    assert (fact.src_ip, fact.dest_ip) == ("10.0.0.5", "203.0.113.9")
 
 
 def test_ipv6_is_canonical_and_short_port_names_are_read() -> None:

@@ -17,8 +17,8 @@ from connectors.edr.defender.keys import ProcessKey, exact_time, kusto_time, par
 from connectors.edr.defender.machines import host_ref, is_agent
 from connectors.edr.defender.rows import (
     created_process,
+    found_processes,
     found_ref,
-    found_refs,
     initiating_process,
     path_of,
     rows_of,
@@ -82,6 +82,26 @@ def test_a_network_event_is_a_connection_of_its_initiator(bodies: Path) -> None:
     assert (connection.src_ip, connection.src_port) == ("9.9.9.1", 60773)
     assert (connection.dest_ip, connection.dest_port, connection.protocol) == ("9.9.9.9", 443, "tcp")
     assert connection.initiated is True
+
+
+@pytest.mark.parametrize(
+    ("told", "wanted"),
+    [
+        ("Tcp", "tcp"),
+        ("TcpV4", "tcp"),
+        ("TcpV6", "tcp"),
+        ("UdpV4", "udp"),
+        ("udpv6", "udp"),
+        ("Icmp", "icmp"),
+        ("IcmpV4", "icmp"),
+        ("IcmpV6", "icmpv6"),
+        ("Unknown", "unknown"),
+        (None, ""),
+    ],
+)
+def test_a_protocol_is_in_sysmons_words(told: object, wanted: str) -> None:
+    row = {"Row": "connection", "ActionType": "ConnectionSuccess", "Protocol": told}
+    assert [each.protocol for each in evidence_of([row]).connections] == [wanted]
 
 
 def test_machine_records(bodies: Path) -> None:
@@ -213,11 +233,11 @@ def test_a_process_of_the_name_that_was_found_refs_comes_before_one_that_only_ma
 
     start = "2026-01-10T00:00:00.0000000Z"
     earlier, inside = row(1, 1, "created"), row(2, 10, "created")
-    assert [each.pid for each in found_refs("m", [earlier, inside], start=start)] == [2]
-    assert [each.pid for each in found_refs("m", [earlier], start=start)] == [1]
+    assert [each.process.pid for each in found_processes("m", [earlier, inside], start=start)] == [2]
+    assert [each.process.pid for each in found_processes("m", [earlier], start=start)] == [1]
     busy = [earlier, row(3, 2, "created"), row(1, 1, "active")]
-    assert [each.pid for each in found_refs("m", busy, start=start)] == [1]
-    assert found_refs("m", [row(0, 10, "active")], start=start) == []
+    assert [each.process.pid for each in found_processes("m", busy, start=start)] == [1]
+    assert found_processes("m", [row(0, 10, "active")], start=start) == []
 
 
 # --- evidence ----------------------------------------------------------------------------------

@@ -116,7 +116,7 @@ def test_a_name_in_any_case_and_only_that_name(search: Search) -> None:
 
 
 def test_the_peer_at_either_end(search: Search) -> None:
-    assert [each.guid for each in records(search).connected("198.51.100.7", 443)] == [
+    assert [each.process.guid for each in records(search).connected("198.51.100.7", 443)] == [
         entity_id(APP1.host_id, "P1")
     ]
     assert len(records(search).connected("203.0.113.9", None)) == 1

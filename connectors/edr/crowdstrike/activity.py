@@ -1,7 +1,8 @@
 """What Falcon recorded of a process besides its start: connections, DNS, files, its end.
 
-Fields: see rows.py. An IP6 event can carry an IPv4 address in RemoteAddressIP4 (seen in test-fdr.log), and
-IPv6 addresses come in any spelling. Ports are RemotePort and LocalPort, in some views RPort and LPort.
+Fields: see rows.py. An IP6 event can carry an IPv4 address in RemoteAddressIP4 (seen in test-fdr.log), its
+own end is in LocalAddressIP6 (test-windows.log), and IPv6 addresses come in any spelling. Ports are
+RemotePort and LocalPort, in some views RPort and LPort.
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ def connection(row: Mapping[str, object]) -> Connection | None:
     name = event_name(row)
     if name not in OUTBOUND and name not in INBOUND:
         return None
-    remote, remote_port = address(row, "Remote"), port(row, "Remote")
-    local, local_port = address(row, "Local"), port(row, "Local")
+    local, remote = ends(row)
+    local_port, remote_port = port(row, "Local"), port(row, "Remote")
     outbound = name in OUTBOUND
     when = event_time(row)
     return Connection(
@@ -67,17 +68,34 @@ def connection(row: Mapping[str, object]) -> Connection | None:
     )
 
 
-def address(row: Mapping[str, object], end: str) -> str:
-    """The address of one end ("Remote" or "Local"), canonical; "" where none is recorded.
+def own_end(fact: Connection) -> str:
+    """The host's own address in a connection of Falcon's, which always says who opened it."""
+    return fact.src_ip if fact.initiated else fact.dest_ip
 
-    An unspecified address (0.0.0.0, ::) means that Falcon did not know it.
+
+def ends(row: Mapping[str, object]) -> tuple[str, str]:
+    """The own and the other address of a network event, canonical; "" where one is not recorded.
+
+    The other end tells the version of the connection, and the own end is that of the same version wherever
+    there is one: an IP6 event that has the host's IPv4 address beside its IPv6 one is of the latter.
     """
-    for version in ("4", "6"):
-        logged = fields.text(row.get(f"{end}AddressIP{version}")).strip()
-        ip = canonical_ip(logged)
-        if ip is not None and ip not in {"0.0.0.0", "::"}:  # noqa: S104  an address that is compared, not bound
-            return ip.removeprefix("::ffff:") if "." in ip else ip
-    return ""
+    versions = ("6", "4") if event_name(row).endswith("IP6") else ("4", "6")
+    found = {each: ip for each in versions if (ip := address(row, "Remote", each))}
+    version = next(iter(found), versions[0])
+    own = [version, *(each for each in versions if each != version)]
+    return next((ip for each in own if (ip := address(row, "Local", each))), ""), found.get(version, "")
+
+
+def address(row: Mapping[str, object], end: str, version: str) -> str:
+    """The address of one end in one version, an IPv4 one out of IPv6's mapped form.
+
+    An unspecified address (0.0.0.0, ::) means that Falcon did not know it. A zone (`%12`) is the host's own
+    number of an adapter, and no part of the address.
+    """
+    ip = canonical_ip(fields.text(row.get(f"{end}AddressIP{version}")).strip().partition("%")[0])
+    if ip is None or ip in {"0.0.0.0", "::"}:  # noqa: S104  an address that is compared, not bound
+        return ""
+    return ip.removeprefix("::ffff:") if "." in ip else ip
 
 
 def port(row: Mapping[str, object], end: str) -> int | None:

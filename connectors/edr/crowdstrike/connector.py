@@ -13,8 +13,8 @@ from pydantic import SecretStr
 
 from connectors.addresses import canonical_ip
 from connectors.clock import utc_now
-from connectors.edr.askable import can_be_asked, can_name_a_host, is_plain_id
-from connectors.edr.crowdstrike import activity, containment, devices, hosts_api, queries, rows
+from connectors.edr.askable import can_be_asked, can_name_a_host, is_plain_id, named_pair
+from connectors.edr.crowdstrike import activity, containment, devices, hosts_api, queries, rows, sightings
 from connectors.edr.crowdstrike.address_history import with_history
 from connectors.edr.crowdstrike.containment import Action
 from connectors.edr.crowdstrike.falcon import Falcon
@@ -24,6 +24,7 @@ from connectors.edr.crowdstrike.search_jobs import SearchJobs
 from connectors.edr.crowdstrike.settings import CrowdStrikeSettings
 from connectors.edr.fitting import is_named, was_alive
 from connectors.edr.lineage_walk import walk
+from connectors.edr.narrowing import Fitting, narrowed
 from connectors.edr.one_host import Candidate, one_host
 from connectors.edr.time_bounds import bounded, bounded_window
 from connectors.errors import (
@@ -38,7 +39,7 @@ from connectors.facts.isolation import ActionHandle, IsolationStatus
 from connectors.facts.process import Lineage, ProcessEvidence, ProcessRef
 from connectors.http.client import Http
 from connectors.http.deadline import Deadline
-from connectors.ports import Capability, IsolatedHosts, Window
+from connectors.ports import Capability, ConnectionClue, IsolatedHosts, MachineSeen, Window
 
 #: Falcon's clock and ours may differ, and events arrive late: "now" is searched up to this much later.
 LATE = timedelta(minutes=15)
@@ -131,11 +132,14 @@ class CrowdStrike:
         name: str | None = None,
         remote_ip: str | None = None,
         remote_port: int | None = None,
+        local_ip: str | None = None,
+        user: str | None = None,
         window: Window,
     ) -> Sequence[ProcessRef]:
         """Processes that fit: by Falcon's process id; else by the peer; else those of the name alive then.
 
-        A guid of another product is not known here: nothing is found. A pid only narrows.
+        A guid of another product is not known here: nothing is found. A pid only narrows. The account is that
+        of a process's start, the own address that of its connections with the peer; neither costs a call.
 
         Raises:
             QueryFailed: more fit than can be looked through.
@@ -151,14 +155,38 @@ class CrowdStrike:
                 return []
             connected = self._records(host, window, before=False).connected(remote_ip, remote_port)
             # A process may have started long before it was connected: its start is looked for further back.
-            refs = self._with_starts(host, connected, window)
-            return [each for each in refs if is_named(each, name) and (pid is None or each.pid == pid)]
+            fitting = [
+                each
+                for each in self._with_starts(host, connected, window)
+                if is_named(each.process, name) and (pid is None or each.process.pid == pid)
+            ]
+            return narrowed(fitting, user=user, local_ip=local_ip)
         if name is None or not name.strip():
             return []
         started = self._records(host, window).named(name.strip())
-        return [
-            each.ref for each in started if (pid is None or each.ref.pid == pid) and was_alive(each, window)
+        fitting = [
+            Fitting(each.ref, users=(each.user,))
+            for each in started
+            if (pid is None or each.ref.pid == pid) and was_alive(each, window)
         ]
+        return narrowed(fitting, user=user, local_ip=local_ip)
+
+    def find_machines(self, clue: ConnectionClue, *, window: Window) -> Sequence[MachineSeen]:
+        """The machines on which a process of the name was connected from src_ip to dest_ip.
+
+        Falcon knows no guids of Sysmon. One search over all agents and, where it finds any, one call for
+        their records. A process has its id, which find_process takes, and its image; the rest stands in its
+        start.
+
+        Raises:
+            QueryFailed: there are more events than can be looked through, or none of them names its process.
+        """
+        pair = named_pair(clue)
+        if pair is None:
+            return []
+        start, end = self._span(window)
+        deadline = self._deadline()
+        return sightings.machines(self._falcon, self._jobs, pair, start=start, end=end, deadline=deadline)
 
     def get_lineage(
         self,
@@ -292,25 +320,32 @@ class CrowdStrike:
             after: also look as many days after it, for what a process started or did later.
         """
         history = timedelta(days=self._settings.history_days)
-        now = self._clock() + LATE
-        asked = bounded_window(window)
-        last = min(asked.end, now)
-        start = max(min(asked.start, last), last - history)
+        start, last = self._span(window)
         return HostRecords(
             self._jobs,
             self._own(host),
             start=bounded(start - history if before else start),
-            end=min(now, last + history) if after else last,
+            end=min(self._clock() + LATE, last + history) if after else last,
             deadline=self._deadline(),
         )
 
-    def _with_starts(self, host: HostRef, refs: Sequence[ProcessRef], window: Window) -> list[ProcessRef]:
-        """The same processes as their starts name them, where these are recorded."""
-        if not refs:
+    def _span(self, window: Window) -> tuple[datetime, datetime]:
+        """The part of a window that is searched: of what lies before now, `history_days` up to its end."""
+        asked = bounded_window(window)
+        last = min(asked.end, self._clock() + LATE)
+        return max(min(asked.start, last), last - timedelta(days=self._settings.history_days)), last
+
+    def _with_starts(self, host: HostRef, found: Sequence[Fitting], window: Window) -> list[Fitting]:
+        """The same processes as their starts name them, where these are recorded, and their accounts."""
+        if not found:
             return []
-        started = self._records(host, window).by_key([each.guid or "" for each in refs])
-        known = {each.ref.guid: each.ref for each in started}
-        return [known.get(each.guid, each) for each in refs]
+        started = self._records(host, window).by_key([each.process.guid or "" for each in found])
+        known = {each.ref.guid: each for each in started}
+        return [
+            each if start is None else each._replace(process=start.ref, users=(start.user,))
+            for each in found
+            for start in (known.get(each.process.guid),)
+        ]
 
 
 def _own_key(host: HostRef, guid: str) -> str | None:

@@ -3,7 +3,8 @@
 A search is a pipeline with `head` or `tail`, since a job without one gives 200 events and says nothing of the
 rest (https://library.humio.com/data-analysis/writing-queries-tail.html), and with `select`, so that answers
 stay small. Whatever a search finds is compared exactly again when it is read. Tests of one stage are joined
-by `or`, in brackets where they are not, so that nothing depends on what binds tighter.
+by `or`, in brackets where they are not, so that nothing depends on what binds tighter. `field!=*` finds the
+events without a field (https://library.humio.com/data-analysis/syntax-operators.html).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv6Address
 
 from connectors.addresses import canonical_ip
+from connectors.edr.askable import NamedPair
 from connectors.edr.crowdstrike import devices
 from connectors.edr.crowdstrike.activity import DNS, EVENTS_OF_KIND, FILES, INBOUND, OUTBOUND
 from connectors.edr.crowdstrike.rows import END, STARTS
@@ -120,6 +122,15 @@ def hosts_with_address(ip: str) -> str:
     return f"local_ip:{text},connection_ip:{text}"
 
 
+def hosts_with_ids(aids: Iterable[str]) -> str:
+    """FQL: the devices of these agents.
+
+    Raises:
+        InputError: an id cannot be written in FQL.
+    """
+    return ",".join(f"device_id:{fql.literal(each)}" for each in aids)
+
+
 def hosts_isolated() -> str:
     """FQL: devices that are contained, being contained or being released."""
     return ",".join(f"status:{fql.literal(each)}" for each in devices.CONTAINED)
@@ -161,19 +172,33 @@ def connections_with(aid: str, ip: str, *, rows: int) -> str:
     canonical = canonical_ip(ip)
     if canonical is None:
         raise InputError("remote_ip", "is not an IP address", "Give one IPv4 or IPv6 address")
-    if ":" in canonical:
-        known = [(6, each) for each in _spellings(canonical)]
-    else:
-        known = [(4, canonical), (6, f"::ffff:{canonical}")]
-    remote, local = (
-        " or ".join(f"{end}AddressIP{version}={_plain(text)}" for version, text in known)
-        for end in ("Remote", "Local")
-    )
+    remote, local = (_end_is(end, canonical) for end in ("Remote", "Local"))
     # Of an outbound connection, the own address is one end of every connection there is.
-    inbound = f"(#event_simpleName=/^({'|'.join(INBOUND)})$/ ({local}))"
+    inbound = f"({_named(INBOUND)} ({local}))"
     return _pipeline(
         _of_agent((*OUTBOUND, *INBOUND), aid), f"{remote} or {inbound}", f"tail({rows})", _ACTIVITY_FIELDS
     )
+
+
+def connections_between(pair: NamedPair, *, rows: int) -> str:
+    """CQL: network events of any host by a process of this name from the one address to the other.
+
+    Whoever opened the connection has src_ip for its own end, and whoever took it has dest_ip. Events of older
+    sensors do not name the process and come along: they are no proof that it was another one.
+
+    Raises:
+        InputError: the name holds what no query can.
+    """
+    opened, taken = (
+        f"({_named(names)} ({_end_is('Local', own)}) ({_end_is('Remote', other)}))"
+        for names, own, other in ((OUTBOUND, pair.src_ip, pair.dest_ip), (INBOUND, pair.dest_ip, pair.src_ip))
+    )
+    of_name = (
+        f"ContextBaseFileName={exactly(pair.name)} or ContextImageFileName={image_named(pair.name)}"
+        " or ContextBaseFileName!=*"
+    )
+    kept = (*_ACTIVITY_FIELDS, "ComputerName")
+    return _pipeline(f"{_named((*OUTBOUND, *INBOUND))} | {opened} or {taken}", of_name, f"tail({rows})", kept)
 
 
 def activity_of(aid: str, process: str, images: Sequence[str], *, rows: int) -> str:
@@ -232,7 +257,21 @@ def _by_codes(text: str) -> str:
 
 
 def _of_agent(names: Iterable[str], aid: str) -> str:
-    return f"#event_simpleName=/^({'|'.join(names)})$/ aid={_plain(aid)}"
+    return f"{_named(names)} aid={_plain(aid)}"
+
+
+def _named(names: Iterable[str]) -> str:
+    return f"#event_simpleName=/^({'|'.join(names)})$/"
+
+
+def _end_is(end: str, ip: str) -> str:
+    """That one end of a connection ("Remote" or "Local") is this canonical address, in any usual spelling."""
+    if canonical_ip(ip) is None:
+        raise InputError("ip", "is not an IP address", "Give one IPv4 or IPv6 address")
+    known = [(6, each) for each in _spellings(ip if ":" in ip else f"::ffff:{ip}")]
+    if ":" not in ip:
+        known.insert(0, (4, ip))
+    return " or ".join(f"{end}AddressIP{version}={_plain(text)}" for version, text in known)
 
 
 def _among(field: str, values: Sequence[str]) -> str:
@@ -256,7 +295,6 @@ def _pipeline(events: str, test: str, cut: str, kept: Sequence[str]) -> str:
 
 def _spellings(ip: str) -> tuple[str, ...]:
     """An IPv6 address as RFC 5952 has it, without `::`, and in full."""
-    address = IPv6Address(ip)
-    groups = address.exploded.split(":")
-    plain = ":".join(re.sub("^0{1,3}", "", group) for group in groups)
-    return tuple(dict.fromkeys((ip, plain, address.exploded)))
+    whole = IPv6Address(ip).packed.hex(":", 2)
+    plain = ":".join(re.sub("^0{1,3}", "", group) for group in whole.split(":"))
+    return tuple(dict.fromkeys((ip, plain, whole)))

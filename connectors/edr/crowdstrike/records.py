@@ -10,6 +10,7 @@ from connectors.edr.crowdstrike import activity, queries, rows
 from connectors.edr.crowdstrike.devices import CONNECTOR
 from connectors.edr.crowdstrike.search_jobs import Found, Row, SearchJobs
 from connectors.edr.lineage_walk import ChildrenPage
+from connectors.edr.narrowing import Fitting
 from connectors.errors import QueryFailed
 from connectors.facts.process import Process, ProcessEvidence, ProcessRef, image_name
 from connectors.http.deadline import Deadline
@@ -75,8 +76,10 @@ class HostRecords:
         more = found.truncated or len(found.rows) >= most or len(children) > limit
         return ChildrenPage(tuple(children[:limit]), more=more)
 
-    def connected(self, ip: str, port: int | None) -> Sequence[ProcessRef]:
+    def connected(self, ip: str, port: int | None) -> Sequence[Fitting]:
         """The processes that were connected with an address, as far as network events name them.
+
+        With the host's own end of those connections; whose account it was, network events do not say.
 
         Raises:
             QueryFailed: there are more network events or processes than are looked through.
@@ -86,6 +89,7 @@ class HostRecords:
         self._refuse_more(len(found), MOST_CONNECTIONS, "network events with that address")
         peer = canonical_ip(ip)
         known: dict[str, ProcessRef] = {}
+        own_ends: dict[str, set[str]] = {}
         for row in found:
             fact, key = activity.connection(row), rows.process_id(row.get("ContextProcessId"))
             if fact is None or key is None or (port is not None and port != fact.dest_port):
@@ -94,8 +98,9 @@ class HostRecords:
             if peer in (other, fact.dest_ip):
                 image = activity.writer(row)
                 known.setdefault(key, ProcessRef(host_id=self._host_id, guid=key, image=image))
+                own_ends.setdefault(key, set()).add(activity.own_end(fact))
         self._refuse_more(len(known), MOST_PROCESSES + 1, "processes with that address")
-        return list(known.values())
+        return [Fitting(ref, local_ips=own_ends[key]) for key, ref in known.items()]
 
     def named(self, name: str) -> Sequence[Process]:
         """The processes of this name that started in the time searched, with their ends.

@@ -50,11 +50,13 @@ _WELL_KNOWN_USERS = {
     "S-1-5-20": "NT AUTHORITY\\NETWORK SERVICE",
 }
 
-# SignInfoFlags: "Decode SignInfoFlags" of CrowdStrike/logscale-community-content.
+# SignInfoFlags, bit by bit: "Decode SignInfoFlags" of CrowdStrike/logscale-community-content
+# (Queries-Only/Helpful-CQL-Queries). See `signature`.
 _NO_SIGNATURE = 1 << 9
-_BAD_SIGNATURE = 1 << 10 | 1 << 11 | 1 << 14 | 1 << 28 | 1 << 29
-"""Chain invalid, hash mismatch, certificate check failed, expired, revoked."""
+_BAD_SIGNATURE = 1 << 10 | 1 << 11 | 1 << 14 | 1 << 28
+"""Chain invalid, hash mismatch, certificate check failed, certificate expired."""
 _VALID_SIGNATURE = 1 << 18
+_REVOKED = 1 << 29
 
 
 def event_name(row: Mapping[str, object]) -> str:
@@ -185,14 +187,24 @@ def hashes(row: Mapping[str, object]) -> tuple[FileHash, ...]:
 
 
 def signature(flags: object) -> Signature:
-    """What SignInfoFlags say of the image's signature. Falcon does not name the signer."""
+    """What SignInfoFlags say of the image's signature. Falcon does not name the signer.
+
+    CrowdStrike publishes the names of the bits (CrowdStrike/logscale-community-content, "Decode
+    SignInfoFlags"). What counts where HAS_VALID_SIGNATURE stands beside INVALID_SIGN_CHAIN, a hash that does
+    not match, a failed check, an expired certificate (which a countersigned file outlives) or NO_SIGNATURE
+    was found in no document: that is UNKNOWN, neither trusted nor held against the image. A revoked
+    certificate contradicts no digest: beside it no signature is good.
+    """
     number = fields.integer(flags)
     if number is None:
         return Signature()
-    if number & _BAD_SIGNATURE:
+    if number & _REVOKED:
         return Signature(state=SignatureState.INVALID)
     if number & _VALID_SIGNATURE:
-        return Signature(state=SignatureState.VALID)
+        contradicted = number & (_BAD_SIGNATURE | _NO_SIGNATURE)
+        return Signature(state=SignatureState.UNKNOWN if contradicted else SignatureState.VALID)
+    if number & _BAD_SIGNATURE:
+        return Signature(state=SignatureState.INVALID)
     if number & _NO_SIGNATURE:
         return Signature(state=SignatureState.UNSIGNED)
     return Signature()

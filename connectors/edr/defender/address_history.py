@@ -17,7 +17,7 @@ import orjson
 
 from connectors.addresses import canonical_ip
 from connectors.edr import sysmon_fields as fields
-from connectors.edr.defender.evidence_rows import address
+from connectors.edr.defender.rows import address
 from connectors.edr.one_host import names_a_host
 from connectors.facts.host import AddressSeen, HostRef
 

@@ -14,19 +14,20 @@ from pydantic import SecretStr
 
 from connectors.addresses import canonical_ip
 from connectors.clock import utc_now
-from connectors.edr.askable import can_be_asked, can_name_a_host, is_plain_id
+from connectors.edr.askable import can_be_asked, can_name_a_host, is_plain_id, named_pair
 from connectors.edr.comment import action_comment
-from connectors.edr.defender import containment, host_search, queries
+from connectors.edr.defender import containment, host_search, queries, sightings
 from connectors.edr.defender.api import CONNECTOR, DefenderApi
-from connectors.edr.defender.evidence_rows import address, evidence_of
+from connectors.edr.defender.evidence_rows import evidence_of
 from connectors.edr.defender.health import health_of
 from connectors.edr.defender.isolated import isolated_hosts
 from connectors.edr.defender.isolation import ActionType
 from connectors.edr.defender.keys import ProcessKey, kusto_time, parse_key
 from connectors.edr.defender.records import DefenderRecords
-from connectors.edr.defender.rows import found_ref, found_refs
+from connectors.edr.defender.rows import address, found_processes, found_ref
 from connectors.edr.defender.settings import DefenderSettings
 from connectors.edr.lineage_walk import walk
+from connectors.edr.narrowing import narrowed
 from connectors.edr.time_bounds import bounded, bounded_window
 from connectors.errors import HostNotFound, ProcessNotFound, QueryFailed
 from connectors.facts.health import Health
@@ -35,7 +36,7 @@ from connectors.facts.isolation import ActionHandle, IsolationStatus
 from connectors.facts.process import Lineage, ProcessEvidence, ProcessRef
 from connectors.http.client import Http
 from connectors.http.deadline import Deadline
-from connectors.ports import Capability, IsolatedHosts, Window
+from connectors.ports import Capability, ConnectionClue, IsolatedHosts, MachineSeen, Window
 
 
 class Defender:
@@ -110,41 +111,56 @@ class Defender:
         name: str | None = None,
         remote_ip: str | None = None,
         remote_port: int | None = None,
+        local_ip: str | None = None,
+        user: str | None = None,
         window: Window,
     ) -> Sequence[ProcessRef]:
         """Processes that fit: by key; else those whose connections fit; else those of the name.
 
         `guid` is the key of this connector (pid and creation time); a Sysmon ProcessGuid is not known here
         and fits nothing. Without a connection, processes of the name that did something in the window, else
-        all that were created before it: Defender does not record when a process ended.
+        all that were created before it: Defender does not record when a process ended. Account and own
+        address stand in the same rows and cost no call.
         """
         own, window = self._own(host), bounded_window(window)
         if guid is not None:
             return self._with_key(own, guid)
         if not can_be_asked(name, remote_ip):
             return ()
-        if window.end < self._clock() - timedelta(days=self._settings.history_days):
-            raise QueryFailed(
-                self.name,
-                f"the time asked for is over {self._settings.history_days} days ago, further back than"
-                " hunting looks; see the setting history_days",
-            )
+        self._refuse_older(window)
         if remote_ip is not None or remote_port is not None:
             query = queries.connected(
                 own,
-                addresses=_spellings(remote_ip) if remote_ip is not None else (),
+                addresses=queries.spellings(address(remote_ip.strip())) if remote_ip is not None else (),
                 port=remote_port,
                 name=name,
                 pid=pid,
                 window=window,
             )
-            found = found_refs(own, self._hunt(query))
+            found = found_processes(own, self._hunt(query))
             if found or remote_ip is not None:
-                return found
+                return narrowed(found, user=user, local_ip=local_ip)
         if name is None:
             return ()
         rows = self._hunt(queries.named(own, name=name, pid=pid, window=window))
-        return found_refs(own, rows, start=kusto_time(window.start))
+        found = found_processes(own, rows, start=kusto_time(window.start))
+        return narrowed(found, user=user, local_ip=local_ip)
+
+    def find_machines(self, clue: ConnectionClue, *, window: Window) -> Sequence[MachineSeen]:
+        """The machines on which a process of the name was connected from src_ip to dest_ip.
+
+        Defender knows no guids of Sysmon. One hunting query over all devices and, where it finds any, one
+        call for their records. RemoteUrl is what was asked for and no reverse name: it is left out.
+
+        Raises:
+            QueryFailed: the time is further back than hunting looks, or there are too many processes.
+        """
+        pair = named_pair(clue)
+        if pair is None:
+            return ()
+        window = bounded_window(window)
+        self._refuse_older(window)
+        return sightings.machines(self._api, pair, window, self._deadline())
 
     def get_lineage(
         self,
@@ -249,6 +265,16 @@ class Defender:
             )
         return key
 
+    def _refuse_older(self, window: Window) -> None:
+        """Refuse a time of which hunting knows nothing any more: that is not "none"."""
+        days = self._settings.history_days
+        if window.end < self._clock() - timedelta(days=days):
+            raise QueryFailed(
+                self.name,
+                f"the time asked for is over {days} days ago, further back than hunting looks;"
+                " see the setting history_days",
+            )
+
     def _hunter(self) -> Callable[[str], list[dict[str, object]]]:
         deadline = self._deadline()
         return lambda query: self._api.hunt(query, deadline)
@@ -258,9 +284,3 @@ class Defender:
 
     def _deadline(self) -> Deadline:
         return Deadline.after(self._settings.deadline_s, clock=self._monotonic)
-
-
-def _spellings(ip: str) -> tuple[str, ...]:
-    """An address as the tables may write it: IPv4 also in IPv6's mapped form (FourToSixMapping)."""
-    plain = address(ip.strip())
-    return (plain, f"::ffff:{plain}") if "." in plain and ":" not in plain else (plain,)

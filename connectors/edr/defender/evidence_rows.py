@@ -12,6 +12,7 @@ from connectors.edr import sysmon_fields as fields
 from connectors.edr.defender.keys import ProcessKey
 from connectors.edr.defender.queries import INBOUND, MOST_EVENTS
 from connectors.edr.defender.rows import (
+    address,
     hashes,
     initiator_key,
     path_of,
@@ -32,6 +33,9 @@ from connectors.facts.process import (
     RemoteThread,
     Signature,
 )
+
+#: Of icmp, Sysmon's word says the version.
+_PROTOCOLS = {f"{name}v{version}": name for name in ("tcp", "udp") for version in "46"} | {"icmpv4": "icmp"}
 
 type Row = Mapping[str, object]
 type Numbered = tuple[int, Row]
@@ -95,20 +99,20 @@ def _connection(each: Numbered) -> Connection:
         src_port=remote_port if inbound else local_port,
         dest_ip=local if inbound else remote,
         dest_port=local_port if inbound else remote_port,
-        protocol=fields.text(row.get("Protocol")).lower(),
+        protocol=protocol(row.get("Protocol")),
         initiated=not inbound,
         source=source_ref("DeviceNetworkEvents", number, action),
     )
 
 
-def address(value: object) -> str:
-    """Canonical text, an IPv4 address out of IPv6's mapped form; as recorded where it is no address."""
-    logged = fields.text(value)
-    canonical = canonical_ip(logged)
-    if canonical is None:
-        return logged
-    plain = canonical.removeprefix("::ffff:")
-    return plain if "." in plain else canonical
+def protocol(value: object) -> str:
+    """A protocol in Sysmon's words: `Tcp`, `TcpV4` and `TcpV6` are tcp. Others as recorded, lower case.
+
+    The column is not described any closer
+    (https://learn.microsoft.com/defender-xdr/advanced-hunting-devicenetworkevents-table).
+    """
+    logged = fields.text(value).strip().lower()
+    return _PROTOCOLS.get(logged, logged)
 
 
 def _dns(each: Numbered) -> DnsAnswer:

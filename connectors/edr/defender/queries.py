@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from connectors.edr.askable import NamedPair
 from connectors.edr.defender.keys import ProcessKey, kusto_time
 from connectors.ports import Window
 from connectors.query.kusto import literal
@@ -50,6 +51,8 @@ _INITIATED = "InitiatingProcessId, InitiatingProcessCreationTime"
 
 _INITIATOR = f"{_INITIATED}, InitiatingProcessFileName, InitiatingProcessFolderPath"
 
+_ACCOUNT = "InitiatingProcessAccountDomain, InitiatingProcessAccountName"
+
 _PARENT_OF = (
     "on $left.ProcessId == $right.InitiatingProcessId, "
     "$left.ProcessCreationTime == $right.InitiatingProcessCreationTime"
@@ -57,7 +60,11 @@ _PARENT_OF = (
 
 _AS_FOUND = """| project Found = "active", ProcessId = InitiatingProcessId,
 ProcessCreationTime = InitiatingProcessCreationTime,
-FileName = InitiatingProcessFileName, FolderPath = InitiatingProcessFolderPath"""
+FileName = InitiatingProcessFileName, FolderPath = InitiatingProcessFolderPath,
+AccountDomain = InitiatingProcessAccountDomain, AccountName = InitiatingProcessAccountName"""
+
+_CREATED_AS_FOUND = """| project Found = "created", ProcessId, ProcessCreationTime,
+FileName, FolderPath, AccountDomain, AccountName"""
 
 #: Proves that hunting is permitted; reads one row of the smallest table.
 PROBE = "DeviceInfo | take 1 | project DeviceId"
@@ -128,9 +135,9 @@ def connected(
     pid: int | None,
     window: Window,
 ) -> str:
-    """The processes that had a connection with a peer or on a port in a time span.
+    """The processes that had a connection with a peer or on a port in a time span, with their own ends.
 
-    `Found` is "active" for each, and "created" for the creation of those that have one.
+    `Found` is "active" for each process and own end, and "created" for the creation of those that have one.
     """
     lines = [
         f"DeviceNetworkEvents\n| where DeviceId == {literal(device_id)}",
@@ -144,16 +151,48 @@ def connected(
         inbound = f"ActionType == {literal(INBOUND)} and LocalPort == {port:d}"
         lines.append(f"where ({outbound}) or ({inbound})")
     lines += _initiator(name, pid)
-    lines += [f"summarize Seen = min(Timestamp) by {_INITIATOR}", f"top {MOST_FOUND + 1} by Seen asc"]
+    lines += [
+        f"summarize Seen = min(Timestamp) by {_INITIATOR}, {_ACCOUNT}, LocalIP",
+        f"top {MOST_FOUND + 1} by Seen asc",
+    ]
     return f"""let Connected = materialize({"\n| ".join(lines)});
 union
 (DeviceProcessEvents
 | where DeviceId == {literal(device_id)}
 | where ActionType == "ProcessCreated"
 | join kind=leftsemi Connected {_PARENT_OF}
-| project Found = "created", ProcessId, ProcessCreationTime, FileName, FolderPath),
+{_CREATED_AS_FOUND}),
 (Connected
-{_AS_FOUND})"""
+{_AS_FOUND}, LocalIP)"""
+
+
+def connected_between(pair: NamedPair, window: Window) -> str:
+    """The processes of this name that were connected from one address to another, on any device.
+
+    `Found` is "active" for each device, process and kind of event, the earliest first, and "created" for the
+    creation of those that have one. Whoever opened the connection has src_ip for its own end.
+    """
+    src, dest = (_list(spellings(each)) for each in (pair.src_ip, pair.dest_ip))
+    opened = f"ActionType in ({_list(OUTBOUND)}) and LocalIP in ({src}) and RemoteIP in ({dest})"
+    taken = f"ActionType == {literal(INBOUND)} and LocalIP in ({dest}) and RemoteIP in ({src})"
+    return f"""let Connected = materialize(DeviceNetworkEvents
+| where {_between(window)}
+| where ({opened}) or ({taken})
+| where InitiatingProcessFileName =~ {literal(pair.name)}
+| summarize Seen = min(Timestamp) by DeviceId, DeviceName, ActionType, {_INITIATOR}, {_ACCOUNT}
+| top {MOST_FOUND + 1} by Seen asc);
+union
+(DeviceProcessEvents
+| where ActionType == "ProcessCreated"
+| join kind=leftsemi Connected {_PARENT_OF}, $left.DeviceId == $right.DeviceId
+{_CREATED_AS_FOUND}, DeviceId),
+(Connected
+{_AS_FOUND}, DeviceId, DeviceName, ActionType, Seen)"""
+
+
+def spellings(ip: str) -> tuple[str, ...]:
+    """A canonical address as the tables may write it: IPv4 also in IPv6's mapped form (FourToSixMapping)."""
+    return (ip, f"::ffff:{ip}") if "." in ip and ":" not in ip else (ip,)
 
 
 def named(device_id: str, *, name: str, pid: int | None, window: Window) -> str:
@@ -238,12 +277,12 @@ def _found(device_id: str, created: str, active: str) -> str:
 | where DeviceId == {literal(device_id)}
 | where ActionType == "ProcessCreated"
 | {created}
-| project Found = "created", ProcessId, ProcessCreationTime, FileName, FolderPath
+{_CREATED_AS_FOUND}
 | top {MOST_FOUND + 1} by ProcessCreationTime desc),
 (union {_ACTIVITY}
 | where DeviceId == {literal(device_id)}
 | {active}
-| summarize Seen = min(Timestamp) by {_INITIATOR}
+| summarize Seen = min(Timestamp) by {_INITIATOR}, {_ACCOUNT}
 | top {MOST_FOUND + 1} by Seen asc
 {_AS_FOUND})"""
 

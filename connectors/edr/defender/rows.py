@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from connectors.addresses import canonical_ip
 from connectors.edr import sysmon_fields as fields
 from connectors.edr.defender.keys import ProcessKey, row_key
+from connectors.edr.narrowing import Fitting
 from connectors.facts.base import SourceRef
 from connectors.facts.process import (
     FileHash,
@@ -159,11 +161,11 @@ def hashes(row: Row, prefix: str) -> tuple[FileHash, ...]:
     )
 
 
-def found_refs(host_id: str, rows: Sequence[Row], *, start: str | None = None) -> list[ProcessRef]:
+def found_processes(host_id: str, rows: Sequence[Row], *, start: str | None = None) -> list[Fitting]:
     """The processes of a search, each once: those that did something, or were created in the time span.
 
     Where there is none, those created before it: Defender does not record that a process ended, so that an
-    earlier one may or may not still have run.
+    earlier one may or may not still have run. With the accounts and own addresses that their rows have.
 
     Args:
         host_id: the machine's id.
@@ -173,10 +175,14 @@ def found_refs(host_id: str, rows: Sequence[Row], *, start: str | None = None) -
     present: dict[str, ProcessRef] = {}
     earlier: dict[str, ProcessRef] = {}
     images: dict[str, ProcessRef] = {}
+    users: dict[str, set[str]] = {}
+    own_ends: dict[str, set[str]] = {}
     for row in rows:
         ref, key = found_ref(host_id, row), own_key(row)
         if ref is None or key is None:
             continue
+        users.setdefault(key.guid, set()).add(_user(row.get("AccountDomain"), row.get("AccountName")))
+        own_ends.setdefault(key.guid, set()).add(address(row.get("LocalIP")))
         created = row.get("Found") == "created"
         if created:
             images[key.guid] = ref
@@ -185,7 +191,20 @@ def found_refs(host_id: str, rows: Sequence[Row], *, start: str | None = None) -
         elif start is not None:
             earlier.setdefault(key.guid, ref)
     # The creation spells the path as it is; other tables write it in lower case.
-    return [images.get(guid, ref) for guid, ref in (present or earlier).items()]
+    return [
+        Fitting(images.get(guid, ref), users=users[guid], local_ips=own_ends[guid])
+        for guid, ref in (present or earlier).items()
+    ]
+
+
+def address(value: object) -> str:
+    """Canonical text, an IPv4 address out of IPv6's mapped form; as recorded where it is no address."""
+    logged = fields.text(value)
+    canonical = canonical_ip(logged)
+    if canonical is None:
+        return logged
+    plain = canonical.removeprefix("::ffff:")
+    return plain if "." in plain else canonical
 
 
 def source_ref(table: str, record: int, event: str = "") -> SourceRef:

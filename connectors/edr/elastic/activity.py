@@ -78,6 +78,18 @@ def peer(fact: Connection) -> str:
     return fact.src_ip if fact.initiated is False else fact.dest_ip
 
 
+def own_ends(fact: Connection, *, peer: str) -> tuple[str, ...]:
+    """The host's own address in a connection; of one without a direction, the end that is not the peer.
+
+    Args:
+        fact: the connection.
+        peer: the other end that was asked for, canonical.
+    """
+    if fact.initiated is not None:
+        return (fact.src_ip if fact.initiated else fact.dest_ip,)
+    return tuple(each for each in (fact.src_ip, fact.dest_ip) if each != peer)
+
+
 def _ip(row: Row, end: str) -> str:
     logged = text(row, f"{end}.ip") or text(row, f"{end}.address")
     ip = canonical_ip(logged) or logged

@@ -10,9 +10,9 @@ from pydantic import SecretStr
 
 from connectors.addresses import canonical_ip
 from connectors.clock import utc_now
-from connectors.edr.askable import can_be_asked, is_plain_id
+from connectors.edr.askable import can_be_asked, is_plain_id, named_pair
 from connectors.edr.comment import action_comment
-from connectors.edr.elastic import activity, containment, hosts, refusals, rows
+from connectors.edr.elastic import activity, containment, hosts, refusals, rows, sightings
 from connectors.edr.elastic.health import health_of
 from connectors.edr.elastic.host_search import HostSearch
 from connectors.edr.elastic.isolation import Command
@@ -23,6 +23,7 @@ from connectors.edr.elastic.search import Search
 from connectors.edr.elastic.settings import ElasticSettings
 from connectors.edr.fitting import is_named, was_alive
 from connectors.edr.lineage_walk import walk
+from connectors.edr.narrowing import Fitting, narrowed
 from connectors.edr.time_bounds import bounded, bounded_window
 from connectors.errors import HostNotFound, ProcessNotFound
 from connectors.facts.health import Health
@@ -31,7 +32,7 @@ from connectors.facts.isolation import ActionHandle, IsolationStatus
 from connectors.facts.process import Lineage, ProcessEvidence, ProcessRef
 from connectors.http.client import Http
 from connectors.http.deadline import Deadline
-from connectors.ports import Capability, IsolatedHosts, Window
+from connectors.ports import Capability, ConnectionClue, IsolatedHosts, MachineSeen, Window
 
 #: Clocks differ, and events arrive late: "now" is searched up to this much later.
 LATE = timedelta(minutes=15)
@@ -102,11 +103,14 @@ class Elastic:
         name: str | None = None,
         remote_ip: str | None = None,
         remote_port: int | None = None,
+        local_ip: str | None = None,
+        user: str | None = None,
         window: Window,
     ) -> Sequence[ProcessRef]:
         """Processes that fit: by Elastic's entity id; else by the peer; else those of the name alive then.
 
-        A guid of another product is not known here: nothing is found. A pid only narrows.
+        A guid of another product is not known here: nothing is found. A pid only narrows. Account and own
+        address stand in the same events and cost no call.
 
         Raises:
             QueryFailed: more fit than can be looked through, or part of the index did not answer.
@@ -122,14 +126,37 @@ class Elastic:
                 return []
             connected = self._records(host, window, before=False).connected(peer, remote_port)
             # A process may have started long before it was connected: its start is looked for further back.
-            refs = self._with_starts(host, connected, window)
-            return [each for each in refs if is_named(each, name) and (pid is None or each.pid == pid)]
+            fitting = [
+                each
+                for each in self._with_starts(host, connected, window)
+                if is_named(each.process, name) and (pid is None or each.process.pid == pid)
+            ]
+            return narrowed(fitting, user=user, local_ip=local_ip)
         if name is None or not name.strip():
             return []
         started = self._records(host, window).named(name.strip())
-        return [
-            each.ref for each in started if (pid is None or each.ref.pid == pid) and was_alive(each, window)
+        fitting = [
+            Fitting(each.ref, users=(each.user,))
+            for each in started
+            if (pid is None or each.ref.pid == pid) and was_alive(each, window)
         ]
+        return narrowed(fitting, user=user, local_ip=local_ip)
+
+    def find_machines(self, clue: ConnectionClue, *, window: Window) -> Sequence[MachineSeen]:
+        """The machines on which a process of the name was connected from src_ip to dest_ip.
+
+        Elastic knows no guids of Sysmon. One search over all agents and, where it finds any, one call to
+        Kibana for their records. When a process started stands in its start, which is not asked for here.
+
+        Raises:
+            QueryFailed: there are too many processes, or part of the index did not answer.
+        """
+        pair = named_pair(clue)
+        if pair is None:
+            return []
+        return sightings.machines(
+            self._kibana, self._search, pair, self._span(window), deadline=self._deadline()
+        )
 
     def get_lineage(
         self,
@@ -218,20 +245,28 @@ class Elastic:
             after: also look as many days after it, for what a process started or did later.
         """
         history = timedelta(days=self._settings.history_days)
-        now = self._clock() + LATE
-        asked = bounded_window(window)
-        last = min(asked.end, now)
-        start = max(min(asked.start, last), last - history)
-        start = bounded(start - history if before else start)
-        span = Span(start, min(now, last + history) if after else last)
-        return HostRecords(self._search, self._own(host), span, deadline=self._deadline())
+        asked = self._span(window)
+        start = bounded(asked.start - history if before else asked.start)
+        last = min(self._clock() + LATE, asked.end + history) if after else asked.end
+        return HostRecords(self._search, self._own(host), Span(start, last), deadline=self._deadline())
 
-    def _with_starts(self, host: HostRef, refs: Sequence[ProcessRef], window: Window) -> list[ProcessRef]:
-        """The same processes as their starts name them, where these are recorded."""
-        ids = [each.guid for each in refs if each.guid is not None]
+    def _span(self, window: Window) -> Span:
+        """The part of a window that is searched: of what lies before now, `history_days` up to its end."""
+        asked = bounded_window(window)
+        last = min(asked.end, self._clock() + LATE)
+        start = max(min(asked.start, last), last - timedelta(days=self._settings.history_days))
+        return Span(bounded(start), last)
+
+    def _with_starts(self, host: HostRef, found: Sequence[Fitting], window: Window) -> list[Fitting]:
+        """The same processes as their starts name them, where these are recorded, and their accounts."""
+        ids = [each.process.guid for each in found if each.process.guid is not None]
         started = self._records(host, window).by_key(ids, with_ancestors=False) if ids else ()
-        known = {each.ref.guid: each.ref for each in started}
-        return [known.get(each.guid, each) for each in refs]
+        known = {each.ref.guid: each for each in started}
+        return [
+            each if start is None else each._replace(process=start.ref, users=(*each.users, start.user))
+            for each in found
+            for start in (known.get(each.process.guid),)
+        ]
 
     def _act(self, command: Command, host: HostRef, comment: str, idempotency_key: str) -> ActionHandle:
         text = action_comment(comment, idempotency_key)

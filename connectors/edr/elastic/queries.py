@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from connectors.addresses import canonical_ip
+from connectors.edr.askable import NamedPair
 from connectors.facts.host import short_name
 from connectors.query import es, kuery
 from connectors.query.text import holdable
@@ -78,6 +79,8 @@ _ACTIVITY_FIELDS = [
     "dns",
     "dll",
     "file.path",
+    "user.domain",
+    "user.name",
 ]
 
 #: A label of a host name: nothing in it means anything in KQL.
@@ -162,6 +165,22 @@ def connected_with(agent_id: str, ip: str, span: Span, *, most: int) -> Question
         _any_of([es.term("destination.ip", address), es.term("source.ip", address)]),
     ]
     return Question(("network",), _body(tests, span, _ACTIVITY_FIELDS), most)
+
+
+def connected_between(pair: NamedPair, span: Span, *, most: int) -> Question:
+    """One connection of each process of this name, on any agent, from one address to the other.
+
+    Source and destination are those of the connection, whoever of the two the agent is.
+    """
+    tests: list[object] = [
+        es.terms("event.action", (*CONNECTED, *DISCONNECTED)),
+        es.term("source.ip", _address(pair.src_ip)),
+        es.term("destination.ip", _address(pair.dest_ip)),
+        any_case("process.name", pair.name),
+    ]
+    body = _body(tests, span, [*_ACTIVITY_FIELDS, "host.hostname", "host.name"])
+    body["collapse"] = {"field": "process.entity_id"}
+    return Question(("network",), body, most)
 
 
 def activity_of(agent_id: str, entity_id: str, span: Span, *, most: int) -> Question:

@@ -10,6 +10,7 @@ from connectors.edr.elastic.queries import Question, Span
 from connectors.edr.elastic.refusals import CONNECTOR
 from connectors.edr.elastic.search import Found, Row, Search
 from connectors.edr.lineage_walk import ChildrenPage
+from connectors.edr.narrowing import Fitting
 from connectors.errors import QueryFailed
 from connectors.facts.process import Process, ProcessEvidence, ProcessRef, image_name
 from connectors.http.deadline import Deadline
@@ -65,14 +66,18 @@ class HostRecords:
         more = found.truncated or bool(found.partial) or len(children) > limit
         return ChildrenPage(tuple(children[:limit]), more=more)
 
-    def connected(self, ip: str, port: int | None) -> Sequence[ProcessRef]:
+    def connected(self, ip: str, port: int | None) -> Sequence[Fitting]:
         """The processes that were connected with an address, as far as network events name them.
+
+        With their accounts and the host's own end of those connections.
 
         Raises:
             QueryFailed: there are more events than are looked through.
         """
         question = queries.connected_with(self._host_id, ip, self._span, most=MOST_CONNECTIONS)
         known: dict[object, ProcessRef] = {}
+        users: dict[object, set[str]] = {}
+        own_ends: dict[object, set[str]] = {}
         for row in self._all(question, "network events with that address"):
             fact = activity.connection(row)
             if fact is None or (port is not None and port != fact.dest_port):
@@ -82,10 +87,11 @@ class HostRecords:
             key = rows.entity(row)
             pid = fields.integer(rows.at(row, "process.pid"))
             image = rows.image(row)
-            known.setdefault(
-                key or (pid, image), ProcessRef(host_id=self._host_id, guid=key, pid=pid, image=image)
-            )
-        return list(known.values())
+            which = key or (pid, image)
+            known.setdefault(which, ProcessRef(host_id=self._host_id, guid=key, pid=pid, image=image))
+            users.setdefault(which, set()).add(rows.user(row))
+            own_ends.setdefault(which, set()).update(activity.own_ends(fact, peer=ip))
+        return [Fitting(ref, users[which], own_ends[which]) for which, ref in known.items()]
 
     def named(self, name: str) -> Sequence[Process]:
         """The processes of this name with an event in the time searched.
