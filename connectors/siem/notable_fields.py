@@ -102,7 +102,20 @@ _ADDRESS_OR_NAME = ("destinationAddress", "sourceAddress", "src", "dvc", "dest_i
 _OBJECT_AND_TYPE = (("risk_object", "risk_object_type"), ("entity", "entity_type"))
 
 _NAMES = frozenset(name for tiers in CANDIDATES.values() for tier in tiers for name in tier)
-KNOWN_NAMES = _NAMES | set(_ADDRESS_OR_NAME) | {name for pair in _OBJECT_AND_TYPE for name in pair}
+#: What Enterprise Security writes behind the name of a field, of a machine and of the user.
+ASSET_FIELDS = ("priority", "category", "owner", "bunit")
+IDENTITY_FIELDS = ("priority", "category", "watchlist", "managedBy", "bunit")
+
+#: The names of these enrichments; whose they are, the peer's or the machine's, says roles.py.
+ENRICHED_NAMES = frozenset(
+    [f"{field}_{what}" for field in ("dvc", "src", "dest") for what in ASSET_FIELDS]
+    + [f"user_{what}" for what in IDENTITY_FIELDS]
+)
+
+KNOWN_NAMES = (
+    _NAMES | set(_ADDRESS_OR_NAME) | {name for pair in _OBJECT_AND_TYPE for name in pair} | ENRICHED_NAMES
+)
+
 #: The names that `dest` is read from.
 DEST_NAMES = frozenset(name.partition("[")[0] for tier in CANDIDATES["dest"] for name in tier)
 

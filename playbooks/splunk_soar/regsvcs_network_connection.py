@@ -37,23 +37,33 @@ def read_notable(action=None, success=None, container=None, results=None, handle
 
     import ipaddress
 
-    # Where the app reads the host from; an artifact with none of them is no notable.
-    hosts = ["dest", "Computer", "destinationHostName", "deviceHostname", "destinationAddress"]
-    hosts += ["risk_object", "entity"]
+    # What names the machine or leads to it; an artifact with none of them is no notable.
+    hosts = [
+        "Computer", "ComputerName", "ProcessGuid", "SourceIp", "dest", "dest_dns", "dest_nt_host",
+        "destinationAddress", "destinationHostName", "deviceHostname", "dvc", "dvc_dns", "dvc_nt_host",
+        "entity", "process_guid", "process_guids", "risk_object", "sourceAddress", "src", "src_ip",
+    ]
     # destinationAddress comes last: Splunk's connector writes both dest and dest_ip to it, and loses one.
     peers = ["dest_ip", "DestinationIp", "destinationAddress"]
     # All that the app reads. What it does not read is not handed on: it may be of any size.
     known = [
-        "Computer", "DestinationIp", "DestinationPort", "Image", "Initiated", "ProcessGuid", "SourceIp",
-        "User", "baseEventCount", "count", "dest", "dest_ip", "dest_port", "dest_ports",
-        "destinationAddress", "destinationHostName", "destinationPort", "destinationProcessName",
-        "destinationUserName", "deviceDirection", "deviceHostname", "direction", "endTime", "entity",
-        "entity_type", "event_id", "fileName", "finding_id", "finding_score", "firstTime", "first_time",
-        "info_max_time", "info_min_time", "initiated", "lastTime", "last_time", "orig_rid", "orig_sid",
-        "owner", "process_guid", "process_guids", "process_name", "process_path", "rid", "risk_object",
-        "risk_object_type", "risk_score", "rule_name", "rule_title", "search_name", "sid",
-        "sourceAddress", "sourceProcessName", "sourceUserName", "src", "src_ip", "startTime", "status",
-        "status_label", "urgency", "user",
+        "Computer", "ComputerName", "DestinationHostname", "DestinationIp", "DestinationPort", "Image",
+        "Initiated", "ProcessGuid", "ProcessId", "SourceHostname", "SourceIp", "SourcePort", "User",
+        "analytic_generation", "baseEventCount", "count", "dest", "dest_bunit", "dest_category",
+        "dest_dns", "dest_host", "dest_ip", "dest_nt_host", "dest_owner", "dest_port", "dest_ports",
+        "dest_priority", "destinationAddress", "destinationHostName", "destinationPort",
+        "destinationProcessName", "destinationUserName", "deviceDirection", "deviceHostname",
+        "direction", "dvc", "dvc_bunit", "dvc_category", "dvc_dns", "dvc_ip", "dvc_nt_host",
+        "dvc_owner", "dvc_priority", "endTime", "entity", "entity_type", "event_id", "fileName",
+        "finding_id", "finding_score", "firstTime", "first_time", "info_max_time", "info_min_time",
+        "initiated", "lastTime", "last_time", "orig_host", "orig_rid", "orig_sid", "owner",
+        "process_exec", "process_guid", "process_guids", "process_id", "process_ids", "process_name",
+        "process_path", "rid", "risk_object", "risk_object_type", "risk_score", "rule_name",
+        "rule_title", "search_name", "sid", "sourceAddress", "sourceHostName", "sourcePort",
+        "sourceProcessName", "sourceUserName", "src", "src_bunit", "src_category", "src_dns",
+        "src_host", "src_ip", "src_nt_host", "src_owner", "src_port", "src_ports", "src_priority",
+        "startTime", "status", "status_label", "urgency", "user", "user_bunit", "user_category",
+        "user_managedBy", "user_priority", "user_watchlist",
     ]
 
     def kept(value, depth=0):
@@ -209,11 +219,12 @@ def note_no_notable(action=None, success=None, container=None, results=None, han
             note_format="markdown",
             title=title,
             content=(
-                "No artifact of this container names the host the process ran on, so nothing was looked up "
-                f"and nothing was decided. The container stays as it is.{problem}\n\n"
-                "Looked for: `dest` (CIM), `Computer` (Sysmon), `deviceHostname`, `destinationHostName`, "
-                "or a host name in `destinationAddress` (CEF). Of use as well: `process_name`, `user`, "
-                "`src_ip`, `dest_ip`, `firstTime`, `lastTime`.\n\n"
+                "No artifact of this container leads to the machine the process ran on, so nothing was "
+                f"looked up and nothing was decided. The container stays as it is.{problem}\n\n"
+                "Looked for: `dvc`, `dest`, `src_ip`, `process_guid` (CIM), `Computer` (Sysmon), "
+                "`deviceHostname`, `destinationHostName`, `sourceAddress`, or a host name in "
+                "`destinationAddress` (CEF). Of use as well: `process_name`, `user`, `dest_ip`, "
+                "`direction`, `firstTime`, `lastTime`.\n\n"
                 "Add an artifact with these fields, or run the action `respond to notable` with the notable."
             ),
         )

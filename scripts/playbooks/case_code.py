@@ -6,13 +6,23 @@ import json
 import textwrap
 from collections.abc import Iterable
 
-from connectors.siem.notable_fields import KNOWN_NAMES
+from connectors.siem.notable_fields import CANDIDATES, KNOWN_NAMES
 from playbooks.hosts.soar.notable_artifact import MADE_IDS
 from scripts.playbooks.snippets import KEEP_STATE, NOTES, PART_LIMIT, QUOTED, RAISE, TITLE_LIMIT
 from scripts.playbooks.splunk_code import IN_SPLUNK
 
 #: The fields of an artifact that the app reads; made names, in brackets, are the parser's own.
 _READ_NAMES = sorted(name for name in KNOWN_NAMES if "[" not in name)
+
+#: The fields that name the machine, or by which it is looked up.
+_LEADING_NAMES = sorted(
+    {
+        name.partition("[")[0]
+        for key in ("machine", "device", "dest", "src_ip", "process_guid")
+        for tier in CANDIDATES[key]
+        for name in tier
+    }
+)
 
 #: Characters of one artifact, and of all, that are handed on at most, as JSON. The parser takes 32 Ki
 #: characters a text, and refuses everything over 8 MiB at once.
@@ -36,9 +46,10 @@ def _listed(names: Iterable[str]) -> str:
 READ = f"""
     import ipaddress
 
-    # Where the app reads the host from; an artifact with none of them is no notable.
-    hosts = ["dest", "Computer", "destinationHostName", "deviceHostname", "destinationAddress"]
-    hosts += ["risk_object", "entity"]
+    # What names the machine or leads to it; an artifact with none of them is no notable.
+    hosts = [
+{_listed(_LEADING_NAMES)},
+    ]
     # destinationAddress comes last: Splunk's connector writes both dest and dest_ip to it, and loses one.
     peers = ["dest_ip", "DestinationIp", "destinationAddress"]
     # All that the app reads. What it does not read is not handed on: it may be of any size.
@@ -132,11 +143,12 @@ UNUSABLE = (
             note_format="markdown",
             title=title,
             content=(
-                "No artifact of this container names the host the process ran on, so nothing was looked up "
-                f"and nothing was decided. The container stays as it is.{problem}\\n\\n"
-                "Looked for: `dest` (CIM), `Computer` (Sysmon), `deviceHostname`, `destinationHostName`, "
-                "or a host name in `destinationAddress` (CEF). Of use as well: `process_name`, `user`, "
-                "`src_ip`, `dest_ip`, `firstTime`, `lastTime`.\\n\\n"
+                "No artifact of this container leads to the machine the process ran on, so nothing was "
+                f"looked up and nothing was decided. The container stays as it is.{problem}\\n\\n"
+                "Looked for: `dvc`, `dest`, `src_ip`, `process_guid` (CIM), `Computer` (Sysmon), "
+                "`deviceHostname`, `destinationHostName`, `sourceAddress`, or a host name in "
+                "`destinationAddress` (CEF). Of use as well: `process_name`, `user`, `dest_ip`, "
+                "`direction`, `firstTime`, `lastTime`.\\n\\n"
                 "Add an artifact with these fields, or run the action `respond to notable` with the notable."
             ),
         )

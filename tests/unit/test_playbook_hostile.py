@@ -43,7 +43,7 @@ def test_the_measure_sees_markup() -> None:
 @pytest.mark.parametrize(
     ("field", "first"),
     [
-        ("dest", "Regsvcs response: failed: "),
+        ("dest", "Regsvcs response: malicious, "),
         ("user", "Regsvcs response: malicious, "),
         ("process_name", "Regsvcs response: "),
         ("src_ip", "Regsvcs response: malicious, "),

@@ -154,13 +154,14 @@ def test_every_action_and_parameter_exists_in_the_app(name: str) -> None:
 
 def test_the_fields_the_playbook_looks_for_are_those_the_parser_reads() -> None:
     code, _ = pair("regsvcs_network_connection")
-    hosts = set(re.findall(r'"(\w+)"', " ".join(re.findall(r"hosts \+?= (\[.*\])", code))))
+    hosts = set(re.findall(r'"(\w+)"', re.findall(r"hosts = \[(.*?)\]", code, re.DOTALL)[0]))
     peers = re.findall(r'"(\w+)"', re.findall(r"peers = (\[.*\])", code)[0])
 
     def names(key: str) -> list[str]:
         return [name.partition("[")[0] for tier in CANDIDATES[key] for name in tier]
 
-    assert hosts - {"_raw"} == set(names("dest"))
+    leading = ("machine", "device", "dest", "src_ip", "process_guid")
+    assert hosts - {"_raw"} == {name for key in leading for name in names(key)}
     assert peers == names("dest_ip")
 
 

@@ -699,7 +699,7 @@ def test_who_wrote_the_images_and_arguments() -> None:
     ]
     with splunk(index(*events)) as case:
         evidence = case.edr.get_process_evidence(case.host(), ref(2), window=case.window)
-        assert [each.writer_guid for each in evidence.image_writers] == [bare(41), bare(40)]
+        assert [each.writer_guid for each in evidence.image_writers] == [bare(40), bare(41)]
         evidence = case.edr.get_process_evidence(case.host(), ref(3, "p3.exe"), window=case.window)
         assert bare(43) in [each.writer_guid for each in evidence.image_writers]
 

@@ -12,13 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from connectors.facts.asset import AssetFacts, IdentityFacts, highest_priority
 from connectors.siem.assets.columns import BadRow, flag_of, priority_of, texts_of
+from connectors.siem.notable_fields import ASSET_FIELDS, IDENTITY_FIELDS
 
 #: The prefix of what is said of the user.
 USER_PREFIX = "user"
-
-#: What is read behind a prefix, of a machine and of the user.
-ASSET_FIELDS = ("priority", "category", "owner", "bunit")
-IDENTITY_FIELDS = ("priority", "category", "watchlist", "managedBy", "bunit")
 
 
 def enrichment_fields(asset: AssetFacts | None, identity: IdentityFacts | None) -> dict[str, object]:

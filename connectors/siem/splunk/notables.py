@@ -20,7 +20,6 @@ from connectors.errors import Ambiguous, BadResponse, InputError, NotableError, 
 from connectors.facts.notable import Notable
 from connectors.http.deadline import Deadline
 from connectors.query import spl
-from connectors.siem.assets.notable_enrichment import ASSET_FIELDS, IDENTITY_FIELDS
 from connectors.siem.notable import (
     DERIVED,
     MAX_EVENT_ID,
@@ -28,6 +27,7 @@ from connectors.siem.notable import (
     RejectedNotable,
     notables_from_object,
 )
+from connectors.siem.notable_fields import ENRICHED_NAMES
 from connectors.siem.splunk import checkpoint
 from connectors.siem.splunk.checkpoint import Kind, Progress, moment, seconds
 from connectors.siem.splunk.jobs import Rows, SearchJobs
@@ -42,8 +42,7 @@ FIELDS = (
     *("user", "User", "process_name", "process_exec", "process_path", "process_guid", "process_id"),
     *("src_ip", "dest_ip", "src_port", "dest_port", "direction", "count"),
     *("action", "app", "protocol", "protocol_version", "transport", "vendor_product"),
-    *(f"{field}_{what}" for field in ("dvc", "src", "dest") for what in ASSET_FIELDS),
-    *(f"user_{what}" for what in IDENTITY_FIELDS),
+    *sorted(ENRICHED_NAMES),
     *("firstTime", "lastTime", "info_min_time", "info_max_time", "orig_sid", "orig_rid"),
     *("risk_score", "urgency", "status", "status_label", "status_default", "owner", "disposition"),
     *("finding_id", "finding_score", "entity", "entity_type", "risk_object", "risk_object_type", "_raw"),
