@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from connectors.clock import utc_now
 from tests.cli_runs import Invoke, invoking
+from tests.fakes.splunk_server import TOKEN, FakeSplunk
 
 HOST, OWN, PEER = "WS01.corp.example", "10.20.4.17", "149.154.167.220"
 FAR = "api.far.example"
@@ -146,3 +148,36 @@ def test_two_victims_of_one_server_are_two_cases(invoke: Invoke, tmp_path: Path)
     path.write_text(json.dumps([SEVEN, second]))
     result = invoke("run", "--notable", path, "--no-lookup", "--json")
     assert len(json.loads(result.out)["cases"]) == 2
+
+
+@pytest.mark.parametrize("fields", [SEVEN, FIFTEEN], ids=["version 7", "version 15"])
+def test_what_splunk_has_of_the_supported_add_on_is_asked_for(
+    fields: dict[str, object],
+    invoke: Invoke,
+    tmp_path: Path,
+    examples: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REGSVCS_RESPONSE_SPLUNK_TOKEN", TOKEN)
+    settings = tmp_path / "settings.toml"
+    log = examples / "stealer/sysmon.xml"
+    with FakeSplunk([], utc_now) as splunk:
+        settings.write_text(f'[splunk]\nbase_url = "{splunk.url}"\n')
+        splunk.notables = [row_of(fields)]
+        options = ("--config", settings, "--sysmon", log)
+        fetched = case_of(invoke, "--new", "--out", tmp_path / "out", *options)
+        by_id = case_of(invoke, "--event-id", str(fields["event_id"]), *options)
+    given = case_of(invoke, "--notable", written(tmp_path, fields), "--sysmon", log)
+    for case in (fetched, by_id):
+        assert case["case_id"] == given["case_id"]
+        assert case["facts"]["host"]["hostname"] == HOST
+        (read,), (wanted,) = case["facts"]["notables"], given["facts"]["notables"]
+        for name in ("dest", "generation", "process_guids", "process_ids", "src_ports", "direction", "asset"):
+            assert read[name] == wanted[name], name
+
+
+def row_of(fields: dict[str, object]) -> dict[str, Any]:
+    """The notable as a row of the macro `notable`, indexed a minute ago."""
+    when = utc_now().timestamp() - 60
+    reviewed = {"status": "1", "status_label": "New", "status_default": "true", "owner": "unassigned"}
+    return {**fields, **reviewed, "_time": when - 5, "_indextime": int(when)}

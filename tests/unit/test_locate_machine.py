@@ -15,6 +15,7 @@ from connectors.facts.host import HostRef
 from connectors.facts.notable import DestMeaning, Direction, Notable, NotableSource
 from connectors.facts.process import ProcessRef
 from connectors.ports import ConnectionClue, MachineSeen, Window
+from playbooks.grouping import group_cases
 
 OWN, PEER, GUID = "10.20.4.17", "149.154.167.220", "A1B2C3D4-0000-0000-0000-000000000001"
 FAR = "mail.attacker.example"
@@ -269,3 +270,13 @@ def test_of_several_processes_the_pid_of_the_notable_tells() -> None:
     other = locate_process(edr, notable(**NAMED, process_ids=(9,)), LineageSettings())
     assert other.processes == ()
     assert len(other.process_candidates) == 2
+
+
+def test_a_thousand_notables_of_one_server_cost_a_question_each() -> None:
+    edr = Fake(machines=[seen("WS01")])
+    edr_: Any = edr
+    notables = [notable(**PEER_ONLY, src_ports=(port,)) for port in range(1000)]
+    located = [(each, locate_process(edr_, each, LineageSettings())) for each in notables]
+    assert len(edr.asked) == 1000
+    (draft,) = group_cases(located)
+    assert len(draft.notables) == 1  # the same event_id and by-fields: delivered again, and not another one
