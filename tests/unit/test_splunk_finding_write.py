@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ from connectors.errors import (
     NotFound,
     PermissionMissing,
     Rejected,
+    ResponseError,
     TimedOut,
 )
 from connectors.ports import NotableUpdate, NotableWritten
@@ -396,6 +397,24 @@ def test_an_answer_that_says_it_was_not_done_is_an_error(*, success: bool) -> No
         with pytest.raises(Rejected, match="not updated"):
             at.siem.update_notable(ID, FULL)
         assert not at.fake.notes
+
+
+@pytest.mark.parametrize("operation", ["read_notes", "read_finding", "change_finding", "add_note"])
+def test_an_answer_of_any_shape_raises_nothing_but_our_errors(operation: str) -> None:
+    shapes: tuple[Any, ...] = (
+        *(None, True, 7, "x", [], {}, [[]], {"items": None}, {"items": {}}, {"items": [None, 1, [], {}]}),
+        *({"items": [{"content": 5}]}, {"id": {}}, {"success": "no"}, {"finding_id": ID, "status": {}}),
+        {"finding_id": ID, "event_id": ID, "status": 10**18, "owner": [], "disposition": 6, "urgency": None},
+    )
+    given = [answer(shape) for shape in shapes] + [answer(shapes[0], 400), answer(shapes[-1], 500)]
+    with finding() as at:
+        setattr(at.fake, f"_{operation}", lambda *_: given[0])
+        while given:
+            at.fake.notes.clear()
+            with suppress(ResponseError):
+                at.siem.update_notable(ID, FULL._replace(comment=f"{len(given)}"))
+            assert len(at.fake.notes.get(ID, [])) < 2
+            given.pop(0)
 
 
 # --- what is asked for -----------------------------------------------------------------------
