@@ -16,7 +16,7 @@ from connectors.siem.splunk import risk_sending
 #: Set by `make soak`, which also runs what is marked `soak`: long loads, thousands of kills.
 SOAK = "REGSVCS_RESPONSE_SOAK"
 
-settings.register_profile("default", deadline=None, derandomize=True, max_examples=30)
+settings.register_profile("default", deadline=None, derandomize=True, max_examples=20)
 #: `make soak`: other examples each time, and many more of them.
 settings.register_profile("soak", deadline=None, max_examples=2000, print_blob=True)
 settings.load_profile("soak" if os.environ.get(SOAK) else "default")
