@@ -2,8 +2,8 @@
 
 A machine that the notable names is resolved by that name. Where it names none, or two that disagree, the
 connection itself is looked for (ProcessGuid, else process, both addresses and time), and then who had the
-machine's own address at that time. `dest`, which may be the peer's reverse name, only picks among what
-telemetry has seen. Two machines that fit are both named and none is picked.
+machine's own address at that time. Two machines that fit are both named and none is picked: whoever owns the
+peer's address chooses its reverse name, so a `dest` that may be that name decides nothing.
 
 Each notable costs one question more than a plain look-up by name at most.
 """
@@ -16,7 +16,7 @@ from typing import NamedTuple
 from actions.check_ip import check_ip
 from actions.organisation_ranges import NONE
 from connectors.addresses import canonical_ip
-from connectors.errors import AmbiguousHost, HostNotFound
+from connectors.errors import AmbiguousHost, HostNotFound, QueryFailed
 from connectors.facts.host import HostRef, same_host_name
 from connectors.facts.notable import DestMeaning, Direction, Notable
 from connectors.facts.process import ProcessRef
@@ -73,18 +73,31 @@ def locate_machine(edr: EdrConnector, notable: Notable, window: Window) -> Machi
         return _unnamed(edr, notable, window)
     if canonical_ip(notable.dest) is not None:
         return Machine(edr.resolve_host(ip=notable.dest, at=notable.last_time), FoundBy.ADDRESS)
+    if notable.machine_doubtful:
+        return _doubtful(edr, notable, window)
     try:
         return Machine(edr.resolve_host(hostname=notable.dest), FoundBy.NAME)
     except HostNotFound:
-        # A name that only its user's domain vouches for may be the peer's after all.
-        if notable.dest_meaning is not DestMeaning.MACHINE or notable.dest != notable.dest_given:
-            raise
         seen = _seen(edr, notable, window)
         if seen is None:
             raise
-        names = (notable.dest, seen.host.hostname)
-        why = f"{names[0]} is not known, and the connection was seen on {names[1]}"
-        raise AmbiguousHost(edr.name, why, candidates=names) from None
+        raise _contradiction(edr, notable, seen) from None
+
+
+def _doubtful(edr: EdrConnector, notable: Notable, window: Window) -> Machine:
+    """A machine that only its user's domain vouches for: the connection counts before its name."""
+    seen = _seen(edr, notable, window)
+    if seen is None:
+        return Machine(edr.resolve_host(hostname=notable.dest), FoundBy.NAME)
+    if not same_host_name(seen.host.hostname, notable.dest):
+        raise _contradiction(edr, notable, seen)
+    return seen
+
+
+def _contradiction(edr: EdrConnector, notable: Notable, seen: Machine) -> AmbiguousHost:
+    names = (notable.dest, seen.host.hostname)
+    why = f"the notable names {names[0]}, and its connection was seen on {names[1]}"
+    return AmbiguousHost(edr.name, why, candidates=names)
 
 
 def _of_several(edr: EdrConnector, notable: Notable, window: Window) -> Machine:
@@ -104,16 +117,23 @@ def _of_several(edr: EdrConnector, notable: Notable, window: Window) -> Machine:
 
 def _unnamed(edr: EdrConnector, notable: Notable, window: Window) -> Machine:
     """The machine of a notable that names none."""
-    seen = _seen(edr, notable, window)
+    own, cut = _own_address(notable), None
+    try:
+        seen = _seen(edr, notable, window)
+    except QueryFailed as error:  # it could not see everything; who had the address can still be told
+        if not own:
+            raise
+        seen, cut = None, error
     if seen is not None:
         return seen
-    own = _own_address(notable)
     if own:
         try:
             return Machine(
                 edr.resolve_host(ip=own, at=notable.last_time or notable.first_time), FoundBy.ADDRESS
             )
         except HostNotFound as error:
+            if cut is not None:
+                raise cut from error
             raise HostNotFound(edr.name, f"{_nothing_names_it(notable)}, and {error.message}") from error
     name = notable.dest_given
     if notable.dest_meaning is DestMeaning.UNTOLD and name and canonical_ip(name) is None:
@@ -125,16 +145,13 @@ def _seen(edr: EdrConnector, notable: Notable, window: Window) -> Machine | None
     """The machine on which the connection was seen; None where it was seen on none.
 
     Raises:
-        AmbiguousHost: it was seen on several, and the notable does not name one of them.
+        AmbiguousHost: it was seen on several. A `dest` that may be the peer's name picks none of them.
     """
     clue = _clue(notable)
     by_guid = bool(clue.guids) and edr.sysmon_guids
     if not by_guid and (clue.src_ip is None or clue.dest_ip is None):
         return None
     found = edr.find_machines(clue, window=window)
-    if len(found) > 1 and notable.dest_meaning is not DestMeaning.PEER:
-        named = [each for each in found if same_host_name(each.host.hostname, notable.dest_given)]
-        found = named if len(named) == 1 else found
     if len(found) > 1:
         names = tuple(each.host.hostname for each in found)
         raise AmbiguousHost(edr.name, f"the connection was seen on {len(found)} machines", candidates=names)

@@ -101,6 +101,9 @@ def _case_id(notable: Notable, host: HostRef | None, process: ProcessRef | None)
     machine = host.host_id if host is not None else notable.dest
     if not machine:
         return _id_of(*_parts_without_machine(notable))
+    if host is None and notable.machine_doubtful:
+        # The name may be the peer's, so it alone must not join the victims of one server.
+        return _id_of(machine.lower(), *_parts_without_machine(notable))
     machine = machine.lower()
     if process is not None and process.guid is not None:
         return _id_of(machine, process.guid)

@@ -17,9 +17,12 @@ def same_account(one: str, other: str) -> bool:
 
 
 def has_domain(account: str) -> bool:
-    r"""Whether an account stands with its domain: `CORP\ann` or `ann@corp.example`, and not `ann`."""
+    r"""Whether an account stands with its domain as Windows logs it: `CORP\ann`.
+
+    Not `ann@corp.example`: an account's own name may hold an @.
+    """
     parts = _parts(account)
-    return bool(parts.domain and parts.account)
+    return parts.form == "\\" and bool(parts.domain and parts.account)
 
 
 def bare_account(account: str) -> str:

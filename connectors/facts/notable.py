@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from ipaddress import ip_address
 
 from connectors.facts.asset import AssetFacts, IdentityFacts
 from connectors.facts.base import Fact, Instant, Pid, Port
@@ -61,6 +62,7 @@ class Notable(Fact):
             notable does not tell which it is.
         other_dests: further, different machines the notable names; empty when unambiguous.
         machine_field: the field that `dest` was read from, such as "dvc"; "" when there is none.
+        machine_doubtful: True where only the user's domain shows that `dest` is the machine.
         dest_given: what the input had in `dest`; "" when nothing.
         dest_meaning: what that is.
         peer_names: names of the peer that the notable carries; a reverse look-up, never DNS evidence.
@@ -76,7 +78,9 @@ class Notable(Fact):
         process_guids: Sysmon ProcessGuids behind it, without braces, upper case; empty when it does not say.
         process_ids: the operating system's ids of these processes, ascending; never a key on their own.
         risk_score: the score it already carries; None when missing.
-        risk_object: the system that the analytic's own risk stands on, which may be the peer; "" if untold.
+        risk_object: the system that the notable says its own risk stands on, which may be the peer; "" if it
+            does not say.
+        risk_message: the notable's own message; "" if it has none.
         asset: what the SIEM's asset list says of the machine; None when it says nothing.
         identity: what its identity list says of the user; None when it says nothing.
         urgency, status, owner: as the SIEM has them; "" when missing.
@@ -90,6 +94,7 @@ class Notable(Fact):
     dest: str
     other_dests: tuple[str, ...] = ()
     machine_field: str = ""
+    machine_doubtful: bool = False
     dest_given: str = ""
     dest_meaning: DestMeaning = DestMeaning.UNTOLD
     peer_names: tuple[str, ...] = ()
@@ -108,6 +113,7 @@ class Notable(Fact):
     process_ids: tuple[Pid, ...] = ()
     risk_score: float | None = None
     risk_object: str = ""
+    risk_message: str = ""
     asset: AssetFacts | None = None
     identity: IdentityFacts | None = None
     urgency: str = ""
@@ -131,7 +137,10 @@ class Notable(Fact):
         """The machine for a person: its name, else what is known of it."""
         if self.dest:
             return self.dest
-        if self.own_ip:
+        may_be_peer = (
+            self.direction is Direction.UNKNOWN and self.own_ip and ip_address(self.own_ip).is_global
+        )
+        if self.own_ip and not may_be_peer:
             return f"unknown machine ({self.own_ip})"
         if self.dest_given and self.dest_meaning is DestMeaning.UNTOLD:
             return f"unknown machine (dest {self.dest_given})"

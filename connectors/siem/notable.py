@@ -49,7 +49,6 @@ from connectors.siem.notable_values import (
     read_score,
     read_src_ip,
 )
-from connectors.siem.roles import enriched_machine
 from connectors.siem.stash import is_stash, parse_stash
 
 #: Longest event_id, in characters; those of ES have about 90.
@@ -60,6 +59,9 @@ DERIVED = "derived:"
 
 #: Most names of the peer that one notable keeps.
 MAX_PEER_NAMES = 16
+
+#: Characters kept of the notable's own message.
+MAX_MESSAGE = 1000
 
 #: Most notes of one notable; a value repeated a thousand times is one mistake.
 MAX_NOTES = 32
@@ -200,6 +202,7 @@ def _read(candidate: Candidate, settings: NotableSettings, *, room: int) -> list
         machine_field=roles.field,
         dest_given=ends.dest.texts[0] if ends.dest.texts else "",
         dest_meaning=roles.dest_meaning,
+        machine_doubtful=roles.doubtful or (bool(roles.machine) and bool(reading.first("doubtful"))),
         peer_names=roles.peer_names[:MAX_PEER_NAMES],
         generation=generation.number if generation is not None else None,
         user=user,
@@ -214,9 +217,10 @@ def _read(candidate: Candidate, settings: NotableSettings, *, room: int) -> list
         process_guids=guids,
         process_ids=read_pids(reading),
         risk_score=read_score(reading),
-        asset=asset_of(fields, enriched_machine(roles, ends.direction)),
+        asset=asset_of(fields, roles.enriched),
         identity=identity_of(fields, user),
-        risk_object=reading.first("risk_system") or reading.first("dest"),
+        risk_object=reading.first("risk_system"),
+        risk_message=reading.first("risk_message")[:MAX_MESSAGE],
         urgency=reading.one("urgency"),
         status=reading.one("status"),
         owner=reading.one("owner"),

@@ -85,7 +85,9 @@ CANDIDATES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "orig_rid": (("orig_rid",), ("rid",)),
     "search_name": (("search_name",), ("rule_name",), ("rule_title",), ("container[name]",)),
     "generation": (("analytic_generation",),),  # ours: notable_text.py
+    "doubtful": (("machine_doubtful",),),  # ours too
     "risk_score": (("risk_score",), ("finding_score",)),
+    "risk_message": (("risk_message",),),
     "urgency": (("urgency",),),
     "status": (("status_label",), ("status",)),
     "owner": (("owner",),),

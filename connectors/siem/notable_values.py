@@ -13,6 +13,7 @@ import unicodedata
 
 from connectors.addresses import canonical_ip, not_an_ip, shown
 from connectors.errors import NotableError
+from connectors.facts.host import same_host_name
 from connectors.facts.notable import Direction
 from connectors.siem.generations import Generation, generation_numbered
 from connectors.siem.notable_fields import Reading, distinct_ignoring_case
@@ -69,6 +70,7 @@ def read_roles(reading: Reading, ends: Ends, *, has_guid: bool) -> Roles:
         NotableError: no field names it, and there is nothing to look it up by.
     """
     roles = roles_of(ends)
+    _note_contradicting_source(reading, ends, roles)
     if roles.machine:
         if canonical_ip(roles.machine) is not None:
             reading.notes.append(
@@ -87,6 +89,19 @@ def read_roles(reading: Reading, ends: Ends, *, has_guid: bool) -> Roles:
             "Keep dvc or Computer in the search's result, or src_ip or process_guid to look it up by",
         )
     return roles
+
+
+def _note_contradicting_source(reading: Reading, ends: Ends, roles: Roles) -> None:
+    """Say where `src` of an outbound connection names another machine than the computer's own field."""
+    if ends.direction is not Direction.OUTBOUND or not roles.machine or not ends.source.texts:
+        return
+    named = (roles.machine, *roles.others)
+    if any(same_host_name(one, src) for one in named for src in ends.source.texts):
+        return
+    reading.notes.append(
+        f"{ends.source.field} names {shown(ends.source.texts[0])}, and {roles.field} {shown(roles.machine)};"
+        f" {roles.field} is taken."
+    )
 
 
 def _named(reading: Reading, key: str, *, also: str = "", but: frozenset[str] = frozenset()) -> Named:

@@ -18,7 +18,7 @@ name, which whoever owns the address chooses.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
 
 from connectors.addresses import canonical_ip
@@ -72,6 +72,8 @@ class Roles(NamedTuple):
         field: what `machine` was read from.
         dest_meaning: what `dest` is.
         peer_names: names of the peer.
+        enriched: the fields whose enrichment by the SIEM is the machine's: never one that may hold the peer.
+        doubtful: True where only the user's domain shows that `dest` is the machine.
     """
 
     machine: str = ""
@@ -79,6 +81,8 @@ class Roles(NamedTuple):
     field: str = ""
     dest_meaning: DestMeaning = DestMeaning.UNTOLD
     peer_names: tuple[str, ...] = ()
+    enriched: tuple[str, ...] = ()
+    doubtful: bool = False
 
 
 def roles_of(ends: Ends) -> Roles:
@@ -86,29 +90,39 @@ def roles_of(ends: Ends) -> Roles:
     inbound = ends.direction is Direction.INBOUND
     named = ends.computer if ends.computer.texts else _device_of(ends)
     if not named.texts and ends.direction is Direction.OUTBOUND:
-        named = Named(ends.source.field, _without(ends.source.texts, ends.peer.texts))
+        named = ends.source
     meaning = _meaning_of_dest(ends, named)
+    doubtful = False
     if not named.texts and meaning is DestMeaning.MACHINE:
-        named = Named(ends.dest.field, _machine_of_dest(ends))
+        named = Named(ends.dest.field, _names(ends.dest.texts))
+        doubtful = not inbound and not ends.computer_is_dest
     if not named.texts and meaning is DestMeaning.UNTOLD and not ends.dest.texts:
         named = ends.collector
     hosts = different_hosts(named.texts)
     far = [*(ends.source.texts if inbound else ends.peer.texts if _is_far(ends) else ())]
     if meaning is DestMeaning.PEER:
-        far += [text for text in ends.dest.texts if canonical_ip(text) is None]
+        far += _names(ends.dest.texts)
     elif meaning is DestMeaning.UNTOLD:
         far = [text for text in far if not _any_same((text,), ends.dest.texts)]
-    peers = _without(tuple(dict.fromkeys(far)), hosts)
-    return Roles(hosts[0] if hosts else "", hosts[1:], named.field if hosts else "", meaning, peers)
+    return Roles(
+        machine=hosts[0] if hosts else "",
+        others=hosts[1:],
+        field=named.field if hosts else "",
+        dest_meaning=meaning,
+        peer_names=tuple(text for text in dict.fromkeys(far) if not _any_same((text,), hosts)),
+        enriched=_enriched(ends, hosts, meaning),
+        doubtful=doubtful and bool(hosts),
+    )
 
 
-def enriched_machine(roles: Roles, direction: Direction) -> tuple[str, ...]:
-    """The fields whose enrichment by the SIEM is the machine's: never one that may hold the peer."""
-    if roles.others:
+def _enriched(ends: Ends, hosts: Sequence[str], meaning: DestMeaning) -> tuple[str, ...]:
+    """The fields of the machine; `dest` where it is the machine to the letter, which a short name is not."""
+    if len(hosts) > 1:
         return ()
     fields = ["dvc"]
-    fields += ["dest"] if roles.dest_meaning is DestMeaning.MACHINE else []
-    fields += ["src"] if direction is Direction.OUTBOUND else []
+    if meaning is DestMeaning.MACHINE and hosts:
+        fields += ["dest"] if {_plain(text) for text in ends.dest.texts} == {_plain(hosts[0])} else []
+    fields += ["src"] if ends.direction is Direction.OUTBOUND else []
     return tuple(fields)
 
 
@@ -134,7 +148,7 @@ def different_hosts(names: Sequence[str]) -> tuple[str, ...]:
 
 def _device_of(ends: Ends) -> Named:
     """The device, and beside it a `dest` that is shown to be the machine and differs: none is picked."""
-    names = tuple(text for text in ends.dest.texts if canonical_ip(text) is None)
+    names = _names(ends.dest.texts)
     if not ends.device.texts or not names or not _shows(ends):
         return ends.device
     if _any_same(names, ends.device.texts):
@@ -151,14 +165,26 @@ def _meaning_of_dest(ends: Ends, named: Named) -> DestMeaning:
     """What `dest` is, beside the machine where that is named otherwise."""
     if not ends.dest.texts:
         return DestMeaning.UNTOLD
+    names = _names(ends.dest.texts)
     if ends.direction is Direction.INBOUND:
-        far = ends.src_ip is not None and all(canonical_ip(text) == ends.src_ip for text in ends.dest.texts)
-        return DestMeaning.PEER if far else DestMeaning.MACHINE
-    if named.texts:
-        own = ends.src_ip is not None and ends.src_ip in _addresses(ends.dest.texts)
-        return DestMeaning.MACHINE if own or _any_same(named.texts, ends.dest.texts) else DestMeaning.PEER
-    names = [text for text in ends.dest.texts if canonical_ip(text) is None]
-    return _meaning_of_names(ends, names) if names else _meaning_of_addresses(ends)
+        return _meaning_inbound(ends, names)
+    if not names:
+        return _meaning_of_addresses(ends)
+    if not named.texts:
+        return _meaning_of_names(ends, names)
+    if not _any_same(named.texts, names):
+        return DestMeaning.PEER
+    # The peer's owner may have given it the short name of a machine, or a full one of a short one.
+    exact = {_plain(text) for text in names} <= {_plain(text) for text in named.texts}
+    return DestMeaning.MACHINE if exact or _shows(ends) else DestMeaning.UNTOLD
+
+
+def _meaning_inbound(ends: Ends, names: Sequence[str]) -> DestMeaning:
+    """Inbound the destination end is the machine's own, unless `dest` is what the other end is called."""
+    if _any_same(names, ends.source.texts):
+        return DestMeaning.UNTOLD
+    far = ends.src_ip is not None and not names and _addresses(ends.dest.texts) <= {_folded(ends.src_ip)}
+    return DestMeaning.PEER if far else DestMeaning.MACHINE
 
 
 def _meaning_of_names(ends: Ends, names: Sequence[str]) -> DestMeaning:
@@ -171,12 +197,12 @@ def _meaning_of_names(ends: Ends, names: Sequence[str]) -> DestMeaning:
 
 
 def _meaning_of_addresses(ends: Ends) -> DestMeaning:
+    """An address is known for what it is where it is one of the notable's own two ends."""
     addresses = _addresses(ends.dest.texts)
-    if ends.src_ip is not None and ends.src_ip in addresses:
+    if ends.src_ip is not None and addresses <= {_folded(ends.src_ip)}:
         return DestMeaning.MACHINE
-    if not ends.dest_ips:
-        return DestMeaning.UNTOLD
-    return DestMeaning.PEER if set(addresses).issubset(ends.dest_ips) else DestMeaning.MACHINE
+    far = {_folded(ip) for ip in ends.dest_ips}
+    return DestMeaning.PEER if far and addresses <= far else DestMeaning.UNTOLD
 
 
 def _is_far(ends: Ends) -> bool:
@@ -186,21 +212,24 @@ def _is_far(ends: Ends) -> bool:
     return ends.src_ip is None or not ip_address(ends.src_ip).is_global
 
 
-def _machine_of_dest(ends: Ends) -> tuple[str, ...]:
-    """What of `dest` is the machine; the peer's address never is."""
-    far = {ends.src_ip} if ends.direction is Direction.INBOUND else set(ends.dest_ips)
-    return tuple(
-        text for text in ends.dest.texts if canonical_ip(text) not in far or canonical_ip(text) is None
-    )
-
-
 def _any_same(names: Sequence[str], others: Sequence[str]) -> bool:
     return any(same_host_name(one, other) for one in names for other in others)
 
 
-def _addresses(texts: Sequence[str]) -> list[str]:
-    return [ip for text in texts if (ip := canonical_ip(text)) is not None]
+def _plain(name: str) -> str:
+    return name.rstrip(".").casefold()
 
 
-def _without(texts: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:
-    return tuple(text for text in texts if not _any_same((text,), others))
+def _names(texts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(text for text in texts if canonical_ip(text) is None)
+
+
+def _addresses(texts: Sequence[str]) -> set[str]:
+    return {_folded(ip) for text in texts if (ip := canonical_ip(text)) is not None}
+
+
+def _folded(ip: str) -> str:
+    """An address in one spelling, the IPv4 inside of a mapped one."""
+    address = ip_address(ip)
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return str(mapped or address)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
+import stat
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +27,9 @@ REJECTED = "rejected"
 
 #: What the name of an earlier report of a case ends with that knew more.
 BEFORE = ".before"
+
+#: A report larger than this is not read back, bytes.
+MAX_REPORT = 256 * 1024 * 1024
 
 #: The page that lists the cases of the last run.
 INDEX = "index.html"
@@ -67,6 +72,12 @@ class OutputFolder:
 
     def _replacing(self, report: CaseReport) -> CaseReport:
         held = {each.event_id for each in report.facts.notables}
+        known = self._report(report.case_id)
+        if known is not None and known.replaced_by is not None:
+            # A run that knows less does not take the mark away.
+            better = self._report(known.replaced_by)
+            if better is not None and held <= {each.event_id for each in better.facts.notables}:
+                return report.model_copy(update={"replaced_by": known.replaced_by})
         earlier = {each: self._report(each) for each in report.earlier_ids}
         replaced = [
             case_id
@@ -84,7 +95,7 @@ class OutputFolder:
     def _report(self, case_id: str) -> CaseReport | None:
         """The report of an earlier run; None where there is none, or none of this version."""
         try:
-            return CaseReport.model_validate_json((self.path / f"{case_id}.json").read_bytes())
+            return CaseReport.model_validate_json(_content(self.path / f"{case_id}.json"))
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
@@ -102,7 +113,7 @@ class OutputFolder:
         if report.facts.lineage is not None:
             return False
         try:
-            earlier = orjson.loads((self.path / f"{report.case_id}.json").read_bytes())
+            earlier = orjson.loads(_content(self.path / f"{report.case_id}.json"))
         except (OSError, orjson.JSONDecodeError):
             return False
         facts = earlier.get("facts") if isinstance(earlier, dict) else None
@@ -110,8 +121,8 @@ class OutputFolder:
             return False
         for kind in ("json", "md", "html"):
             path = self.path / f"{report.case_id}.{kind}"
-            if path.exists():
-                _replace(self.path / f"{report.case_id}{BEFORE}.{kind}", path.read_bytes())
+            if path.is_file():
+                _replace(self.path / f"{report.case_id}{BEFORE}.{kind}", _content(path))
         return True
 
     def keep_rejected(self, rejected: Sequence[RejectedNotable]) -> None:
@@ -139,6 +150,20 @@ class OutputFolder:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError("--out", f"{path} cannot be made ({error.strerror})", "Name a folder") from error
+
+
+def _content(path: Path) -> bytes:
+    """What is in a file of ours: a plain one, of a size that a report can have.
+
+    Raises:
+        OSError: it is none, or cannot be read.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_REPORT:
+            raise OSError(errno.EINVAL, "is no report")
+        return file.read()
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from actions.assess_risk import escu_message
 from actions.case_facts import CaseFacts
 from actions.locate_machine import FoundBy
 from connectors.facts.host import same_host_name
@@ -14,7 +15,7 @@ _FOUND = {
     FoundBy.PROCESS_GUID: "found by the notable's ProcessGuid",
     FoundBy.CONNECTION: "found through src_ip, peer and time, by the connection's own event",
     FoundBy.ADDRESS: "found by who had the notable's address at that time",
-    FoundBy.DEST: "the name in dest, which the EDR knows; nothing else shows that it is not the peer's",
+    FoundBy.DEST: "taken from dest, a name the source knows; nothing else shows that it is not the peer's",
 }
 
 
@@ -26,23 +27,28 @@ def machine_evidence(facts: CaseFacts) -> str:
 
 def risk_at_peer(facts: CaseFacts) -> str:
     """One sentence where ESCU's own risk stands on the peer as a system, else ""."""
-    peers = dict.fromkeys(
-        each.risk_object for each in facts.notables if _is_peer(each.risk_object, each, facts)
-    )
-    if not peers:
-        return ""
-    named = wording.names(tuple(peers))
-    return f"ESCU's own risk stands on {named}, the peer, as a system; ours is on the machine"
+    said = [each for each in facts.notables if each.risk_object]
+    peers = dict.fromkeys(each.risk_object for each in said if _is_peer(each.risk_object, each, facts))
+    if peers:
+        how = f"ESCU's own risk stands on {wording.names(tuple(peers))}"
+    else:
+        shipped = dict.fromkeys(
+            each.dest_given
+            for each in facts.notables
+            if not each.risk_object and each.dest_given and _is_peer(each.dest_given, each, facts)
+        )
+        if not shipped:
+            return ""
+        how = f"as ESCU ships it, its own risk stands on {wording.names(tuple(shipped))}"
+    return f"{how}, the peer, as a system; ours is on the machine"
 
 
 def message_had(facts: CaseFacts) -> str:
-    """What the notables' own message has for the endpoint, where nothing shows it to be the machine."""
-    others = dict.fromkeys(
-        each.dest_given
-        for each in facts.notables
-        if each.dest_given and each.dest_meaning is not DestMeaning.MACHINE
-    )
-    return f"the notable's own message names {wording.names(tuple(others))} as the endpoint" if others else ""
+    """The notables' own message, where it was read and differs from the one with the machine, else ""."""
+    own = {escu_message(facts.profile, each, facts.host) for each in facts.notables}
+    others = dict.fromkeys(each.risk_message for each in facts.notables if each.risk_message)
+    differing = [wording.sentence(each) for each in others if each.strip() not in own]
+    return f"the notable's own message: {differing[0]}" if differing else ""
 
 
 def generation_words(notables: Iterable[Notable]) -> str:
@@ -54,7 +60,8 @@ def generation_words(notables: Iterable[Notable]) -> str:
 def _evidence(notable: Notable, facts: CaseFacts) -> str:
     parts = []
     if notable.machine_field and facts.found_by in (None, FoundBy.NAME):
-        parts.append(f"machine from {wording.name(notable.machine_field)}")
+        doubt = ", by the user's domain alone" if notable.machine_doubtful else ""
+        parts.append(f"machine from {wording.name(notable.machine_field)}{doubt}")
     elif facts.found_by in _FOUND:
         parts.append(f"machine {_FOUND[facts.found_by]}")
     given = wording.name(notable.dest_given)
@@ -63,7 +70,12 @@ def _evidence(notable: Notable, facts: CaseFacts) -> str:
     elif notable.dest_given and notable.dest_meaning is DestMeaning.UNTOLD:
         host = facts.host
         same = host is not None and same_host_name(notable.dest_given, host.hostname)
-        parts.append(f"dest ({given}) names it" if same else f"dest ({given}) may be the machine or the peer")
+        other = (
+            "is another name, most likely the peer's"
+            if host is not None
+            else "may be the machine or the peer"
+        )
+        parts.append(f"dest ({given}) {'names it' if same else other}")
     return "; ".join(parts)
 
 

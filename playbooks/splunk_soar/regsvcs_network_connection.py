@@ -56,14 +56,14 @@ def read_notable(action=None, success=None, container=None, results=None, handle
         "direction", "dvc", "dvc_bunit", "dvc_category", "dvc_dns", "dvc_ip", "dvc_nt_host",
         "dvc_owner", "dvc_priority", "endTime", "entity", "entity_type", "event_id", "fileName",
         "finding_id", "finding_score", "firstTime", "first_time", "info_max_time", "info_min_time",
-        "initiated", "lastTime", "last_time", "orig_host", "orig_rid", "orig_sid", "owner",
-        "process_exec", "process_guid", "process_guids", "process_id", "process_ids", "process_name",
-        "process_path", "rid", "risk_object", "risk_object_type", "risk_score", "rule_name",
-        "rule_title", "search_name", "sid", "sourceAddress", "sourceHostName", "sourcePort",
-        "sourceProcessName", "sourceUserName", "src", "src_bunit", "src_category", "src_dns",
-        "src_host", "src_ip", "src_nt_host", "src_owner", "src_port", "src_ports", "src_priority",
-        "startTime", "status", "status_label", "urgency", "user", "user_bunit", "user_category",
-        "user_managedBy", "user_priority", "user_watchlist",
+        "initiated", "lastTime", "last_time", "machine_doubtful", "orig_host", "orig_rid", "orig_sid",
+        "owner", "process_exec", "process_guid", "process_guids", "process_id", "process_ids",
+        "process_name", "process_path", "rid", "risk_message", "risk_object", "risk_object_type",
+        "risk_score", "rule_name", "rule_title", "search_name", "sid", "sourceAddress",
+        "sourceHostName", "sourcePort", "sourceProcessName", "sourceUserName", "src", "src_bunit",
+        "src_category", "src_dns", "src_host", "src_ip", "src_nt_host", "src_owner", "src_port",
+        "src_ports", "src_priority", "startTime", "status", "status_label", "urgency", "user",
+        "user_bunit", "user_category", "user_managedBy", "user_priority", "user_watchlist",
     ]
 
     def kept(value, depth=0):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -87,12 +88,18 @@ def test_the_report_says_what_the_machine_was_taken_from(
     invoke: Invoke, tmp_path: Path, examples: Path
 ) -> None:
     log = examples / "stealer/sysmon.xml"
-    result = invoke("run", "--notable", written(tmp_path, FIFTEEN), "--sysmon", log, "--no-lookup")
+    message = f"RegSvcs.exe on {FAR} contacting a remote destination"
+    fields = FIFTEEN | {"risk_message": message, "risk_object": FAR, "risk_object_type": "system"}
+    result = invoke("run", "--notable", written(tmp_path, fields), "--sysmon", log, "--no-lookup")
     text = " ".join(result.out.split())
     assert f"machine from dvc; dest ({FAR}) is the peer" in text
     assert f"ESCU's own risk stands on {FAR}, the peer, as a system; ours is on the machine" in text
-    assert f"the notable's own message names {FAR} as the endpoint" in text
+    assert f"(the notable's own message: {message})" in text
     assert "generation 15" in text
+    bare = invoke("run", "--notable", written(tmp_path, FIFTEEN), "--sysmon", log, "--no-lookup")
+    text = " ".join(bare.out.split())
+    assert f"as ESCU ships it, its own risk stands on {FAR}, the peer, as a system" in text
+    assert "own message" not in text, "there is none"
 
 
 def test_a_notable_that_names_no_machine_is_found_through_its_connection(
@@ -127,6 +134,46 @@ def test_without_telemetry_the_machine_is_not_known_and_the_case_is_replaced_lat
         assert f"takes the place of {first['case_id']}" in (out / f"{then['case_id']}.{kind}").read_text()
     old = json.loads((out / f"{first['case_id']}.json").read_bytes())
     assert old["replaced_by"] == then["case_id"]
+
+
+def test_a_run_that_knows_less_does_not_take_the_mark_away(
+    invoke: Invoke, tmp_path: Path, examples: Path
+) -> None:
+    out = tmp_path / "out"
+    notable = written(tmp_path, SEVEN)
+    first = case_of(invoke, "--notable", notable, "--out", out)
+    then = case_of(invoke, "--notable", notable, "--sysmon", examples / "stealer/sysmon.xml", "--out", out)
+    again = case_of(invoke, "--notable", notable, "--out", out)
+    assert (again["case_id"], again["replaced_by"]) == (first["case_id"], then["case_id"])
+
+
+def test_victims_under_one_doubtful_name_are_not_merged(invoke: Invoke, tmp_path: Path) -> None:
+    system = SEVEN | {"user": r"NT AUTHORITY\SYSTEM"}
+    path = tmp_path / "both.json"
+    path.write_text(json.dumps([system, system | {"event_id": "second", "src_ip": "10.20.4.99"}]))
+    result = invoke("run", "--notable", path, "--no-lookup", "--json")
+    assert len(json.loads(result.out)["cases"]) == 2
+
+
+@pytest.mark.parametrize("kind", ["fifo", "link"])
+def test_what_is_no_report_in_the_folder_is_not_read(
+    kind: str, invoke: Invoke, tmp_path: Path, examples: Path
+) -> None:
+    out = tmp_path / "out"
+    first = case_of(invoke, "--notable", written(tmp_path, SEVEN), "--out", out)
+    path = out / f"{first['case_id']}.json"
+    path.unlink()
+    os.mkfifo(path) if kind == "fifo" else path.symlink_to(written(tmp_path, SEVEN, "elsewhere.json"))
+    then = case_of(
+        invoke,
+        "--notable",
+        written(tmp_path, SEVEN),
+        "--sysmon",
+        examples / "stealer/sysmon.xml",
+        "--out",
+        out,
+    )
+    assert then["replaces"] == []
 
 
 def test_a_case_that_holds_another_notable_too_is_not_replaced(

@@ -10,7 +10,7 @@ import pytest
 
 from actions.get_process_lineage import LineageSettings, locate_process, search_window
 from actions.locate_machine import FoundBy, Machine, locate_machine
-from connectors.errors import AmbiguousHost, HostNotFound, TimedOut
+from connectors.errors import AmbiguousHost, HostNotFound, QueryFailed, TimedOut
 from connectors.facts.host import HostRef
 from connectors.facts.notable import DestMeaning, Direction, Notable, NotableSource
 from connectors.facts.process import ProcessRef
@@ -91,7 +91,13 @@ def locate(edr: Fake, given: Notable) -> Machine:
 
 
 NAMED = {"dest": "WS01", "machine_field": "dvc", "dest_given": FAR, "dest_meaning": FOR_PEER}
-AS_DEST = {"dest": "WS01", "machine_field": "dest", "dest_given": "WS01", "dest_meaning": MACHINE}
+AS_DEST = {
+    "dest": "WS01",
+    "machine_field": "dest",
+    "machine_doubtful": True,
+    "dest_given": "WS01",
+    "dest_meaning": MACHINE,
+}
 PEER_ONLY = {"dest_given": FAR, "dest_meaning": FOR_PEER}
 MAYBE = {"dest_given": "WS01", "dest_meaning": UNTOLD}
 
@@ -150,11 +156,18 @@ MAYBE = {"dest_given": "WS01", "dest_meaning": UNTOLD}
             id="a dest that may be it, where nothing else leads on",
         ),
         pytest.param(
-            MAYBE,
-            Fake(machines=[seen("WS01"), seen("WS02")]),
+            AS_DEST,
+            Fake(names=["WS01"], machines=[seen("WS01")]),
             ("WS01", FoundBy.CONNECTION),
             ["connection"],
-            id="dest picks among what was seen",
+            id="a dest that only a domain vouches for, by its connection",
+        ),
+        pytest.param(
+            AS_DEST,
+            Fake(names=["WS01"]),
+            ("WS01", FoundBy.NAME),
+            ["connection", "name"],
+            id="the same where the connection was not seen",
         ),
         pytest.param(
             NAMED | {"other_dests": ("WS02",), "process_guids": (GUID,)},
@@ -200,14 +213,26 @@ def test_the_machine(
             "names 2 hosts",
             id="two named, and the process ran on a third",
         ),
+        pytest.param(NAMED, Fake(), HostNotFound, "no machine WS01", id="dvc is not known"),
         pytest.param(
-            NAMED, Fake(machines=[seen("WS02")]), HostNotFound, "no machine WS01", id="dvc is not known"
+            NAMED,
+            Fake(machines=[seen("WS02")]),
+            AmbiguousHost,
+            "names WS01, and its connection was seen on WS02",
+            id="dvc is not known, and the connection was seen elsewhere",
+        ),
+        pytest.param(
+            MAYBE,
+            Fake(machines=[seen("WS01"), seen("WS02")]),
+            AmbiguousHost,
+            "seen on 2 machines",
+            id="a dest that may be the peer's name picks none",
         ),
         pytest.param(
             AS_DEST,
             Fake(machines=[seen("WS02")]),
             AmbiguousHost,
-            "WS01 is not known, and the connection was seen on WS02",
+            "names WS01, and its connection was seen on WS02",
             id="a dest that only a domain vouches for",
         ),
         pytest.param(
@@ -280,3 +305,14 @@ def test_a_thousand_notables_of_one_server_cost_a_question_each() -> None:
     assert len(edr.asked) == 1000
     (draft,) = group_cases(located)
     assert len(draft.notables) == 1  # the same event_id and by-fields: delivered again, and not another one
+
+
+def test_where_not_everything_could_be_seen_the_address_is_asked() -> None:
+    class Cut(Fake):
+        def find_machines(self, clue: ConnectionClue, *, window: Window) -> Sequence[MachineSeen]:
+            raise QueryFailed("fake", "only a part was kept")
+
+    found = locate(Cut(addresses={OWN: "WS01"}), notable(**PEER_ONLY))
+    assert (found.host.hostname, found.by) == ("WS01", FoundBy.ADDRESS)
+    with pytest.raises(QueryFailed, match="only a part"):
+        locate(Cut(), notable(**PEER_ONLY))

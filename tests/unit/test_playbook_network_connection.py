@@ -27,8 +27,8 @@ from tests.soar_reputation import vendors
 
 STEALER = "Regsvcs response: malicious, score 100 (case-7d2678510007df6c)"
 ASKED = "malicious, score 100 (case-7d2678510007df6c)"
-UNLOCATED_ASKED = "undetermined, score 80 (case-842f5346e8a274a0)"
-UNLOCATED = "Regsvcs response: undetermined, score 80 (case-842f5346e8a274a0)"
+UNLOCATED_ASKED = "undetermined, score 80 (case-dd61637ed45a9d5d)"
+UNLOCATED = "Regsvcs response: undetermined, score 80 (case-dd61637ed45a9d5d)"
 STEPS = ["check ip", "get process lineage", "lookup ip", "assess risk", "decide isolation"]
 #: What failed, in the order in which a note names it.
 ALL_STEPS = ["check ip", "lookup ip", *STEPS[1:2], *STEPS[3:]]
@@ -347,8 +347,8 @@ def test_nothing_usable_says_what_is_missing_and_runs_no_action() -> None:
     title = "Regsvcs response: no notable in this container"
     assert titles(platform, case) == [title]
     assert note(platform, case, title).startswith(
-        "No artifact of this container names the host the process ran on, so nothing was looked up and"
-        " nothing was decided. The container stays as it is.\n\nLooked for: `dest` (CIM), "
+        "No artifact of this container leads to the machine the process ran on, so nothing was looked up and"
+        " nothing was decided. The container stays as it is.\n\nLooked for: `dvc`, `dest`, "
     )
     assert platform.actions == []
     assert platform.containers[case]["status"] == "new"

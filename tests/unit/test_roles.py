@@ -42,8 +42,8 @@ MACHINE, FOR_PEER, UNTOLD = DestMeaning.MACHINE, DestMeaning.PEER, DestMeaning.U
             id="dvc, dest an address",
         ),
         pytest.param(
-            ends(computer="WS01", dest="ws01.corp.example"),
-            Roles("WS01", (), "computer", MACHINE),
+            ends(computer="WS01.corp.example", dest="ws01.corp.example"),
+            Roles("WS01.corp.example", (), "computer", MACHINE),
             id="dvc and dest alike",
         ),
         pytest.param(
@@ -90,9 +90,7 @@ MACHINE, FOR_PEER, UNTOLD = DestMeaning.MACHINE, DestMeaning.PEER, DestMeaning.U
             ends(dest=FAR, peer=FAR), Roles("", (), "", FOR_PEER, (FAR,)), id="dest is the peer's name"
         ),
         pytest.param(ends(dest=PEER), Roles("", (), "", FOR_PEER), id="dest is the peer's address"),
-        pytest.param(
-            ends(dest="10.9.9.9"), Roles("10.9.9.9", (), "dest", MACHINE), id="dest is another address"
-        ),
+        pytest.param(ends(dest="10.9.9.9"), Roles("", (), "", UNTOLD), id="dest is another address"),
         pytest.param(
             ends(dest="10.9.9.9", dest_ips=()), Roles("", (), "", UNTOLD), id="an address and no dest_ip"
         ),
@@ -116,7 +114,7 @@ MACHINE, FOR_PEER, UNTOLD = DestMeaning.MACHINE, DestMeaning.PEER, DestMeaning.U
     ],
 )
 def test_who_is_who(given_ends: Ends, expected: Roles) -> None:
-    assert roles_of(given_ends) == expected
+    assert roles_of(given_ends)._replace(enriched=(), doubtful=False) == expected
 
 
 NAMES = st.sampled_from(["WS01", "ws01.corp.example", "WS02", FAR, PEER, OWN, "10.9.9.9"])
@@ -147,7 +145,7 @@ def test_the_peer_is_never_the_machine(ends: Ends) -> None:
     far_names = ends.source.texts if inbound else ends.peer.texts
     for machine in (roles.machine, *roles.others):
         assert canonical_ip(machine) is None or machine not in far
-        if not inbound and not ends.computer_is_dest:
+        if not inbound and not ends.computer_is_dest and ends.direction is not Direction.OUTBOUND:
             assert not any(same_host_name(machine, name) for name in far_names if canonical_ip(name) is None)
     assert not any(same_host_name(roles.machine, name) for name in roles.peer_names)
     assert (roles.machine == "") == (roles.field == "")
@@ -156,3 +154,41 @@ def test_the_peer_is_never_the_machine(ends: Ends) -> None:
 def test_spellings_of_one_host_are_one() -> None:
     assert different_hosts(["WS01", "ws01.corp.example", "WS02", "10.0.0.1"]) == ("ws01.corp.example", "WS02")
     assert different_hosts(["10.0.0.1", "10.0.0.1"]) == ("10.0.0.1",)
+
+
+@pytest.mark.parametrize(
+    ("given_ends", "meaning"),
+    [
+        pytest.param(ends(dest=f"::ffff:{PEER}"), FOR_PEER, id="the peer's address, mapped"),
+        pytest.param(ends(dest=PEER, dest_ips=(f"::ffff:{PEER}",)), FOR_PEER, id="the mapped one in dest_ip"),
+        pytest.param(ends(dest=f"::ffff:{OWN}"), MACHINE, id="its own address, mapped"),
+        pytest.param(
+            ends(dest="WS09", source="ws09.far.example", direction=IN, src_ip=PEER, dest_ips=(OWN,)),
+            UNTOLD,
+            id="inbound, and dest is called as the other end",
+        ),
+        pytest.param(ends(computer="WS01", dest="ws01.far.example"), UNTOLD, id="a full name of a short one"),
+        pytest.param(
+            ends(computer="WS01.corp.example", dest="ws01"), UNTOLD, id="a short name of a full one"
+        ),
+        pytest.param(ends(dest=Named("dest", (PEER, "149.154.167.221"))), UNTOLD, id="one address of two"),
+    ],
+)
+def test_what_the_owner_of_the_peers_address_may_write(given_ends: Ends, meaning: DestMeaning) -> None:
+    roles = roles_of(given_ends)
+    assert roles.dest_meaning is meaning
+    assert roles.machine in ("", "WS01", "WS01.corp.example")
+    assert "dest" not in roles.enriched
+
+
+def test_only_the_domain_of_the_user_makes_it_doubtful() -> None:
+    assert roles_of(ends(dest="WS01", user="CORP\\amira")).doubtful
+    assert not roles_of(ends(dest="WS01", user="amira@corp.example")).machine
+    assert not roles_of(ends(dest="WS01", computer_is_dest=True)).doubtful
+    assert not roles_of(ends(computer="WS01", dest="WS01", user="CORP\\amira")).doubtful
+
+
+def test_whose_enrichment_is_the_machines() -> None:
+    assert roles_of(ends(computer="WS01", dest=FAR, direction=OUT)).enriched == ("dvc", "src")
+    assert roles_of(ends(computer="WS01", dest="WS01")).enriched == ("dvc", "dest")
+    assert roles_of(Ends(computer=Named("dvc", ("WS01", "WS02")))).enriched == ()

@@ -160,7 +160,7 @@ class TestKept:
         assert cef["sourceAddress"] == "10.20.4.17"
         assert cef["deviceHostname"] == "WS01.corp.example"
         assert "destinationHostName" not in cef
-        assert "risk_message" not in cef
+        assert cef["risk_message"] == "An instance of RegSvcs.exe ..."
         assert artifact["cef_types"]["dest_ip"] == ["ip"]
 
     def test_label_of_the_asset(self, send: Send, platform: Platform) -> None:

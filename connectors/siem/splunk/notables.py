@@ -45,7 +45,16 @@ FIELDS = (
     *sorted(ENRICHED_NAMES),
     *("firstTime", "lastTime", "info_min_time", "info_max_time", "orig_sid", "orig_rid"),
     *("risk_score", "urgency", "status", "status_label", "status_default", "owner", "disposition"),
-    *("finding_id", "finding_score", "entity", "entity_type", "risk_object", "risk_object_type", "_raw"),
+    *(
+        "finding_id",
+        "finding_score",
+        "entity",
+        "entity_type",
+        "risk_object",
+        "risk_object_type",
+        "risk_message",
+    ),
+    "_raw",
 )
 
 #: What the macro adds from the review; in the index itself it is that of the first moment, and out of date.
