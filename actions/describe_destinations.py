@@ -66,7 +66,9 @@ def describe_destinations(
     ports: dict[str, set[int]] = {}
     for notable in notables:
         if notable.peer_ip is not None:
-            ports.setdefault(notable.peer_ip, set()).update(notable.dest_ports)
+            # Inbound dest_port is the machine's own.
+            own = notable.direction is Direction.INBOUND
+            ports.setdefault(notable.peer_ip, set()).update(() if own else notable.dest_ports)
     if evidence is not None:
         for each in evidence.connections:
             if each.dest_ip in ports and each.dest_port is not None:

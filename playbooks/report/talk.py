@@ -119,22 +119,28 @@ def _direction(notables: list[Notable], connections: list[Connection]) -> Direct
 
 
 def _count(notables: list[Notable], connections: list[Connection]) -> int | None:
-    """What the notables count; a notable without a count makes the sum unknown, then telemetry counts."""
-    counts = [each.count for each in notables]
-    known = [each for each in counts if each is not None]
-    if counts and len(known) == len(counts):
-        return sum(known)
-    return sum(each.count for each in connections) or None
+    """What the notables count, or telemetry where it has more; None where neither counts.
+
+    A notable of version 15 is one connection: telemetry knows of the others.
+    """
+    return max(filter(None, (_told(notables), sum(each.count for each in connections))), default=None)
+
+
+def _told(notables: list[Notable]) -> int | None:
+    """How many connections the notables count; None where one has no count."""
+    counts = [each.count for each in notables if each.count is not None]
+    return sum(counts) if counts and len(counts) == len(notables) else None
 
 
 def _bounds(
     notables: list[Notable], connections: list[Connection]
 ) -> tuple[datetime | None, datetime | None]:
-    """Of the notables; of the connections where a notable has no count, as one naming several peers."""
-    told = bool(notables) and all(each.count is not None for each in notables)
+    """Of the notables; of the connections where these are more, or a notable has no count."""
+    told = _told(notables)
     firsts = _known(each.first_time for each in notables)
     lasts = _known(each.last_time for each in notables)
-    if connections and not (told and firsts and lasts):
+    more = told is None or sum(each.count for each in connections) > told
+    if connections and (more or not (firsts and lasts)):
         firsts = _known(each.time for each in connections) or firsts
         lasts = _known(each.last_time or each.time for each in connections) or lasts
     return min(firsts, default=None), max(lasts, default=None)
