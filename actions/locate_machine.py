@@ -81,12 +81,17 @@ def locate_machine(edr: EdrConnector, notable: Notable, window: Window) -> Machi
         seen = _seen(edr, notable, window)
         if seen is None:
             raise
+        if same_host_name(seen.host.hostname, notable.dest):
+            return seen
         raise _contradiction(edr, notable, seen) from None
 
 
 def _doubtful(edr: EdrConnector, notable: Notable, window: Window) -> Machine:
     """A machine that only its user's domain vouches for: the connection counts before its name."""
-    seen = _seen(edr, notable, window)
+    try:
+        seen = _seen(edr, notable, window)
+    except QueryFailed:  # it could not see everything; the guard `one_host` asks for the connection
+        seen = None
     if seen is None:
         return Machine(edr.resolve_host(hostname=notable.dest), FoundBy.NAME)
     if not same_host_name(seen.host.hostname, notable.dest):

@@ -29,10 +29,10 @@ def one_host(q: Question) -> Answer:
     if strangers:
         names = ", ".join(strangers)
         return refused(names, limit, f"{q.host.hostname} was resolved, but the case also names {names}.")
-    if q.request.facts.found_by in _UNNAMED and not _connection_seen(q):
+    if _is_doubtful(q) and not _connection_seen(q):
         return unknown(
             limit,
-            "The notable does not name its machine, and its connection was not seen on this one.",
+            "The notable does not name its machine for certain, and its connection was not seen on this one.",
             value=q.host.hostname,
         )
     if q.request.connector and q.host.connector != q.request.connector:
@@ -46,6 +46,13 @@ def one_host(q: Question) -> Answer:
 
 #: Ways to a machine that another one may share: its address, and a name that may be the peer's.
 _UNNAMED = frozenset({FoundBy.ADDRESS, FoundBy.DEST})
+
+
+def _is_doubtful(q: Question) -> bool:
+    """Whether the machine became known in a way that may lead to another one."""
+    facts = q.request.facts
+    by_name = facts.found_by in (None, FoundBy.NAME)
+    return facts.found_by in _UNNAMED or (by_name and any(n.machine_doubtful for n in facts.notables))
 
 
 def _connection_seen(q: Question) -> bool:

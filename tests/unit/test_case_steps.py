@@ -257,6 +257,9 @@ class _HostUnknown(SysmonFileEdr):
     def resolve_host(self, **_: object):  # type: ignore[no-untyped-def]  # only raises
         raise HostNotFound("sysmon_file", "no host of this name")
 
+    def find_machines(self, *_: object, **__: object):  # type: ignore[no-untyped-def]  # knows none
+        return ()
+
 
 class _NoProcess(SysmonFileEdr):
     def find_process(self, *_: object, **__: object):  # type: ignore[no-untyped-def]  # only raises

@@ -32,6 +32,7 @@ from actions.isolation_policy import (
     ProtectedHosts,
     SitePolicy,
 )
+from actions.locate_machine import FoundBy
 from actions.risk import CaseVerdict, Contribution, Indicator, IndicatorGroup, RiskPolicy, Strength
 from connectors.facts.asset import AssetFacts
 from connectors.facts.host import AddressSeen, HostType
@@ -872,3 +873,28 @@ def test_an_isolation_that_came_to_nothing_is_for_a_person_to_order_again() -> N
         (guard,) = (each for each in decision.guards if each.id == "not_released_recently")
         assert guard.outcome is outcome
         assert ("only a person may order it again" in guard.detail) == (outcome is GuardOutcome.REFUSE)
+
+
+@pytest.mark.parametrize(
+    ("found_by", "doubtful", "outcome"),
+    [
+        (FoundBy.NAME, False, GuardOutcome.PASS),
+        (FoundBy.CONNECTION, True, GuardOutcome.PASS),
+        (FoundBy.PROCESS_GUID, True, GuardOutcome.PASS),
+        (FoundBy.NAME, True, GuardOutcome.UNKNOWN),
+        (FoundBy.ADDRESS, False, GuardOutcome.UNKNOWN),
+        (FoundBy.DEST, False, GuardOutcome.UNKNOWN),
+    ],
+)
+def test_a_machine_of_a_doubtful_way_needs_the_connection_on_it(
+    found_by: FoundBy, doubtful: bool, outcome: GuardOutcome
+) -> None:
+    asked = ready(IsolationMode.APPROVE)
+    notables = tuple(n.model_copy(update={"machine_doubtful": doubtful}) for n in asked[0].facts.notables)
+    away = asked[0].facts.evidence
+    assert away is not None
+    without = away.model_copy(update={"connections": ()})
+    unseen = facts(found_by=found_by, notables=notables, evidence=without)(asked)
+    assert guard(unseen, "one_host").outcome is outcome
+    seen = facts(found_by=found_by, notables=notables)(asked)
+    assert guard(seen, "one_host").outcome is GuardOutcome.PASS
