@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -285,3 +286,17 @@ def test_accounts_are_matched_by_the_rule_of_all_accounts(
     path.write_text(f"identity\n{listed}\n", encoding="utf-8")
     found = CsvList(path, ListKind.IDENTITIES).facts_of([], [asked])
     assert bool(found.identities) is same_account(listed, asked)
+
+
+def test_many_columns_are_refused_and_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "assets.csv"
+    file.write_text("dns," + ",".join(f"c{n}" for n in range(csv_lists.MAX_COLUMNS - 1)) + "\n")
+    assert read_assets(file).rows == ()
+    file.write_text("dns," + ",".join(f"c{n}" for n in range(csv_lists.MAX_COLUMNS)) + "\n")
+    with pytest.raises(InputError, match="more than 1,024 columns"):
+        read_assets(file)
+    monkeypatch.setattr(csv_lists, "MAX_COLUMNS", 100_000)
+    file.write_text("dns," + ",".join(f"c{n}" for n in range(50_000)) + "\n")
+    begun = time.process_time()
+    assert read_assets(file).rows == ()
+    assert time.process_time() - begun < 2

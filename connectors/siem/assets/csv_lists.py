@@ -7,6 +7,7 @@ known. Nothing in a file is run or interpreted: it is text.
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -37,6 +38,9 @@ from connectors.siem.assets.matching import AssetIndex, IdentityIndex, listed
 #: Larger files, and more rows, are refused: bytes, and rows of one file.
 MAX_BYTES = 64 * 1024 * 1024
 MAX_ROWS = 500_000
+
+#: Most columns of a file; the tables of Enterprise Security have about 30.
+MAX_COLUMNS = 1_024
 
 #: Lines named of those that were left out, and the reasons told of them.
 _LINES_NAMED = 5
@@ -220,7 +224,9 @@ def _header(reader: Iterator[list[str]], source: str, keys: Sequence[str]) -> li
         names = [spelled.get(each.strip().casefold(), each.strip()) for each in next(reader, [])]
     except csv.Error as error:
         raise InputError(source, f"is no CSV ({error})", remedy) from error
-    twice = sorted({each for each in names if each and names.count(each) > 1})
+    if len(names) > MAX_COLUMNS:
+        raise InputError(source, f"has more than {MAX_COLUMNS:,} columns", "Leave out what is not needed")
+    twice = sorted(name for name, times in Counter(names).items() if name and times > 1)
     if twice:
         raise InputError(source, f"has the column {shown(twice[0])} twice", remedy)
     if not set(names).intersection(keys):
