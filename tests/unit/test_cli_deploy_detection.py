@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from connectors.siem.generations import VERSION_15
 from connectors.siem.splunk.escu import SHIPPED, shipped_spl
 from connectors.siem.splunk.saved_search import SavedSearches, wanted_settings
 from playbooks.detection_deployment import detection_of, saved_search_name
+from playbooks.hosts.commands.deploy_detection import _at_pipes
 from playbooks.siem import TOKEN_VARIABLE
 from tests.cli_runs import Invoke, invoking
 from tests.fakes.splunk_server import TOKEN, FakeSplunk
@@ -195,3 +197,10 @@ def test_a_profile_of_two_programs_is_refused() -> None:
     profile = shipped_profiles()[0].model_copy(update={"process_names": ("a.exe", "b.exe")})
     with pytest.raises(InputError, match="--profile"):
         detection_of(profile, enterprise_security=True)
+
+
+def test_blanks_before_no_pipe_are_looked_at_once() -> None:
+    begun = time.process_time()
+    assert len(_at_pipes(f"- search = '{' ' * 200_000}x'")) == 1
+    assert time.process_time() - begun < 2
+    assert _at_pipes(f"{'x' * 200}   | stats a|b") == ["x" * 200, "    | stats a|b"]

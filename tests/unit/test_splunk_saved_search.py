@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from connectors.errors import BadResponse, Conflict, InputError
 from connectors.siem.generations import GENERATIONS, VERSION_2, VERSION_7, VERSION_15, Generation
 from connectors.siem.splunk.escu import SHIPPED, EscuAnalytic, shipped_spl
 from connectors.siem.splunk.saved_search import (
+    MAX_SEARCH,
     Change,
     Detection,
     checked_name,
@@ -337,3 +339,23 @@ def test_escus_own_is_compared_and_left() -> None:
 def test_metadata_that_say_no_version_are_none(metadata: str) -> None:
     current = {"search": "x", "action.correlationsearch.metadata": metadata}
     assert installed_search("n", current, DETECTION).version is None
+
+
+@pytest.mark.parametrize(
+    "text", ['search "' + '\\"' * (MAX_SEARCH // 2 - 8), '"' * MAX_SEARCH, "\\" * MAX_SEARCH]
+)
+def test_quotes_that_are_never_closed_are_read_once(text: str) -> None:
+    begun = time.process_time()
+    assert recognised(text, SHIPPED).generation is None
+    assert time.process_time() - begun < 2
+
+
+def test_a_search_over_the_limit_is_of_no_generation_and_printed_cut() -> None:
+    padded = shipped_spl() + " x" * MAX_SEARCH
+    assert recognised(padded, SHIPPED) == (None, None, None)
+    found = planned_difference(NAME, WANTED | {"search": padded}, DETECTION)
+    assert found.refused
+    assert found.changes[0].before == padded
+    assert f"cut: {len(padded):,} characters" in shown(found)
+    assert len(shown(found)) < MAX_SEARCH + 10_000
+    assert recognised(shipped_spl().ljust(MAX_SEARCH), SHIPPED).generation == 7

@@ -39,6 +39,9 @@ CAPABILITY = "schedule_search"
 MAX_NAME = 255
 MAX_TEXT = 4_000
 
+#: Longest text of a saved search in Splunk that is read or printed, in characters; ESCU's have a few thousand.
+MAX_SEARCH = 64 * 1024
+
 _CRON = re.compile(r"[0-9*/,-]+(?: [0-9*/,-]+){4}")
 
 #: A time modifier of Splunk: now, 0, seconds since the epoch, or an offset and what it is snapped to.
@@ -66,8 +69,9 @@ _ESCU_NAME = re.compile(r"ESCU\s*-.*-\s*Rule", re.IGNORECASE)
 #: Settings whose difference from ESCU's own saved search says nothing.
 _OF_ONES_OWN = frozenset({"disabled", "action.correlationsearch.label"})
 
-#: A command of a search: up to a pipe that is in no quotes.
-_COMMAND = re.compile(r'(?:[^|"]|"(?:[^"\\]|\\.)*")+')
+#: A command of a search: up to a pipe that is in no quotes. A quote that is never closed takes the rest: were
+#: it skipped, each quote behind it would be looked at to the end again.
+_COMMAND = re.compile(r'(?:[^|"]|"(?:[^"\\]|\\.)*+(?:"|\\?\Z))++', re.DOTALL)
 _RANGES = re.compile(r"(?:^| )NOT dest_ip IN \( ([^()]*) \)")
 _BY = re.compile(r" by ", re.IGNORECASE)
 _RANGE = re.compile(r"(?:^|(?<= ))dest_ip!=(\S+)")
@@ -181,8 +185,11 @@ def machine_field(generation: Generation) -> str:
 def recognised(search: str, analytic: EscuAnalytic) -> Recognised:
     """Which generation of an analytic a search is.
 
-    Blanks, commas, quotes and the order of terms, ranges and by-fields mean nothing; anything else does.
+    Blanks, commas, quotes and the order of terms, ranges and by-fields mean nothing; anything else does. One
+    longer than MAX_SEARCH is of none.
     """
+    if len(search) > MAX_SEARCH:
+        return Recognised(None)
     found = _read(search)
     ranges_of = by_of = whole = None
     for generation in GENERATIONS:
@@ -408,10 +415,17 @@ def shown(difference: Difference) -> str:
     return "\n".join([*lines, *_change_lines(difference.changes)])
 
 
+def cut_text(text: str) -> str:
+    """A text from Splunk for printing, cut at MAX_SEARCH with its whole length."""
+    if len(text) <= MAX_SEARCH:
+        return text
+    return f"{text[:MAX_SEARCH]}... (cut: {len(text):,} characters)"
+
+
 def _change_lines(changes: Sequence[Change]) -> list[str]:
     lines = []
     for setting, before, after in changes:
-        lines += [] if before is None else [f"- {setting} = {before!a}"]
+        lines += [] if before is None else [f"- {setting} = {cut_text(before)!a}"]
         lines.append(f"+ {setting} = {after!a}")
     return lines
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from connectors.http.deadline import Deadline
 from connectors.siem.splunk.saved_search import (
+    Change,
     Difference,
     Installed,
     checked_name,
+    cut_text,
     installed_text,
     shown,
 )
@@ -27,8 +30,9 @@ SCHEMA_VERSION = "1.0"
 #: The generation of a saved search whose text is of none.
 UNKNOWN = "unknown"
 
-#: Before a pipe between commands; one within a word or a pattern has no blanks.
-_PIPE = re.compile(r"[ ]+(?=\| )")
+#: Before a pipe between commands; one within a word or a pattern has no blanks. Each run of blanks is looked at
+#: once, from its first.
+_PIPE = re.compile(r"(?<! )[ ]++(?=\| )")
 
 
 def run(
@@ -88,7 +92,7 @@ def _document(
         "name": planned.name,
         "exists": planned.exists,
         "enabled": planned.enabled,
-        "changes": [each._asdict() for each in planned.changes],
+        "changes": _changes(planned.changes),
         "written": written,
         "generation": generation,
         "existing_generation": _numbered(planned.generation, exists=planned.exists),
@@ -97,8 +101,15 @@ def _document(
         "installed_generation": _numbered(installed.recognised.generation, exists=installed.exists),
         "installed_version": installed.version,
         "installed_enabled": installed.enabled,
-        "installed_changes": [each._asdict() for each in installed.changes],
+        "installed_changes": _changes(installed.changes),
     }
+
+
+def _changes(changes: Sequence[Change]) -> list[dict[str, object]]:
+    return [
+        each._replace(before=None if each.before is None else cut_text(each.before))._asdict()
+        for each in changes
+    ]
 
 
 def _numbered(generation: int | None, *, exists: bool) -> int | str | None:
