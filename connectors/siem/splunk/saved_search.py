@@ -39,7 +39,7 @@ CAPABILITY = "schedule_search"
 MAX_NAME = 255
 MAX_TEXT = 4_000
 
-#: Longest text of a saved search in Splunk that is read or printed, in characters; ESCU's have a few thousand.
+#: Longest text of a saved search in Splunk that is read or printed, in characters; ESCU has a few thousand.
 MAX_SEARCH = 64 * 1024
 
 _CRON = re.compile(r"[0-9*/,-]+(?: [0-9*/,-]+){4}")
