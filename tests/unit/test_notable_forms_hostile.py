@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import time
 import tracemalloc
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from connectors.errors import NotableError
 from connectors.siem.input.candidate import MAX_INPUT, MAX_NOTABLES, Candidate
-from connectors.siem.input.rows import MAX_COLUMNS, MAX_HEADER
+from connectors.siem.input.rows import MAX_BROKEN_ROWS, MAX_CELLS, MAX_COLUMNS, MAX_HEADER, fields_of
 from connectors.siem.notable import ParsedInput, parse_notables
 from connectors.siem.notable_input import open_candidates, read_objects
 from connectors.siem.stash import is_stash, parse_stash, split_stash
@@ -113,10 +114,91 @@ def test_a_table_of_the_most_columns_is_read() -> None:
     assert "columns" in refusal(csv_of([wide | {"one more": ""}]))
 
 
+def test_a_table_of_too_many_cells_is_refused_as_a_whole() -> None:
+    rows = MAX_CELLS // MAX_COLUMNS + 1
+    names = ["dest", *(f"c{n}" for n in range(MAX_COLUMNS - 1))]
+    tables = (
+        {"fields": names, "columns": [["x"] * 9_900, *([] for _ in names[1:])]},
+        {"fields": names, "rows": [[]] * rows},
+    )
+    for each in tables:
+        tracemalloc.start()
+        try:
+            (rejected,) = parse_notables(dumped(each)).rejected
+            assert tracemalloc.get_traced_memory()[1] < 16 * 2**20
+        finally:
+            tracemalloc.stop()
+        assert f"{MAX_CELLS:,} cells" in rejected.error.problem
+        assert json.loads(rejected.raw) == each
+    assert f"{MAX_CELLS:,} cells" in refusal(",".join(names) + "\n" + "a\n" * rows)
+
+
+def test_rows_of_short_columns_are_rejected_together() -> None:
+    names = ["dest", *(f"c{n}" for n in range(MAX_COLUMNS - 1))]
+    held = [["a"] + ["x"] * 400, *(["b"] for _ in names[1:])]
+    tracemalloc.start()
+    try:
+        parsed = parse_notables(dumped({"fields": names, "columns": held}))
+        assert tracemalloc.get_traced_memory()[1] < 16 * 2**20
+    finally:
+        tracemalloc.stop()
+    *_, short = parsed.rejected
+    assert "rows 2 to 401 have fewer values than the 4096 fields" in short.error.problem
+    assert json.loads(short.raw)["columns"][:2] == [["x"] * 400, []]
+    raw = dumped({"fields": ["dest", "user"], "columns": [["A", "B"], ["u"]]})
+    candidate, short_row = open_candidates(read_objects(raw))
+    assert candidate.fields == {"dest": "A", "user": "u"}
+    assert "row 2 has 1 value for 2 fields" in str(short_row.problem)
+
+
+@pytest.mark.parametrize("form", ["rows", "columns", "csv"])
+def test_one_name_of_thousands_of_columns_is_compared_once_a_cell(form: str) -> None:
+    cells = [str(n) for n in range(MAX_COLUMNS)]
+    raw = {
+        "rows": dumped({"fields": ["dest"] * MAX_COLUMNS, "rows": [cells] * 25}),
+        "columns": dumped({"fields": ["dest"] * MAX_COLUMNS, "columns": [[each] * 25 for each in cells]}),
+        "csv": ("dest" + ",dest" * (MAX_COLUMNS - 1) + f"\n{','.join(cells)}" * 25).encode(),
+    }[form]
+    begun = time.process_time()
+    candidates = open_candidates(read_objects(raw))
+    assert time.process_time() - begun < 2
+    assert [each.fields for each in candidates] == [{"dest": cells}] * 25
+
+
+def test_values_of_one_name_are_told_apart_whatever_they_are() -> None:
+    values: list[object] = ["a", "a", None, 1, 1.0, ["x"], ["x"], {"k": ["x"]}, {"k": ["y"]}, "['x']", None]
+    expected = ["a", None, 1, ["x"], {"k": ["x"]}, {"k": ["y"]}, "['x']"]
+    assert fields_of(["n"] * len(values), values) == {"n": expected}
+    assert fields_of(["n", "n", "m"], ["a", "a", "b"]) == {"n": "a", "m": "b"}
+
+
+def test_names_are_counted_as_they_are_written() -> None:
+    names = ["\x01" * 60] * 1024
+    (rejected,) = parse_notables(dumped({"fields": names, "rows": [[1]] * 400})).rejected
+    assert "too long for so many rows" in rejected.error.problem
+    assert len(rejected.raw) < 2**20
+
+
+@pytest.mark.parametrize("form", ["rows", "csv"])
+def test_of_many_broken_rows_the_last_ones_are_kept_together(form: str) -> None:
+    bad = MAX_BROKEN_ROWS + 5
+    raw = {
+        "rows": dumped({"fields": ["dest", "user"], "rows": [[f"r{n}"] for n in range(bad)]}),
+        "csv": ("dest,user\n" + "\n".join(f"r{n}" for n in range(bad))).encode(),
+    }[form]
+    parsed = parse_notables(raw)
+    assert len(parsed.rejected) == MAX_BROKEN_ROWS + 1
+    last = parsed.rejected[-1]
+    assert "has 5 more rows" in last.error.problem
+    assert all(f"r{n}" in last.raw for n in range(MAX_BROKEN_ROWS, bad))
+    assert len(parse_notables(last.raw).rejected) == 5
+
+
 @pytest.mark.parametrize(
     "raw",
     [
         "dest,user\n" + "A,b\n" * (MAX_NOTABLES + 1),
+        "dest,user\n" + "A\n" * (MAX_NOTABLES + 1),
         json.dumps({"fields": ["dest"], "rows": [["A"]] * (MAX_NOTABLES + 1)}),
         json.dumps({"fields": ["dest"], "columns": [["A"] * (MAX_NOTABLES + 1)]}),
         json.dumps({"data": [{}] * (MAX_NOTABLES + 1)}),

@@ -14,8 +14,17 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from connectors.siem.input.candidate import MAX_NOTABLES, BrokenLine, Candidate
-from connectors.siem.input.rows import MAX_COLUMNS, check_size, fields_of, wrong_length
+from connectors.errors import NotableError
+from connectors.siem.input.candidate import INPUT, MAX_NOTABLES, BrokenLine, Candidate
+from connectors.siem.input.rows import (
+    MAX_BROKEN_ROWS,
+    MAX_COLUMNS,
+    check_rows,
+    fields_of,
+    header_size,
+    more_broken,
+    wrong_length,
+)
 from connectors.siem.notable_fields import KNOWN_NAMES, Fields
 
 #: How the columns begin that hold several values a second time.
@@ -45,16 +54,20 @@ def is_csv(text: str) -> bool:
 
 
 def read_csv(text: str) -> Iterator[Candidate]:
-    """One candidate a row below the header; empty lines are none.
+    """One candidate a row below the header, and one for all broken rows beyond MAX_BROKEN_ROWS.
+
+    Empty lines are none.
 
     Raises:
-        NotableError: the header is over a limit.
+        NotableError: the header is over a limit, or there are too many rows.
     """
     header = _line(text, 0, MAX_COLUMNS + 1, stop=True)
     names = [name.strip() for name in header.values]
-    check_size(names, 1)
+    size = header_size(names)
     head = text[: header.end].rstrip("\r\n")
     at, row = header.end, 0
+    broken = 0
+    others: list[str] = []
     line = 1 + text.count("\n", 0, at)
     while at < len(text):
         found = _line(text, at, len(names))
@@ -64,18 +77,27 @@ def read_csv(text: str) -> Iterator[Candidate]:
         if not own.strip():
             continue
         row += 1
-        check_size(names, row)
+        if row > MAX_NOTABLES:
+            raise NotableError(
+                INPUT, f"holds more than {MAX_NOTABLES:,} notables", "Split it into several files"
+            )
+        check_rows(row, columns=len(names), header=size)
         problem = found.problem
         if not problem and found.cells != len(names):
             problem = wrong_length(row, found.cells, len(names))
-        if problem:
-            kept = f"{head}\n{own}"
-            yield BrokenLine(kept, f"{problem} (line {begun})", "row", _EXPORT_AGAIN).refused
-        else:
+        if not problem:
             fields = _fields(names, found.values)
             yield Candidate(fields, None, fields)
-        if row > MAX_NOTABLES:  # one too many is refused by open_candidates
-            return
+            continue
+        broken += 1
+        if broken > MAX_BROKEN_ROWS:
+            others.append(own.rstrip("\r\n"))
+            continue
+        kept = f"{head}\n{own}"
+        yield BrokenLine(kept, f"{problem} (line {begun})", "row", _EXPORT_AGAIN).refused
+    if others:
+        kept = "\n".join([head, *others])
+        yield BrokenLine(kept, more_broken(len(others)), "row", _EXPORT_AGAIN).refused
 
 
 def _line(text: str, at: int, most: int, *, stop: bool = False) -> _Line:
