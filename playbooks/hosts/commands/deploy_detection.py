@@ -30,7 +30,7 @@ SCHEMA_VERSION = "1.0"
 #: The generation of a saved search whose text is of none.
 UNKNOWN = "unknown"
 
-#: Before a pipe between commands; one within a word or a pattern has no blanks. Each run of blanks is looked at
+#: Before a pipe between commands; one within a word or a pattern has no blanks. A run of blanks is looked at
 #: once, from its first.
 _PIPE = re.compile(r"(?<! )[ ]++(?=\| )")
 
