@@ -21,6 +21,10 @@ from playbooks.settings import Settings
 
 _STDIN = "-"
 
+#: What Splunk writes to the dispatch folder of a search. A payload names the file, and its sender may not be
+#: Splunk: no other file of this machine is read for it.
+_RESULTS = ("results.csv", "results.csv.gz")
+
 
 @dataclass(slots=True)
 class GivenNotables:
@@ -128,12 +132,14 @@ def _parsed(name: str, raw: bytes, settings: Settings, notes: list[str]) -> Pars
 
 
 def _results(path: Path) -> bytes:
-    """A results file; a device or a pipe in its place is not waited for.
+    """A results file; a device or a pipe in its place is not waited for, and no link is followed.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: it cannot be read, or is none.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if path.name not in _RESULTS:
+        raise OSError(0, f"it is not named {' or '.join(_RESULTS)}")
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     with os.fdopen(handle, "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(0, "it is no file")

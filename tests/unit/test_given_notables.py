@@ -24,7 +24,6 @@ from tests.notable_forms import (
     csv_of,
     dumped,
     lines_of,
-    table,
 )
 
 FIRST = {name: value for name, value in NOTABLE.items() if name not in ("event_id", "search_name")}
@@ -48,14 +47,12 @@ def payload(file: object, row: Row = FIRST) -> dict[str, object]:
     return {**PAYLOAD, "results_file": str(file), "result": row}
 
 
-@pytest.mark.parametrize("name", ["results.csv.gz", "results.csv", "json"])
+@pytest.mark.parametrize("name", ["results.csv.gz", "results.csv"])
 @pytest.mark.parametrize("xml", [False, True])
 def test_all_rows_of_an_alert_are_worked(tmp_path: Path, name: str, xml: bool) -> None:
     file = tmp_path / name
     text = csv_of([FIRST, SECOND], encoded=True).encode()
-    file.write_bytes(
-        {"results.csv": text, "json": dumped(table([FIRST, SECOND]))}.get(name, gzip.compress(text))
-    )
+    file.write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
     raw = alert_xml(payload(file), FIRST).encode() if xml else dumped(payload(file))
     read = given(tmp_path, raw)
     assert [each.dest_ip for each in read.notables] == [FIRST["dest_ip"], SECOND["dest_ip"]]
@@ -106,7 +103,7 @@ def test_a_file_that_cannot_be_read_leaves_the_first_row_and_is_told(
 
 @pytest.mark.parametrize("name", ["/dev/zero", "/", "\x00", "pipe", "x\x1b[2J" * 10])
 def test_no_device_is_read_and_no_pipe_waited_for(tmp_path: Path, name: str) -> None:
-    file = tmp_path / "pipe"
+    file = tmp_path / "results.csv"
     os.mkfifo(file)
     read = given(tmp_path, dumped(payload(file if name == "pipe" else name)))
     assert len(read.notables) == 1
@@ -114,10 +111,28 @@ def test_no_device_is_read_and_no_pipe_waited_for(tmp_path: Path, name: str) -> 
     assert "\x1b" not in read.notes[0]
 
 
+@pytest.mark.parametrize(
+    "name", ["credentials.json", "results.json", "results.csv.bak", "RESULTS.CSV", "link"]
+)
+def test_no_file_of_another_name_is_read(tmp_path: Path, name: str) -> None:
+    text = csv_of([FIRST, SECOND])
+    file = tmp_path / name
+    file.write_text(text)
+    if name == "link":
+        file = tmp_path / "results.csv"
+        file.symlink_to(tmp_path / name)
+    read = given(tmp_path, dumped(payload(file)))
+    assert [each.dest_ip for each in read.notables] == [FIRST["dest_ip"]]
+    assert "there may be more" in read.notes[0]
+    assert name == "link" or "it is not named results.csv or results.csv.gz" in read.notes[0]
+
+
 def test_a_file_that_names_a_file_is_not_followed(tmp_path: Path) -> None:
-    file = tmp_path / "inner"
-    file.write_bytes(dumped(payload(tmp_path / "more", SECOND)))
-    (tmp_path / "more").write_text(csv_of([FIRST, FIRST, FIRST]))
+    file = tmp_path / "results.csv"
+    inner = tmp_path / "inner" / "results.csv"
+    inner.parent.mkdir()
+    file.write_bytes(dumped(payload(inner, SECOND)))
+    inner.write_text(csv_of([FIRST, FIRST, FIRST]))
     assert [each.dest_ip for each in given(tmp_path, dumped(payload(file))).notables] == [SECOND["dest_ip"]]
 
 
