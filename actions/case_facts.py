@@ -82,7 +82,7 @@ class CaseFacts(Fact):
     """Everything gathered for one case (one host and one process).
 
     Attributes:
-        notables: at least one; the earliest first. All have the same dest and process_name.
+        notables: at least one; the earliest first. All have the same process_name.
         destinations: one per peer address.
         host: the resolved host; None when it could not be resolved to exactly one.
         found_by: how that became known; None where it is not.

@@ -24,14 +24,14 @@ from connectors.ports import ConnectionClue, EdrConnector, MachineSeen, Window
 
 
 class FoundBy(StrEnum):
-    """How the machine became known."""
+    """How the machine became known, the surest way first."""
 
-    NAME = "name"
-    """The notable names it."""
     PROCESS_GUID = "process_guid"
     """A process with the notable's ProcessGuid ran on it."""
     CONNECTION = "connection"
     """The connection between these addresses was seen on it at that time."""
+    NAME = "name"
+    """The notable names it."""
     ADDRESS = "address"
     """It had the notable's own address at that time."""
     DEST = "dest"

@@ -27,7 +27,7 @@ class CaseDraft:
     """A case before anything was gathered for it.
 
     Attributes:
-        found_by: how the machine of its first notable became known.
+        found_by: how its machine became known, the surest way of its notables.
         earlier_ids: ids under which its notables stand where less is known of machine and process; none of
             another case of the same run.
         inputs: what tells its notables apart.
@@ -69,11 +69,18 @@ def group_cases(located: Iterable[tuple[Notable, Located]]) -> list[CaseDraft]:
                 draft.inputs.add(key)
                 draft.notables.append(_with_direction(notable, where))
             draft.failed = draft.failed or where.failed
+            draft.found_by = _best(draft.found_by, where.found_by)
             draft.problems.extend(each for each in where.problems if each not in draft.problems)
     for draft in drafts.values():
         draft.notables.sort(key=_first_time)
         draft.earlier_ids = {each: None for each in draft.earlier_ids if each not in drafts}
     return list(drafts.values())
+
+
+def _best(one: FoundBy | None, other: FoundBy | None) -> FoundBy | None:
+    """The surer of two ways to the same machine, whichever notable came first."""
+    ranks = list(FoundBy)
+    return min((each for each in (one, other) if each is not None), key=ranks.index, default=None)
 
 
 def _with_direction(notable: Notable, where: Located) -> Notable:

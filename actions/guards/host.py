@@ -180,6 +180,8 @@ def asset_priority(q: Question) -> Answer:
         return passed(priority or "unknown", limit, "The policy does not use asset priorities.")
     if priority in wanted:
         return refused(priority, limit, f"The asset list ranks the host {priority}: a person decides.")
+    if priority in ("", "unknown") and q.request.facts.lists_not_read:
+        return unknown(limit, "An asset list could not be read, so whether it ranks the host is not known.")
     if priority in ("", "unknown"):
         if protected.allow_unknown_priority:
             return passed("unknown", limit, "The asset list does not rank the host; the policy allows that.")

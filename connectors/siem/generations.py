@@ -53,6 +53,7 @@ class Generation(Fact):
         by: the by-fields of its `stats`, in the order of the search.
         by_also: those of other versions of it, where they differ.
         tells: fields that this generation alone has. Any two of them, or all where there are fewer, tell it.
+        lacks: fields that a notable of it never has: with one of them it is a clone of a later one.
         supported, community: who is named by what under either add-on.
         base_score: the score it puts on its risk objects by itself.
         entity: the field whose value is its risk object of the type "system".
@@ -64,6 +65,7 @@ class Generation(Fact):
     by: tuple[str, ...]
     by_also: tuple[tuple[str, ...], ...] = ()
     tells: tuple[str, ...]
+    lacks: tuple[str, ...] = ()
     supported: Naming
     community: Naming
     base_score: int
@@ -90,6 +92,7 @@ VERSION_2 = Generation(
         ("dest", "user", "process_name", "src_ip", "dest_ip"),
     ),
     tells=("User", "dest_host"),
+    lacks=("user", "dvc", "direction"),
     supported=_COMPUTER,
     community=_COMPUTER,
     base_score=80,
@@ -156,6 +159,8 @@ def told_generation(present: Collection[str], *, complete: bool) -> Generation |
     """
     names = set(present)
     for each in reversed(GENERATIONS):
+        if not names.isdisjoint(each.lacks):
+            continue
         if each.tells and len(names.intersection(each.tells)) >= min(2, len(each.tells)):
             return each
     partly = {name for each in GENERATIONS for name in (*each.tells, *each.supported.process)}

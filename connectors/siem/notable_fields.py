@@ -86,6 +86,7 @@ CANDIDATES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "search_name": (("search_name",), ("rule_name",), ("rule_title",), ("container[name]",)),
     "generation": (("analytic_generation",),),  # ours: notable_text.py
     "doubtful": (("machine_doubtful",),),  # ours too
+    "untold": (("dest_untold",),),  # ours too
     "risk_score": (("risk_score",), ("finding_score",)),
     "risk_message": (("risk_message",),),
     "urgency": (("urgency",),),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from connectors.facts.notable import Direction, Notable
+from connectors.facts.notable import DestMeaning, Direction, Notable
 from connectors.siem.assets.notable_enrichment import enrichment_fields
 from connectors.siem.notable_fields import DEST_NAMES
 
@@ -23,6 +23,7 @@ def fields_of(notables: Sequence[Notable]) -> dict[str, object]:
     addresses = [each.dest_ip for each in notables if each.dest_ip is not None]
     machines = [each for each in (first.dest, *first.other_dests) if each]
     in_dest = first.machine_field in DEST_NAMES
+    untold = first.dest_meaning is DestMeaning.UNTOLD
     fields: dict[str, object] = {
         "event_id": first.event_id,
         "search_name": first.search_name,
@@ -47,6 +48,8 @@ def fields_of(notables: Sequence[Notable]) -> dict[str, object]:
         "risk_object_type": "system" if first.risk_object else None,
         "analytic_generation": first.generation,
         "machine_doubtful": "true" if first.machine_doubtful else None,
+        # What spoke against dest, such as a peer of the same name, is not handed on.
+        "dest_untold": "true" if first.dest_given and not first.dest and untold else None,
         "urgency": first.urgency,
         "status": first.status,
         "owner": first.owner,

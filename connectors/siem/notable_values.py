@@ -58,7 +58,8 @@ def read_ends(
         src_ip=src_ip,
         dest_ips=dest_ips,
         direction=read_direction(reading),
-        user=reading.first("user"),
+        # Once untold, the user's domain does not make it the machine.
+        user="" if reading.first("untold") else reading.first("user"),
         computer_is_dest=generation is not None and "dest" in generation.supported.machine,
     )
 

@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from connectors.facts.base import Fact, Instant
-from connectors.facts.notable import Notable
+from connectors.facts.notable import Notable, NotableSource
 from connectors.state.line_file import LineFile
 from playbooks.report.wording import count
 
@@ -68,7 +68,7 @@ class NotableJournal:
                 continue
             self._known.add(key_of(line.notable))
             if line.kept_at > now - JOINS_FOR:
-                self._recent.append(line.notable)
+                self._recent.append(_of_this_version(line.notable))
         if unreadable:
             tell(f"{self._file.path}: {count(unreadable, 'line')} not of this version, left out")
 
@@ -110,6 +110,13 @@ class NotableJournal:
     def recent(self) -> Sequence[Notable]:
         """The notables that were fetched in the last JOINS_FOR days, the earliest first."""
         return tuple(self._recent)
+
+
+def _of_this_version(notable: Notable) -> Notable:
+    """A notable that an earlier version kept took `dest` for the machine, which may be the peer."""
+    if not notable.dest or notable.machine_field or notable.source is NotableSource.DETECTION:
+        return notable
+    return notable.model_copy(update={"dest_given": notable.dest, "machine_doubtful": True})
 
 
 def key_of(notable: Notable) -> tuple[str | None, ...]:

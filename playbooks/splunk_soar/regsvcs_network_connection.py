@@ -51,7 +51,7 @@ def read_notable(action=None, success=None, container=None, results=None, handle
         "Initiated", "ProcessGuid", "ProcessId", "SourceHostname", "SourceIp", "SourcePort", "User",
         "analytic_generation", "baseEventCount", "count", "dest", "dest_bunit", "dest_category",
         "dest_dns", "dest_host", "dest_ip", "dest_nt_host", "dest_owner", "dest_port", "dest_ports",
-        "dest_priority", "destinationAddress", "destinationHostName", "destinationPort",
+        "dest_priority", "dest_untold", "destinationAddress", "destinationHostName", "destinationPort",
         "destinationProcessName", "destinationUserName", "deviceDirection", "deviceHostname",
         "direction", "dvc", "dvc_bunit", "dvc_category", "dvc_dns", "dvc_ip", "dvc_nt_host",
         "dvc_owner", "dvc_priority", "endTime", "entity", "entity_type", "event_id", "fileName",

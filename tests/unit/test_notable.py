@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from connectors.errors import NotableError
 from connectors.facts.notable import DestMeaning, Direction, Notable, NotableSource
 from connectors.siem.notable import NotableSettings, ParsedInput, notables_from_object, parse_notables
+from connectors.siem.notable_text import fields_of
 
 EVENT_ID = "5E6DE97D-B137-47AB-8905-8C4F42998937@@notable@@e4f07602f507975e9f7ba47c4ae0c417"
 SEARCH = "Endpoint - Detect Regsvcs with Network Connection - Rule"
@@ -692,3 +693,36 @@ def test_the_text_of_a_real_notable_is_read(shared_data: Path) -> None:
     raw = json.loads((shared_data / "notables" / "es7_notable.json").read_bytes())["_raw"]
     assert refusal({"_raw": raw}).field == "process_name"
     assert "Root sucess" in refusal({"_raw": raw}).problem
+
+
+@pytest.mark.parametrize(
+    ("fields", "generation"),
+    [
+        ({"User": "CORP\\amira", "dest_host": "far.example"}, 2),
+        ({"User": "CORP\\amira"}, None),
+        ({"dest_host": "far.example"}, None),
+        ({"user": "amira", "User": "CORP\\amira", "dest_host": "far.example"}, None),
+        ({"user": "amira"}, 7),
+        ({"user": "amira", "dvc": "WS01"}, None),
+        ({"user": "amira", "process_guid": "x"}, None),
+        ({"user": "amira", "transport": "tcp"}, None),
+        ({"user": "amira", "transport": "tcp", "process_exec": "x"}, 15),
+    ],
+)
+def test_a_generation_is_told_by_two_fields_of_its_own(
+    fields: dict[str, object], generation: int | None
+) -> None:
+    assert only(without(NOTABLE, "user") | fields).generation == generation
+
+
+def test_a_clone_with_the_fields_of_version_2_makes_no_machine_of_the_peer() -> None:
+    far = {"dest": "far.example", "dest_host": "far.example", "user": "amira", "User": "CORP\\amira"}
+    assert only(NOTABLE | far).dest == ""
+
+
+def test_what_is_handed_on_as_fields_stays_untold() -> None:
+    far = {"dest": "far.example", "dest_host": "far.example", "direction": "outbound"}
+    notable = only(NOTABLE | far)
+    again = only(fields_of([notable]))
+    assert (notable.dest, again.dest) == ("", "")
+    assert again.dest_meaning is notable.dest_meaning is DestMeaning.UNTOLD

@@ -23,7 +23,11 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
 def notable(event_id: str = "a@@notable@@1", dest: str = "WS01", **changes: object) -> Notable:
-    fields = {"source": NotableSource.ES_NOTABLE, "process_name": "regsvcs.exe", **changes}
+    fields = {
+        "source": NotableSource.ES_NOTABLE,
+        "process_name": "regsvcs.exe",
+        "machine_field": "dvc",
+    } | changes
     return Notable.model_validate({**fields, "event_id": event_id, "dest": dest})
 
 
@@ -199,3 +203,9 @@ def test_the_record_tells_what_was_written_and_what_failed(tmp_path: Path) -> No
     assert record().due(["1", "2", "3"]) == ("1",)
     now[0] += JOINS_FOR
     assert record().due(["1", "2", "3"]) == ()
+
+
+def test_what_an_earlier_version_took_for_the_machine_may_be_the_peer(tmp_path: Path) -> None:
+    opened(tmp_path).append([notable(machine_field="")])
+    (read,) = opened(tmp_path).recent
+    assert (read.dest, read.dest_given, read.machine_doubtful) == ("WS01", "WS01", True)
