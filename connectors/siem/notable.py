@@ -29,9 +29,8 @@ from connectors.siem.generations import told_generation
 from connectors.siem.notable_fields import KNOWN_NAMES, Fields, Reading, has_identity, with_made_names
 from connectors.siem.notable_input import (
     MAX_NOTABLES,
-    BrokenLine,
     Candidate,
-    json_text,
+    kept_of,
     open_candidates,
     read_objects,
 )
@@ -144,7 +143,7 @@ def notables_from_object(data: object, *, settings: NotableSettings | None = Non
         try:
             notables.extend(_read(candidate, settings, room=MAX_NOTABLES - len(notables)))
         except NotableError as error:
-            raw = candidate.raw.text if isinstance(candidate.raw, BrokenLine) else json_text(candidate.raw)
+            raw = kept_of(candidate)
             # Without its traceback, which would keep every object alive.
             rejected.append(RejectedNotable(position, raw, error.with_traceback(None)))
     return ParsedInput(tuple(notables), tuple(rejected))

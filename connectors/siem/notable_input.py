@@ -27,6 +27,7 @@ from connectors.siem.input.candidate import (
 from connectors.siem.input.csv_text import is_csv, read_csv
 from connectors.siem.input.decoding import decoded
 from connectors.siem.input.logs import LOG_REMEDY, is_log_event, is_sysmon
+from connectors.siem.input.secrets import kept_json, kept_text, names_secret, not_kept
 from connectors.siem.input.xml_results import is_xml, read_xml
 from connectors.siem.notable_fields import KNOWN_NAMES, Fields
 from connectors.siem.stash import is_stash, split_stash
@@ -38,6 +39,7 @@ __all__ = [
     "BrokenLine",
     "Candidate",
     "json_text",
+    "kept_of",
     "open_candidates",
     "read_objects",
 ]
@@ -143,6 +145,13 @@ def open_candidates(data: object) -> list[Candidate]:
     return [candidate._replace(fields={}, problem=unfinished) for candidate in opened]
 
 
+def kept_of(candidate: Candidate) -> str:
+    """What is kept of an object that makes no notable, as text, without what opens other doors."""
+    if isinstance(candidate.raw, BrokenLine):
+        return kept_text(candidate.raw.text)
+    return kept_json(candidate.raw, json_text)
+
+
 def json_text(value: object) -> str:
     """A parsed object as JSON text, for keeping."""
     try:
@@ -170,11 +179,25 @@ def _json_lines(text: str) -> list[object] | None:
         try:
             item = orjson.loads(line)
         except orjson.JSONDecodeError as exc:
-            read.append(BrokenLine(alerts.without_session_key(line.strip()), f"is no JSON: {exc}"))
+            read.append(BrokenLine(line.strip(), f"is no JSON: {exc}"))
             continue
         objects += isinstance(item, dict) and line.startswith("{")
         read.append(item)
-    return read if objects else None
+    return _without_broken_secrets(read) if objects else None
+
+
+def _without_broken_secrets(read: list[object]) -> list[object]:
+    """The lines; where a broken one names a secret, its value may stand on any other that is no object."""
+    broken = [each for each in read if isinstance(each, BrokenLine)]
+    if not any(names_secret(each.text) for each in broken):
+        return read
+    return [each if isinstance(each, dict) else _hidden(each) for each in read]
+
+
+def _hidden(line: object) -> BrokenLine:
+    if isinstance(line, BrokenLine):
+        return line._replace(text=not_kept(line.text))
+    return BrokenLine(not_kept(json_text(line)), "is not an object", INPUT, KNOWN_SHAPES)
 
 
 def _open(data: object) -> Iterator[Candidate]:

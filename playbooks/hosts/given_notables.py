@@ -12,7 +12,8 @@ from pathlib import Path
 from actions.profile import Profile
 from connectors.errors import ConnectorError, InputError, NotableError
 from connectors.facts.notable import Notable
-from connectors.siem.input.alerts import all_rows, results_file_of, without_session_key
+from connectors.siem.input.alerts import all_rows, results_file_of
+from connectors.siem.input.secrets import kept_input
 from connectors.siem.notable import ParsedInput, RejectedNotable, notables_from_object
 from connectors.siem.notable_input import MAX_INPUT, open_candidates, read_objects
 from playbooks.profiles import of_profiles
@@ -84,7 +85,7 @@ def read_notables(names: Sequence[str], settings: Settings, profiles: Sequence[P
             if len(raw) > MAX_INPUT:
                 given.too_large += 1
             else:
-                given.unread.append(without_session_key(raw.decode("latin-1")).encode("latin-1"))
+                given.unread.append(kept_input(raw))
             continue
         given.notables.extend(parsed.notables)
         given.rejected.extend(parsed.rejected)

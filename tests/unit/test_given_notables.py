@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -11,8 +12,10 @@ import pytest
 
 from actions.profiles.regsvcs import PROFILE
 from connectors.facts.notable import NotableSource
+from connectors.siem.input.secrets import kept_input
 from connectors.siem.notable import parse_notables
 from playbooks.hosts.given_notables import GivenNotables, read_notables
+from playbooks.hosts.output_folder import OutputFolder
 from playbooks.settings import Settings
 from tests.cli_runs import Invoke, invoking
 from tests.notable_forms import (
@@ -151,12 +154,76 @@ def test_only_a_command_follows_the_file(tmp_path: Path) -> None:
     assert len(parse_notables(dumped(payload(file))).notables) == 1
 
 
-@pytest.mark.parametrize("raw", [dumped(payload("x")), alert_xml(PAYLOAD, FIRST).encode()])
-def test_a_payload_that_cannot_be_read_is_kept_without_its_session_key(tmp_path: Path, raw: bytes) -> None:
-    (kept,) = given(tmp_path, raw[:-20].replace(b"configuration", b"settings")).unread
-    assert b"session_key" in kept
-    assert f"session_key>{SESSION_KEY}".encode() not in kept
-    assert f'"session_key": "{SESSION_KEY}'.encode() not in kept
+_JSON = f'{{"session_key":"{SESSION_KEY}","result":{{"a":'
+_DEEP = {"configuration": {"password": SESSION_KEY}}
+#: How a payload that cannot be read may name its secret.
+PLANTED: dict[str, bytes] = {
+    "JSON": _JSON.encode(),
+    "gzip": gzip.compress(_JSON.encode()),
+    "gzip, cut": gzip.compress(_JSON.encode() * 3)[:-9],
+    "gzip, damaged": gzip.compress(_JSON.encode())[:-8] + bytes(8),
+    "gzip, second member": gzip.compress(b"{") + gzip.compress(_JSON.encode()),
+    "gzip, twice": gzip.compress(gzip.compress(_JSON.encode())),
+    "gzip, UTF-16": gzip.compress(_JSON.encode("utf-16")),
+    "UTF-16": _JSON.encode("utf-16"),
+    "UTF-16, big end first, no mark": _JSON.encode("utf-16-be"),
+    "latin-1": _JSON.encode() + b"\xff",
+    "CDATA": f"<alert><session_key><![CDATA[{SESSION_KEY}]]></session_key><result>".encode(),
+    "attribute": f'<alert><session_key type="x">{SESSION_KEY}</session_key><result>'.encode(),
+    "blank in a tag": f"<alert><session_key >{SESSION_KEY}</session_key><result>".encode(),
+    "attribute of a field": f'<alert><a session&#95;key="{SESSION_KEY}"/><result>'.encode(),
+    "settings, XML": f"<alert><configuration><p>{SESSION_KEY}</p></configuration><result>".encode(),
+    "settings, JSON": f'{{"configuration":{{"password":"{SESSION_KEY}"}},"result":{{"a":'.encode(),
+    "settings above lines": f'{{"configuration":{{"p":"{SESSION_KEY}"}},\n'.encode() + lines_of(NOTABLE),
+    "a line below": b'{"session_key":\n"' + SESSION_KEY.encode() + b'"\n' + lines_of(NOTABLE),
+    "broken line": lines_of(NOTABLE) + f'{{"session_key":"{SESSION_KEY}'.encode(),
+    "JSON in JSON": dumped({"payload": json.dumps({"session_key": SESSION_KEY})}),
+    "JSON in JSON in a row": dumped([{"dest": "", "text": json.dumps(_DEEP)}]),
+    "escaped quotes": f'{{"x":"{{\\"session_key\\":\\"{SESSION_KEY}\\"}}", '.encode(),
+    "escaped underscore": f'{{"session\\u005fkey":"{SESSION_KEY}", '.encode(),
+    "escaped twice": f'{{"x":"session\\\\u005Fkey: {SESSION_KEY}", '.encode(),
+    "page": dumped({"data": [{"session_key": SESSION_KEY, "result": 5}]}),
+    "beside rows": dumped({"session_key": SESSION_KEY, "fields": [1], "rows": [[1]]}),
+    "beside columns": dumped({"session_key": SESSION_KEY, "fields": ["dest"], "columns": []}),
+    "column": dumped({"fields": ["dest", "session_key"], "rows": [[SESSION_KEY]]}),
+    "column of CSV": f"dest,session_key\nA,{SESSION_KEY},x\n".encode(),
+    "whole column of CSV": f"dest,session_key\n,{SESSION_KEY}\n".encode(),
+    "row of an export": dumped({"session_key": SESSION_KEY, "result": {"dest": ""}}),
+    "deep": dumped([{"dest": "", "a": [{"b": _DEEP}]}]),
+    "deeper": f'[{{"dest":"","a":{"[" * 200}{json.dumps(_DEEP)}{"]" * 200}}}]'.encode(),
+    "container": dumped({"artifacts": [{"cef": {"dest": ""}, "data": {"session_key": SESSION_KEY}}]}),
+}
+
+
+@pytest.mark.parametrize("form", PLANTED)
+def test_no_secret_of_a_payload_is_kept(tmp_path: Path, form: str) -> None:
+    read = given(tmp_path, PLANTED[form])
+    folder = OutputFolder(tmp_path / "out")
+    folder.keep_rejected(read.rejected)
+    folder.keep_inputs(read.unread)
+    kept = [each.read_bytes() for each in (tmp_path / "out" / "rejected").iterdir()]
+    assert kept
+    for each in kept:
+        plain = gzip.decompress(each) if each.startswith(b"\x1f\x8b") else each
+        assert SESSION_KEY.encode() not in plain.replace(b"\x00", b"")
+    assert not any(SESSION_KEY in str(each) for each in read.errors)
+
+
+def test_of_what_is_not_kept_there_is_its_digest(tmp_path: Path) -> None:
+    raw = PLANTED["gzip"]
+    (kept,) = given(tmp_path, raw).unread
+    assert hashlib.sha256(raw).hexdigest().encode() in kept
+    assert kept_input(kept) == kept
+    for other in (b"{'dest'", gzip.compress(b"{'dest'"), gzip.compress(b"{'dest'") * 2, b"\x00\xff"):
+        assert given(tmp_path, other).unread == [other]
+    # A bomb cannot be looked through.
+    bomb = gzip.compress(bytes(9 * 2**20))
+    assert given(tmp_path, bomb).unread[0].startswith(b"Not kept: ")
+
+
+def test_a_rejected_notable_that_speaks_of_a_configuration_is_kept(tmp_path: Path) -> None:
+    (rejected,) = given(tmp_path, dumped([{"dest": "", "text": "its configuration is old"}])).rejected
+    assert "its configuration is old" in rejected.raw
 
 
 def test_notes_of_several_sources_are_kept() -> None:

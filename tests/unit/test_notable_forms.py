@@ -248,7 +248,7 @@ def test_a_payload_without_its_row_or_cut_keeps_no_key() -> None:
     (rejected,) = parse_notables(dumped(PAYLOAD)).rejected
     assert (rejected.error.field, SESSION_KEY in rejected.raw) == ("result", False)
     (cut,) = parse_notables(lines_of(NOTABLE) + dumped({"session_key": f'{SESSION_KEY}"x'})[:-1]).rejected
-    assert cut.raw == '{"session_key": ""'
+    assert cut.raw.startswith("Not kept: ")
 
 
 def test_a_payload_is_what_the_webhook_sends() -> None:

@@ -645,3 +645,18 @@ def test_a_hundred_notables_take_well_under_a_second_of_our_own_time(send: Send,
     status, content = send([es_notable(event_id=f"e{number}") for number in range(MAX_OBJECTS)])
     assert (status, len(content["kept"])) == (201, MAX_OBJECTS)
     assert time.process_time() - started < 2.0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"session\\u005fkey": "S3cretOfAnAlert", "result": {',
+        '<alert><session_key a="b"><![CDATA[S3cretOfAnAlert]]></session_key>',
+        [{"dest": "", "payload": '{"configuration": {"password": "S3cretOfAnAlert"}}'}],
+        {"session_key": "S3cretOfAnAlert", "fields": [1], "rows": [[1]]},
+    ],
+)
+def test_no_secret_of_a_payload_reaches_the_platform(send: Send, platform: Platform, body: object) -> None:
+    status, _ = send(body)
+    assert (status, len(platform.artifacts)) == (400, 1)
+    assert "S3cretOfAnAlert" not in json.dumps([platform.artifacts, platform.containers])

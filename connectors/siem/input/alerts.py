@@ -1,25 +1,20 @@
 """What an alert sends on: the body of the webhook action, and the payload of an alert action.
 
 Both hold the first row of the results. A payload also names the file with all rows, `results_file`. Splunk
-writes the session key of the alert's owner into it, and the action's own settings; neither is kept. Of a
-text that cannot be read, the key is taken out by its name.
+writes the session key of the alert's owner into it, and the action's own settings; neither is kept
+(secrets.py).
 https://docs.splunk.com/Documentation/Splunk/latest/AdvancedDev/ModAlertsLog
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import cast
 
 from connectors.facts.notable import NotableSource
 from connectors.siem.input.candidate import Candidate, refused
+from connectors.siem.input.secrets import SECRETS
 from connectors.siem.notable_fields import Fields
-
-#: Of a payload, what opens other doors; it is dropped where the payload is read.
-SECRETS = frozenset({"session_key", "configuration"})
-
-_SESSION_KEY = re.compile(r"""("session_key"\s*:\s*")(?:[^"\\]|\\.)*+|(<session_key>)[^<]*+""")
 
 #: Beside "result" these mean a webhook body or a payload; an export row has preview, offset and lastrow.
 _ALERT_NAMES = frozenset({"search_name", "sid", "results_link", "results_file"})
@@ -37,7 +32,7 @@ def open_result(item: Fields) -> Iterator[Candidate]:
     """The one row of a body, or of a line of an export."""
     row = cast("Fields", item["result"])
     if _ALERT_NAMES.isdisjoint(item):
-        yield Candidate(row, None, item, preview=item.get("preview") is True)
+        yield Candidate(row, None, _without_secrets(item), preview=item.get("preview") is True)
         return
     yield Candidate({**row, **_added(item, row)}, NotableSource.WEBHOOK, _without_secrets(item))
 
@@ -55,11 +50,6 @@ def open_bare_payload(item: Fields) -> Iterator[Candidate]:
         "is missing: the payload of an alert action holds the first row there",
         "Give the file that results_file names",
     )
-
-
-def without_session_key(text: str) -> str:
-    """A text that could not be read, for keeping."""
-    return _SESSION_KEY.sub(lambda found: found[1] or found[2], text)
 
 
 def results_file_of(item: object) -> str:

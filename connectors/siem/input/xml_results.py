@@ -16,9 +16,9 @@ from xml.parsers import expat
 
 from connectors.addresses import shown
 from connectors.errors import NotableError
-from connectors.siem.input.alerts import SECRETS
 from connectors.siem.input.candidate import INPUT, KNOWN_SHAPES, Candidate
 from connectors.siem.input.logs import LOG_REMEDY, is_sysmon
+from connectors.siem.input.secrets import SECRETS
 
 #: The first element of a text, behind the declaration and comments.
 _ROOT = re.compile(r"(?:\s++|<\?[^<>]*+>|<!--(?:[^-]|-(?!->))*+-->)*+<(!?[A-Za-z_][\w.:-]*)")

@@ -9,6 +9,7 @@ from soar_sdk.abstract import SOARClient
 
 from connectors.errors import NotableError, NotFound
 from connectors.facts.notable import Notable
+from connectors.siem.input.secrets import kept_text
 from connectors.siem.notable import (
     NotableSettings,
     ParsedInput,
@@ -118,7 +119,7 @@ def _parse_text(text: str, settings: NotableSettings) -> ParsedInput:
     try:
         return parse_notables(text, settings=settings)
     except NotableError as error:
-        return ParsedInput((), (RejectedNotable(1, text, error),))
+        return ParsedInput((), (RejectedNotable(1, kept_text(text), error),))
 
 
 def _is_own(artifact: Row) -> bool:

@@ -20,7 +20,7 @@ from connectors.errors import NotableError
 from connectors.facts.notable import Direction, Notable
 from connectors.siem.notable import DERIVED
 from connectors.siem.notable_fields import KNOWN_NAMES
-from connectors.siem.notable_input import BrokenLine, Candidate, json_text
+from connectors.siem.notable_input import Candidate, json_text, kept_of
 from connectors.siem.notable_text import fields_of
 
 #: Labels of artifacts: a notable, one that could not be read, and the state of a case.
@@ -148,7 +148,7 @@ def rejected_parcel(text: str, error: NotableError, *, label: str, identity: str
 
 def text_of(candidate: Candidate) -> str:
     """The object as text, for keeping."""
-    return candidate.raw.text if isinstance(candidate.raw, BrokenLine) else json_text(candidate.raw)
+    return kept_of(candidate)
 
 
 def clean_text(text: str) -> str:

@@ -32,7 +32,7 @@ from connectors.errors import (
     Transient,
 )
 from connectors.facts.notable import Notable
-from connectors.siem.input.alerts import without_session_key
+from connectors.siem.input.secrets import kept_text
 from connectors.siem.notable import NotableSettings, notables_from_object
 from connectors.siem.notable_input import Candidate, open_candidates, read_objects
 from playbooks.hosts.soar.asset import MIN_SECRET, Asset, Purpose, check_purpose, settings_of
@@ -113,7 +113,7 @@ def answer(request: WebhookRequest[Asset], soar: SOARClient[Any]) -> WebhookResp
     except NotableError as error:
         if not body.strip():
             return _refusal(400, str(error))
-        parcel = rejected_parcel(without_session_key(body), error, label=label)
+        parcel = rejected_parcel(kept_text(body), error, label=label)
         items = [Item(1, "", parcel, error)]
     else:
         if len(candidates) > MAX_OBJECTS:
